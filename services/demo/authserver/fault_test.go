@@ -31,9 +31,9 @@ func send(t *testing.T, srv *httptest.Server, body string) (*http.Response, stri
 	if err != nil {
 		return nil, "", err
 	}
-	text, err := readAll(res)
+	text, err := io.ReadAll(res.Body)
 	require.NoError(t, res.Body.Close())
-	return res, text, err
+	return res, string(text), err
 }
 
 func serve(t *testing.T, tls bool) (*authserver.Server, *httptest.Server) {
