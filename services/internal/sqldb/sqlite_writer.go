@@ -1,0 +1,225 @@
+package sqldb
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+)
+
+// sqliteWriter serializes the writes of a database and lets those that wait share a commit. While one group is being
+// committed, which takes an fsync, the next one queues up: under load groups grow by themselves, and a lone write
+// waits for nobody.
+type sqliteWriter struct {
+	conn     *sqliteConn
+	maxGroup int
+	queue    chan *sqliteWrite
+	stopped  chan struct{}
+
+	mu     sync.RWMutex // held shared while sending to queue, exclusively to close it
+	closed bool
+
+	writes, commits atomic.Int64
+}
+
+// sqliteWrite is one call of Write. Its function runs on the goroutine of the caller, in turn: the writer hands over the
+// transaction, waits for the result, goes on to the next, and after the commit tells everyone.
+type sqliteWrite struct {
+	state atomic.Int32   // one of the write… constants
+	turn  chan *sqliteTx // the transaction, when it is this write's turn
+	ran   chan error     // the result of the function
+	done  chan error     // the result of the write
+}
+
+const (
+	writeQueued    int32 = iota
+	writeStarted         // the writer gave it its turn or a result
+	writeAbandoned       // the caller left before that
+)
+
+func startSQLiteWriter(conn *sqliteConn, maxGroup int) *sqliteWriter {
+	w := &sqliteWriter{
+		conn:     conn,
+		maxGroup: maxGroup,
+		queue:    make(chan *sqliteWrite, maxGroup),
+		stopped:  make(chan struct{}),
+	}
+	go w.loop()
+	return w
+}
+
+// stop waits until every queued write is done, and returns the connection.
+func (w *sqliteWriter) stop() *sqliteConn {
+	w.mu.Lock()
+	w.closed = true
+	close(w.queue)
+	w.mu.Unlock()
+	<-w.stopped
+	return w.conn
+}
+
+func (w *sqliteWriter) stats() Stats {
+	return Stats{Writes: w.writes.Load(), Commits: w.commits.Load(), Waiting: len(w.queue)}
+}
+
+// write is the caller's side.
+func (w *sqliteWriter) write(ctx context.Context, fn txFunc) error {
+	j := &sqliteWrite{turn: make(chan *sqliteTx, 1), ran: make(chan error, 1), done: make(chan error, 1)}
+	if err := w.enqueue(ctx, j); err != nil {
+		return err
+	}
+	ended := ctx.Done()
+	for {
+		select {
+		case tx := <-j.turn:
+			j.run(ctx, tx, fn)
+			return <-j.done
+		case err := <-j.done: // there was no transaction to be had
+			return err
+		case <-ended:
+			if j.state.CompareAndSwap(writeQueued, writeAbandoned) {
+				return ctx.Err()
+			}
+			ended = nil // too late: its turn has come
+		}
+	}
+}
+
+func (w *sqliteWriter) enqueue(ctx context.Context, j *sqliteWrite) error {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	if w.closed {
+		return ErrClosed
+	}
+	select {
+	case w.queue <- j:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// run calls fn and reports its result to the writer, also when fn ends the goroutine, as a failing test does.
+func (j *sqliteWrite) run(ctx context.Context, tx *sqliteTx, fn txFunc) {
+	err := errFnExited
+	defer func() { j.ran <- err }()
+	err = fn(ctx, tx)
+}
+
+// start claims the write for the writer. It returns false if the caller has left.
+func (j *sqliteWrite) start() bool {
+	return j.state.CompareAndSwap(writeQueued, writeStarted)
+}
+
+// loop is the writer's side.
+func (w *sqliteWriter) loop() {
+	defer close(w.stopped)
+	group := make([]*sqliteWrite, 0, w.maxGroup)
+	for first := range w.queue {
+		group = append(group[:0], first)
+		for len(group) < w.maxGroup && len(w.queue) > 0 {
+			group = append(group, <-w.queue)
+		}
+		for rest := group; len(rest) > 0; {
+			rest = w.commit(rest)
+		}
+		clear(group) // do not keep what the callers put into their functions
+	}
+}
+
+// result is what a write that ran will be told after the commit. Not before, even if it failed: what it saw, and so why it
+// failed, may be the uncommitted change of another member of its group.
+type result struct {
+	write *sqliteWrite
+	err   error
+}
+
+// commit runs a group in one transaction. It returns the writes it did not come to, because the transaction was lost.
+func (w *sqliteWriter) commit(group []*sqliteWrite) (rest []*sqliteWrite) {
+	if err := w.conn.begin(context.Background(), "BEGIN IMMEDIATE"); err != nil {
+		for _, j := range group {
+			if j.start() {
+				j.done <- err
+			}
+		}
+		return nil
+	}
+	results := make([]result, 0, len(group))
+	changed := false
+	for i, j := range group {
+		if !j.start() {
+			continue
+		}
+		err, lost := w.turn(j, len(group) > 1)
+		results = append(results, result{j, err})
+		if lost != nil {
+			w.conn.close()
+			tellLost(results, lost)
+			return group[i+1:]
+		}
+		changed = changed || err == nil
+	}
+	w.finish(results, changed)
+	return nil
+}
+
+// finish ends the transaction and tells everyone.
+func (w *sqliteWriter) finish(results []result, changed bool) {
+	end := "ROLLBACK"
+	if changed {
+		end = "COMMIT"
+	}
+	if err := w.conn.exec(end); err != nil {
+		w.conn.close()
+		for _, r := range results {
+			r.write.done <- fmt.Errorf("sqldb: commit: %w", err)
+		}
+		return
+	}
+	if changed {
+		w.commits.Add(1)
+	}
+	for _, r := range results {
+		r.write.done <- r.err
+	}
+}
+
+// turn lets one write run. In a group, a savepoint makes it possible to undo it alone. The second error tells that SQLite
+// has rolled back the transaction as a whole.
+func (w *sqliteWriter) turn(j *sqliteWrite, grouped bool) (err, lost error) {
+	if grouped {
+		if lost = w.conn.exec("SAVEPOINT turn"); lost != nil {
+			return lost, lost
+		}
+	}
+	w.writes.Add(1)
+	tx := &sqliteTx{conn: w.conn, writing: true}
+	j.turn <- tx
+	err = <-j.ran
+	if failed := tx.end(); err == nil {
+		err = failed
+	}
+	if !grouped {
+		return err, nil
+	}
+	if err != nil {
+		lost = w.conn.exec("ROLLBACK TO turn")
+	}
+	if lost == nil {
+		lost = w.conn.exec("RELEASE turn")
+	}
+	return err, lost
+}
+
+// tellLost reports that none of the writes happened. The last one caused it and is told its own error; those before it
+// did nothing wrong, and their callers may try again.
+func tellLost(results []result, lost error) {
+	last := len(results) - 1
+	for _, r := range results[:last] {
+		r.write.done <- fmt.Errorf("%w: %v", errLost, lost) //nolint:errorlint // the cause is another caller's business
+	}
+	if results[last].err != nil {
+		lost = results[last].err
+	}
+	results[last].write.done <- lost
+}
