@@ -1,0 +1,3 @@
+module github.com/freshet-io/freshet/gen
+
+go 1.26.0

@@ -1,0 +1,3 @@
+module github.com/freshet-io/freshet/sdk
+
+go 1.26.0

@@ -1,0 +1,2 @@
+// Package clock breaks the habits.
+package clock

@@ -1,0 +1,2 @@
+// Package seal keeps secrets.
+package seal

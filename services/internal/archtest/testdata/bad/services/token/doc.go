@@ -1,0 +1,2 @@
+// Package token keeps tokens fresh.
+package token

@@ -1,0 +1,2 @@
+// Package notes is pure.
+package notes

@@ -1,0 +1,2 @@
+// Package store keeps rows.
+package store
