@@ -1,0 +1,209 @@
+package connection
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// maxConflicts bounds how often a change is tried again because others wrote the same connection meanwhile. Those are the reports about
+// its token and other callers: a handful.
+const maxConflicts = 20
+
+// Update is a change of description and settings.
+type Update struct {
+	// ETag is compared with the stored one unless it is empty.
+	ETag string
+	// Edit returns the changed connection, given the stored one without secrets. Only Description and Settings are taken from it. Empty
+	// secrets keep their stored value, as KeepingSecrets has it. It may be called more than once.
+	Edit func(Connection) (Connection, error)
+	// ValidateOnly has everything checked and nothing stored.
+	ValidateOnly bool
+}
+
+// Update changes a connection. A change of the settings has a token obtained anew, until which the former one stays in use.
+//
+// Errors: ErrNotFound, ErrDeleting, ErrETag, *ValidationError, ErrSecretsUnreadable if a secret is to be kept that cannot be opened, and
+// those of Edit.
+func (s *Service) Update(ctx context.Context, name Name, u Update) (Connection, error) {
+	return s.retry(ctx, func() (Connection, error) {
+		stored, secretsErr := s.store.GetWithSecrets(ctx, name)
+		if errors.Is(secretsErr, ErrSecretsUnreadable) {
+			// The description can be changed, and all secrets given anew.
+			var err error
+			if stored, err = s.store.Get(ctx, name); err != nil {
+				return Connection{}, err
+			}
+		} else if secretsErr != nil {
+			return Connection{}, secretsErr
+		}
+		if err := checkWritable(stored, u.ETag); err != nil {
+			return Connection{}, err
+		}
+		edited, err := u.Edit(stored.withoutSecrets())
+		if err != nil {
+			return Connection{}, err
+		}
+		next := stored
+		next.Description = edited.Description
+		next.Settings = edited.Settings.KeepingSecrets(stored.Settings)
+		return s.update(ctx, stored, next, secretsErr, u.ValidateOnly)
+	})
+}
+
+// update checks and stores an edited connection. secretsErr says that the secrets of stored are missing.
+func (s *Service) update(ctx context.Context, stored, next Connection, secretsErr error, validateOnly bool) (Connection, error) {
+	changed := !next.Settings.Equal(stored.Settings)
+	if changed && secretsErr != nil && len(next.Settings.missingSecrets()) > 0 {
+		return Connection{}, secretsErr
+	}
+	if changed {
+		if err := next.Settings.Validate(s.checkURL); err != nil {
+			return Connection{}, err
+		}
+	} else if next.Description == stored.Description {
+		return stored.withoutSecrets(), nil
+	}
+	next.ConfigVersion++
+	next.UpdateTime = s.now().UTC().Truncate(time.Microsecond)
+	if changed {
+		next = s.enter(next, StateUpdating, "", "").wanting(PendingAuthorize)
+	}
+	if validateOnly {
+		return next.withoutSecrets(), nil
+	}
+	write := s.store.Update
+	if changed {
+		write = s.store.UpdateSettings
+	}
+	return s.save(ctx, stored, next, write)
+}
+
+// Authorize has a token obtained with the stored settings, whatever the state.
+//
+// Errors: ErrNotFound, ErrDeleting.
+func (s *Service) Authorize(ctx context.Context, name Name) (Connection, error) {
+	return s.change(ctx, name, func(c Connection) (Connection, error) {
+		if err := checkWritable(c, ""); err != nil {
+			return c, err
+		}
+		if c.State == StateAuthorizing && c.Pending == PendingAuthorize {
+			return c, nil // the same was asked for, and was not begun
+		}
+		return s.enter(c, StateAuthorizing, ReasonTokenNotReady, "").wanting(PendingAuthorize), nil
+	})
+}
+
+// Deauthorize has the token forgotten. Settings and secrets stay.
+//
+// Errors: ErrNotFound, ErrDeleting.
+func (s *Service) Deauthorize(ctx context.Context, name Name) (Connection, error) {
+	return s.change(ctx, name, func(c Connection) (Connection, error) {
+		if err := checkWritable(c, ""); err != nil {
+			return c, err
+		}
+		if c.State == StateDeauthorizing || c.State == StateDeauthorized && c.Reason == ReasonDeauthorized {
+			return c, nil
+		}
+		// The new revision has a report that the token is good, which may be on its way, ignored.
+		return s.enter(c, StateDeauthorizing, ReasonDeauthorized, "").wanting(PendingDeauthorize), nil
+	})
+}
+
+// Delete has the connection, its secrets and its token removed. Until the token service has done its part, it is DELETING; deleting it
+// again then changes nothing.
+//
+// Errors: ErrNotFound, ErrETag.
+func (s *Service) Delete(ctx context.Context, name Name, etag string) (Connection, error) {
+	return s.change(ctx, name, func(c Connection) (Connection, error) {
+		if err := checkWritable(c, etag); err != nil && !errors.Is(err, ErrDeleting) {
+			return c, err
+		}
+		if c.State == StateDeleting {
+			return c, nil
+		}
+		c = s.enter(c, StateDeleting, "", "")
+		c.Pending = PendingDelete
+		return c, nil
+	})
+}
+
+// checkWritable says why a caller may not change the connection.
+func checkWritable(c Connection, etag string) error {
+	if etag != "" && etag != c.ETag() {
+		return fmt.Errorf("%w: %s", ErrETag, c.Name)
+	}
+	if c.State == StateDeleting {
+		return fmt.Errorf("%w: %s", ErrDeleting, c.Name)
+	}
+	return nil
+}
+
+// enter puts the connection into a state, also if it is in it already: something new is started.
+func (s *Service) enter(c Connection, state State, reason Reason, message string) Connection {
+	now := s.now().UTC().Truncate(time.Microsecond)
+	if !now.After(c.StateTime) { // two changes at once, or a clock that was set back, or another replica's
+		now = c.StateTime.Add(time.Microsecond)
+	}
+	c.State, c.Reason, c.Message, c.StateTime = state, reason, message, now
+	return c
+}
+
+// wanting begins a new revision, which the token service is to be told of.
+func (c Connection) wanting(p Pending) Connection {
+	c.Pending = p
+	c.Revision++
+	c.Seen = Seen{}
+	return c
+}
+
+// change applies edit to the stored connection and writes the outcome, unless edit changes nothing. Settings stay as they are.
+func (s *Service) change(ctx context.Context, name Name, edit func(Connection) (Connection, error)) (Connection, error) {
+	return s.retry(ctx, func() (Connection, error) {
+		stored, err := s.store.Get(ctx, name)
+		if err != nil {
+			return Connection{}, err
+		}
+		next, err := edit(stored)
+		if err != nil {
+			return Connection{}, err
+		}
+		if sameState(stored, next) {
+			return stored, nil
+		}
+		return s.save(ctx, stored, next, s.store.Update)
+	})
+}
+
+// sameState compares what change may change.
+func sameState(a, b Connection) bool {
+	return a.State == b.State && a.Reason == b.Reason && a.Message == b.Message && a.Pending == b.Pending && a.Revision == b.Revision &&
+		a.Seen == b.Seen
+}
+
+// save writes next, which was made from stored, with its event.
+func (s *Service) save(
+	ctx context.Context, stored, next Connection, write func(context.Context, Connection, *StateEvent) error,
+) (Connection, error) {
+	e := event(ulid.Make().String(), stored, next)
+	if err := write(ctx, next, e); err != nil {
+		return Connection{}, err
+	}
+	next.RowVersion++
+	s.committed(ctx, next, e)
+	return next.withoutSecrets(), nil
+}
+
+// retry repeats try while others write the same connection.
+func (s *Service) retry(ctx context.Context, try func() (Connection, error)) (Connection, error) {
+	for range maxConflicts {
+		c, err := try()
+		if !errors.Is(err, ErrStale) {
+			return c, err
+		}
+	}
+	return Connection{}, fmt.Errorf("connection: gave up after %d conflicting writes: %w", maxConflicts, ErrStale)
+}

@@ -1,0 +1,58 @@
+package connection
+
+import "time"
+
+// StateEvent tells of one change of a connection's state. It is stored with the change and published afterwards, at least once, those of
+// one connection in their order.
+type StateEvent struct {
+	ID         string // ULID
+	Connection Name
+	UID        string
+	State      State
+	Previous   State // empty for a new connection
+	Reason     Reason
+	Message    string
+	Time       time.Time
+}
+
+// DetailType is the event's type, with the names that EventBridge gives to the events of its own connections.
+func (e StateEvent) DetailType() string {
+	switch e.State {
+	case StateCreating:
+		return "Connection Creation Started"
+	case StateAuthorizing:
+		return "Connection Authorization Started"
+	case StateAuthorized:
+		return "Connection Authorized"
+	case StateUpdating:
+		return "Connection Update Started"
+	case StateDeauthorizing:
+		return "Connection Deauthorization Started"
+	case StateDeauthorized:
+		return "Connection Deauthorized"
+	case StateFailedConnectivity:
+		return "Connection Failed Connectivity"
+	case StateDeleting:
+		return "Connection Deletion Started"
+	default:
+		return "Connection State Changed"
+	}
+}
+
+// event returns the event of the change from prev to next, or nil where there is none to tell of: the state is the same and nothing new
+// was started.
+func event(id string, prev, next Connection) *StateEvent {
+	if prev.State == next.State && prev.Revision == next.Revision {
+		return nil
+	}
+	return &StateEvent{
+		ID:         id,
+		Connection: next.Name,
+		UID:        next.UID,
+		State:      next.State,
+		Previous:   prev.State,
+		Reason:     next.Reason,
+		Message:    next.Message,
+		Time:       next.StateTime,
+	}
+}

@@ -1,0 +1,160 @@
+package connection
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// Waits between attempts to reach the token service about one connection.
+const (
+	minRetry = 100 * time.Millisecond
+	maxRetry = 10 * time.Second
+)
+
+// queue holds the connections that the token service must hear of, each once. One worker at a time has a connection; if it is added
+// meanwhile, it is handed out again afterwards.
+type queue struct {
+	mu      sync.Mutex
+	ready   []Name
+	items   map[Name]*item
+	arrived chan struct{} // capacity 1: ready is not empty
+}
+
+type item struct {
+	attempts int         // failures in a row
+	ready    bool        // is in queue.ready
+	taken    bool        // a worker has it
+	again    bool        // was added while taken
+	timer    *time.Timer // runs while it waits for its next attempt
+}
+
+func newQueue() *queue {
+	return &queue{items: make(map[Name]*item), arrived: make(chan struct{}, 1)}
+}
+
+// add makes the connection ready at once, also if it is waiting after a failure.
+func (q *queue) add(name Name) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	it := q.items[name]
+	if it == nil {
+		it = &item{}
+		q.items[name] = it
+	}
+	if it.taken {
+		it.again = true
+		return
+	}
+	q.push(name, it)
+}
+
+// take returns the next connection that is ready, or false when ctx ends. done must be called with it.
+func (q *queue) take(ctx context.Context) (Name, bool) {
+	for {
+		if name, ok := q.pop(); ok {
+			return name, true
+		}
+		select {
+		case <-q.arrived:
+		case <-ctx.Done():
+			return Name{}, false
+		}
+	}
+}
+
+// done gives the connection back: forgotten after success, otherwise ready again after a wait that grows.
+func (q *queue) done(name Name, ok bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	it := q.items[name]
+	it.taken = false
+	switch {
+	case it.again:
+		it.again = false
+		q.push(name, it)
+	case ok:
+		delete(q.items, name)
+	default:
+		it.attempts++
+		it.timer = time.AfterFunc(retryDelay(it.attempts), func() { q.wake(name, it) })
+	}
+}
+
+// hurry makes everything ready that waits after a failure: what made it fail may be over.
+func (q *queue) hurry() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for name, it := range q.items {
+		if it.timer != nil {
+			it.attempts = 0
+			q.push(name, it)
+		}
+	}
+}
+
+// stop ends the timers.
+func (q *queue) stop() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, it := range q.items {
+		if it.timer != nil {
+			it.timer.Stop()
+		}
+	}
+}
+
+func (q *queue) wake(name Name, it *item) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.items[name] == it && it.timer != nil {
+		q.push(name, it)
+	}
+}
+
+// push needs the lock.
+func (q *queue) push(name Name, it *item) {
+	if it.timer != nil {
+		it.timer.Stop()
+		it.timer = nil
+	}
+	if it.ready {
+		return
+	}
+	it.ready = true
+	q.ready = append(q.ready, name)
+	q.signal()
+}
+
+func (q *queue) pop() (Name, bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.ready) == 0 {
+		return Name{}, false
+	}
+	name := q.ready[0]
+	q.ready = q.ready[1:]
+	it := q.items[name]
+	it.ready, it.taken = false, true
+	if len(q.ready) > 0 {
+		q.signal() // for the next worker
+	}
+	return name, true
+}
+
+func (q *queue) signal() {
+	select {
+	case q.arrived <- struct{}{}:
+	default:
+	}
+}
+
+// retryDelay is the wait before attempt n+1: exponential, with half of it left to chance, so that replicas and connections spread.
+func retryDelay(n int) time.Duration {
+	d := maxRetry
+	if n < 8 { // 100 ms · 2^7 is beyond the maximum
+		d = min(maxRetry, minRetry<<(n-1))
+	}
+	return d/2 + rand.N(d/2)
+}

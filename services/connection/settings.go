@@ -1,0 +1,136 @@
+package connection
+
+import (
+	"slices"
+	"time"
+
+	"github.com/freshet-io/freshet/services/internal/seal"
+)
+
+// Kind of a connection. It never changes.
+type Kind string
+
+// The kinds. Their values are stored; those in Field are the contract's field names.
+const (
+	KindOAuth2 Kind = "OAUTH2"
+	KindAPIKey Kind = "API_KEY"
+	KindBasic  Kind = "BASIC"
+)
+
+// Field is the name of the field that holds the authorization of this kind.
+func (k Kind) Field() string {
+	switch k {
+	case KindOAuth2:
+		return "oauth2"
+	case KindAPIKey:
+		return "api_key"
+	case KindBasic:
+		return "basic"
+	default:
+		return "authorization"
+	}
+}
+
+// Settings are how to authenticate. The authorization is the field that Kind names; the others are zero.
+type Settings struct {
+	Kind       Kind
+	OAuth2     OAuth2
+	APIKey     APIKey
+	Basic      Basic
+	Invocation Parameters // added to every request that is made with the connection
+}
+
+// GrantType is how OAuth 2.0 tokens are obtained.
+type GrantType string
+
+// ClientCredentials is RFC 6749 section 4.4.
+const ClientCredentials GrantType = "CLIENT_CREDENTIALS"
+
+// ClientAuthentication is how the client authenticates at the token endpoint.
+type ClientAuthentication string
+
+// Ways of client authentication, RFC 6749 section 2.3.1.
+const (
+	ClientSecretBasic ClientAuthentication = "CLIENT_SECRET_BASIC"
+	ClientSecretPost  ClientAuthentication = "CLIENT_SECRET_POST"
+)
+
+// OAuth2 obtains access tokens from an OAuth 2.0 authorization server.
+type OAuth2 struct {
+	GrantType            GrantType
+	TokenEndpoint        string
+	ClientID             string
+	ClientSecret         seal.Secret
+	ClientAuthentication ClientAuthentication
+	Scopes               []string
+	Audience             string
+	Token                Parameters // added to every token request
+	Refresh              *RefreshPolicy
+}
+
+// RefreshPolicy governs when the next token is obtained. Zero fields mean the defaults of the contract.
+type RefreshPolicy struct {
+	RefreshBefore   time.Duration
+	DefaultLifetime time.Duration
+}
+
+// APIKey sends a key in a header.
+type APIKey struct {
+	Name  string
+	Value seal.Secret
+}
+
+// Basic sends user name and password.
+type Basic struct {
+	Username string
+	Password seal.Secret
+}
+
+// Parameters are additions to an HTTP request, by the place they go to.
+type Parameters struct {
+	Headers []Parameter
+	Query   []Parameter
+	Body    []Parameter
+}
+
+// Parameter is one addition. Its value is a seal.Secret whether or not Secret is set, so that no log shows it; Secret says that it is
+// stored sealed and never returned.
+type Parameter struct {
+	Key    string
+	Value  seal.Secret
+	Secret bool
+}
+
+// Equal reports whether both settings are the same, secrets included.
+func (s Settings) Equal(o Settings) bool {
+	return s.Kind == o.Kind && s.OAuth2.equal(o.OAuth2) && s.APIKey.equal(o.APIKey) && s.Basic.equal(o.Basic) &&
+		s.Invocation.equal(o.Invocation)
+}
+
+func (a OAuth2) equal(o OAuth2) bool {
+	return a.GrantType == o.GrantType && a.TokenEndpoint == o.TokenEndpoint && a.ClientID == o.ClientID &&
+		a.ClientSecret.Equal(o.ClientSecret) && a.ClientAuthentication == o.ClientAuthentication &&
+		slices.Equal(a.Scopes, o.Scopes) && a.Audience == o.Audience && a.Token.equal(o.Token) && a.Refresh.equal(o.Refresh)
+}
+
+// equal takes an absent policy for one of all defaults.
+func (p *RefreshPolicy) equal(o *RefreshPolicy) bool {
+	var a, b RefreshPolicy
+	if p != nil {
+		a = *p
+	}
+	if o != nil {
+		b = *o
+	}
+	return a == b
+}
+
+func (a APIKey) equal(o APIKey) bool { return a.Name == o.Name && a.Value.Equal(o.Value) }
+
+func (a Basic) equal(o Basic) bool { return a.Username == o.Username && a.Password.Equal(o.Password) }
+
+func (p Parameters) equal(o Parameters) bool {
+	same := func(a, b Parameter) bool { return a.Key == b.Key && a.Secret == b.Secret && a.Value.Equal(b.Value) }
+	return slices.EqualFunc(p.Headers, o.Headers, same) && slices.EqualFunc(p.Query, o.Query, same) &&
+		slices.EqualFunc(p.Body, o.Body, same)
+}

@@ -1,0 +1,162 @@
+package tokens
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"google.golang.org/grpc"
+
+	errorsv1 "github.com/freshet-io/freshet/gen/freshet/errors/v1"
+	tokenv1 "github.com/freshet-io/freshet/gen/freshet/token/v1"
+	"github.com/freshet-io/freshet/services/connection"
+	"github.com/freshet-io/freshet/services/connection/wire"
+	"github.com/freshet-io/freshet/services/internal/rpcerr"
+)
+
+// errEnded means that the token service ended a stream that has no end.
+var errEnded = errors.New("tokens: the token service ended the stream")
+
+// Client implements connection.TokenControl.
+type Client struct {
+	tokens tokenv1.TokenInternalServiceClient
+}
+
+// New returns a client over a connection to the token service.
+func New(conn grpc.ClientConnInterface) *Client {
+	return &Client{tokens: tokenv1.NewTokenInternalServiceClient(conn)}
+}
+
+// Authorize implements connection.TokenControl.
+func (c *Client) Authorize(ctx context.Context, ref connection.TokenRef) error {
+	_, err := c.tokens.AuthorizeToken(ctx, &tokenv1.AuthorizeTokenRequest{
+		Name: ref.Name.Token(), ConnectionUid: ref.UID, Revision: ref.Revision,
+	})
+	return wrap("authorize", ref, err)
+}
+
+// Deauthorize implements connection.TokenControl. A token that the token service does not know needs no deauthorization.
+func (c *Client) Deauthorize(ctx context.Context, ref connection.TokenRef) error {
+	_, err := c.tokens.DeauthorizeToken(ctx, &tokenv1.DeauthorizeTokenRequest{
+		Name: ref.Name.Token(), ConnectionUid: ref.UID, Revision: ref.Revision,
+	})
+	return wrap("deauthorize", ref, ignoreNotFound(err))
+}
+
+// Delete implements connection.TokenControl.
+func (c *Client) Delete(ctx context.Context, ref connection.TokenRef) error {
+	_, err := c.tokens.DeleteToken(ctx, &tokenv1.DeleteTokenRequest{Name: ref.Name.Token(), ConnectionUid: ref.UID})
+	return wrap("delete", ref, ignoreNotFound(err))
+}
+
+// WatchStates implements connection.TokenControl. Tokens of grants are passed over: they are not a connection's own.
+func (c *Client) WatchStates(ctx context.Context, fn func(connection.TokenReport) error) error {
+	ctx, cancel := context.WithCancel(ctx) // ends the stream when fn fails
+	defer cancel()
+	stream, err := c.tokens.WatchTokenStates(ctx, &tokenv1.WatchTokenStatesRequest{})
+	if err != nil {
+		return fmt.Errorf("tokens: watch: %w", err)
+	}
+	for {
+		message, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return errEnded
+		}
+		if err != nil {
+			return fmt.Errorf("tokens: watch: %w", err)
+		}
+		report, ok := toReport(message)
+		if !ok {
+			continue
+		}
+		if err := fn(report); err != nil {
+			return err
+		}
+	}
+}
+
+// TryAuthorization makes one token request with the connection's settings, secrets included. An error means that the token service could
+// not try.
+func (c *Client) TryAuthorization(ctx context.Context, of connection.Connection) (connection.Trial, error) {
+	r, err := c.tokens.TryAuthorization(ctx, &tokenv1.TryAuthorizationRequest{Settings: wire.FromSettings(of)})
+	if err != nil {
+		return connection.Trial{}, fmt.Errorf("tokens: try authorization of %s: %w", of.Name, err)
+	}
+	return connection.Trial{
+		Sent:       r.GetSent(),
+		HTTPStatus: int(r.GetHttpStatus()),
+		Failed:     r.GetFailureClass() != tokenv1.FailureClass_FAILURE_CLASS_UNSPECIFIED,
+		Reason:     wire.ToReason(r.GetReason()),
+		Message:    r.GetMessage(),
+		TokenType:  r.GetTokenType(),
+		Lifetime:   r.GetLifetime().AsDuration(),
+		Scopes:     r.GetScopes(),
+		Duration:   r.GetDuration().AsDuration(),
+	}, nil
+}
+
+// toReport returns false for messages that report nothing.
+func toReport(m *tokenv1.WatchTokenStatesResponse) (connection.TokenReport, bool) {
+	switch event := m.GetEvent().(type) {
+	case *tokenv1.WatchTokenStatesResponse_Synced:
+		return connection.TokenReport{Synced: true}, true
+	case *tokenv1.WatchTokenStatesResponse_Status:
+		status, ok := toStatus(event.Status)
+		return connection.TokenReport{Status: status}, ok
+	default:
+		return connection.TokenReport{}, false
+	}
+}
+
+func toStatus(m *tokenv1.TokenStatus) (connection.TokenStatus, bool) {
+	name, ok := connection.ParseTokenName(m.GetName())
+	state, known := toState(m.GetState())
+	if !ok || !known && !m.GetDeleted() {
+		return connection.TokenStatus{}, false
+	}
+	s := connection.TokenStatus{
+		Name:       name,
+		UID:        m.GetConnectionUid(),
+		Revision:   m.GetRevision(),
+		Generation: m.GetGeneration(),
+		State:      state,
+		Reason:     wire.ToReason(m.GetStateReason()),
+		Message:    m.GetStateMessage(),
+		Deleted:    m.GetDeleted(),
+	}
+	if t := m.GetStateTime(); t != nil {
+		s.StateTime = t.AsTime()
+	}
+	return s, true
+}
+
+// toState returns false for a state newer than this build.
+func toState(s tokenv1.Token_State) (connection.State, bool) {
+	switch s {
+	case tokenv1.Token_AUTHORIZING:
+		return connection.StateAuthorizing, true
+	case tokenv1.Token_AUTHORIZED:
+		return connection.StateAuthorized, true
+	case tokenv1.Token_DEAUTHORIZED:
+		return connection.StateDeauthorized, true
+	case tokenv1.Token_FAILED_CONNECTIVITY:
+		return connection.StateFailedConnectivity, true
+	default:
+		return "", false
+	}
+}
+
+func ignoreNotFound(err error) error {
+	if rpcerr.ReasonOf(err) == errorsv1.Reason_TOKEN_NOT_FOUND {
+		return nil
+	}
+	return err
+}
+
+func wrap(what string, ref connection.TokenRef, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("tokens: %s %s revision %d: %w", what, ref.Name, ref.Revision, err)
+}

@@ -1,0 +1,104 @@
+package wire
+
+import (
+	connectionv1 "github.com/freshet-io/freshet/gen/freshet/connection/v1"
+	"github.com/freshet-io/freshet/services/connection"
+	"github.com/freshet-io/freshet/services/internal/seal"
+)
+
+// ToSettings returns the settings of a message. Unset enum fields take the contract's default.
+func ToSettings(m *connectionv1.Connection) connection.Settings {
+	s := connection.Settings{Invocation: toParameters(m.GetInvocationParameters())}
+	switch a := m.GetAuthorization().(type) {
+	case *connectionv1.Connection_Oauth2:
+		s.Kind = connection.KindOAuth2
+		s.OAuth2 = toOAuth2(a.Oauth2)
+	case *connectionv1.Connection_ApiKey:
+		s.Kind = connection.KindAPIKey
+		s.APIKey = connection.APIKey{Name: a.ApiKey.GetName(), Value: seal.NewSecret(a.ApiKey.GetValue())}
+	case *connectionv1.Connection_Basic:
+		s.Kind = connection.KindBasic
+		s.Basic = connection.Basic{Username: a.Basic.GetUsername(), Password: seal.NewSecret(a.Basic.GetPassword())}
+	}
+	return s
+}
+
+func toOAuth2(m *connectionv1.OAuth2Authorization) connection.OAuth2 {
+	a := connection.OAuth2{
+		TokenEndpoint:        m.GetTokenEndpoint(),
+		ClientID:             m.GetClientId(),
+		ClientSecret:         seal.NewSecret(m.GetClientSecret()),
+		ClientAuthentication: connection.ClientSecretBasic,
+		Scopes:               m.GetScopes(),
+		Audience:             m.GetAudience(),
+		Token:                toParameters(m.GetTokenParameters()),
+	}
+	if m.GetGrantType() == connectionv1.OAuth2Authorization_CLIENT_CREDENTIALS {
+		a.GrantType = connection.ClientCredentials
+	}
+	if m.GetClientAuthentication() == connectionv1.OAuth2Authorization_CLIENT_SECRET_POST {
+		a.ClientAuthentication = connection.ClientSecretPost
+	}
+	if p := m.GetRefreshPolicy(); p != nil {
+		a.Refresh = &connection.RefreshPolicy{
+			RefreshBefore:   p.GetRefreshBefore().AsDuration(),
+			DefaultLifetime: p.GetDefaultLifetime().AsDuration(),
+		}
+	}
+	return a
+}
+
+func fromOAuth2(a connection.OAuth2) *connectionv1.OAuth2Authorization {
+	m := &connectionv1.OAuth2Authorization{
+		GrantType: connectionv1.OAuth2Authorization_GrantType(
+			connectionv1.OAuth2Authorization_GrantType_value[string(a.GrantType)]),
+		TokenEndpoint: a.TokenEndpoint,
+		ClientId:      a.ClientID,
+		ClientSecret:  a.ClientSecret.Reveal(),
+		ClientAuthentication: connectionv1.OAuth2Authorization_ClientAuthentication(
+			connectionv1.OAuth2Authorization_ClientAuthentication_value[string(a.ClientAuthentication)]),
+		Scopes:          a.Scopes,
+		Audience:        a.Audience,
+		TokenParameters: fromParameters(a.Token),
+	}
+	if p := a.Refresh; p != nil {
+		m.RefreshPolicy = &connectionv1.RefreshPolicy{
+			RefreshBefore:   duration(p.RefreshBefore),
+			DefaultLifetime: duration(p.DefaultLifetime),
+		}
+	}
+	return m
+}
+
+func fromAPIKey(a connection.APIKey) *connectionv1.ApiKeyAuthorization {
+	return &connectionv1.ApiKeyAuthorization{Name: a.Name, Value: a.Value.Reveal()}
+}
+
+func fromBasic(a connection.Basic) *connectionv1.BasicAuthorization {
+	return &connectionv1.BasicAuthorization{Username: a.Username, Password: a.Password.Reveal()}
+}
+
+func toParameters(m *connectionv1.HttpParameters) connection.Parameters {
+	to := func(list []*connectionv1.HttpParameter) []connection.Parameter {
+		var out []connection.Parameter
+		for _, p := range list {
+			out = append(out, connection.Parameter{Key: p.GetKey(), Value: seal.NewSecret(p.GetValue()), Secret: p.GetSecret()})
+		}
+		return out
+	}
+	return connection.Parameters{Headers: to(m.GetHeaders()), Query: to(m.GetQuery()), Body: to(m.GetBody())}
+}
+
+func fromParameters(p connection.Parameters) *connectionv1.HttpParameters {
+	if len(p.Headers)+len(p.Query)+len(p.Body) == 0 {
+		return nil
+	}
+	from := func(list []connection.Parameter) []*connectionv1.HttpParameter {
+		var out []*connectionv1.HttpParameter
+		for _, p := range list {
+			out = append(out, &connectionv1.HttpParameter{Key: p.Key, Value: p.Value.Reveal(), Secret: p.Secret})
+		}
+		return out
+	}
+	return &connectionv1.HttpParameters{Headers: from(p.Headers), Query: from(p.Query), Body: from(p.Body)}
+}
