@@ -59,6 +59,29 @@ func TestDrainEndsStreams(t *testing.T) {
 	}
 }
 
+// Drain ends streams, old and new, while unary calls go on: other parts of the
+// process may still need them to stop in order.
+func TestDrainBeforeStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		waits := func(s tokenv1.TokenService_WatchTokenServer) error {
+			<-s.Context().Done()
+			return s.Context().Err()
+		}
+		f := serve(t, &tokens{watch: waits, get: func(context.Context) error { return nil }}, nil)
+		conn := f.dial(admin())
+		open, err := tokenv1.NewTokenServiceClient(conn).WatchToken(t.Context(), &tokenv1.WatchTokenRequest{Name: tokenName})
+		require.NoError(t, err)
+		synctest.Wait()
+		f.Drain()
+		_, err = open.Recv()
+		requireShuttingDown(t, err)
+		requireShuttingDown(t, calls["server stream"](t.Context(), conn))
+		require.NoError(t, calls["unary"](t.Context(), conn))
+		f.stop()
+		require.NoError(t, <-f.result)
+	})
+}
+
 // Streams whose handlers wait for the next message of their caller end too:
 // those of two-way streams, and those of gRPC's own services.
 func TestDrainEndsStreamsThatReceive(t *testing.T) {

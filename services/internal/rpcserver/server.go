@@ -215,10 +215,17 @@ func (s *Server) Serve(ctx context.Context, lis ...net.Listener) error {
 	return err
 }
 
-// stop leaves: gracefully within the drain timeout, then by force.
-func (s *Server) stop() error {
+// Drain begins to leave while still serving: health turns NOT_SERVING and all
+// streams end. For processes that stop other parts, such as an HTTP server whose
+// requests hang on those streams, before this one. Serve does it too.
+func (s *Server) Drain() {
 	s.health.Shutdown()
 	s.leave()
+}
+
+// stop leaves: gracefully within the drain timeout, then by force.
+func (s *Server) stop() error {
+	s.Drain()
 
 	graceful := make(chan struct{})
 	go func() {
