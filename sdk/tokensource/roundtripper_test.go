@@ -44,12 +44,6 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (a *api) accept(authorization string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.accepts = authorization
-}
-
 // seen returns the header values of all requests so far.
 func (a *api) seen(header string) []string {
 	a.mu.Lock()

@@ -195,8 +195,10 @@ func TestRequestsAreParsedStrictly(t *testing.T) {
 		"secret in the query":  {path: "?client_secret=x", body: "grant_type=client_credentials", status: 400, code: "invalid_request"},
 		"bad escape":           {body: "grant_type=%zz", status: 400, code: "invalid_request"},
 		"too large":            {body: "grant_type=client_credentials&x=" + strings.Repeat("x", 64<<10), status: 413, code: "invalid_request"},
-		"JSON": {body: `{"grant_type":"client_credentials"}`, status: 400, code: "invalid_request",
-			edit: func(r *http.Request) { r.Header.Set("Content-Type", "application/json") }},
+		"JSON": {
+			body: `{"grant_type":"client_credentials"}`, status: 400, code: "invalid_request",
+			edit: func(r *http.Request) { r.Header.Set("Content-Type", "application/json") },
+		},
 		"refresh token missing": {body: "grant_type=refresh_token", status: 400, code: "invalid_request"},
 		"refresh token unknown": {body: "grant_type=refresh_token&refresh_token=x", status: 400, code: "invalid_grant"},
 	} {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -127,10 +128,8 @@ func validateSecrets(secrets []string) error {
 	if len(secrets) == 0 {
 		return errors.New("at least one is needed")
 	}
-	for _, secret := range secrets {
-		if secret == "" {
-			return errors.New("an empty secret is not allowed")
-		}
+	if slices.Contains(secrets, "") {
+		return errors.New("an empty secret is not allowed")
 	}
 	return nil
 }

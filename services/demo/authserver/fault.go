@@ -3,6 +3,7 @@ package authserver
 import (
 	"bytes"
 	"context"
+	"maps"
 	"net"
 	"net/http"
 	"strconv"
@@ -114,9 +115,7 @@ func (q *faultQueue) counts() map[FaultKind]int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	counts := make(map[FaultKind]int, len(q.taken))
-	for kind, n := range q.taken {
-		counts[kind] = n
-	}
+	maps.Copy(counts, q.taken)
 	return counts
 }
 
@@ -176,6 +175,7 @@ func (f Fault) after(ctx context.Context, res response) send {
 		res.header.Set("Content-Type", "text/plain; charset=utf-8")
 	case FaultHugeBody:
 		res.body = append(bytes.Repeat([]byte(" "), hugePadding), res.body...)
+	default: // struck before the answer
 	}
 	return res.write
 }

@@ -58,32 +58,53 @@ func TestFaultsBeforeProcessingIssueNothing(t *testing.T) {
 		status int
 		check  func(t *testing.T, res *http.Response, body string)
 	}{
-		"429, seconds": {authserver.Fault{Kind: authserver.FaultStatus, Status: 429, RetryAfter: 1500 * time.Millisecond}, 429,
-			func(t *testing.T, res *http.Response, _ string) { require.Equal(t, "2", res.Header.Get("Retry-After")) }},
-		"503, date": {authserver.Fault{Kind: authserver.FaultStatus, Status: 503, RetryAfter: 2 * time.Second, RetryAfterDate: true}, 503,
+		"429, seconds": {
+			authserver.Fault{Kind: authserver.FaultStatus, Status: 429, RetryAfter: 1500 * time.Millisecond},
+			429,
+			func(t *testing.T, res *http.Response, _ string) { require.Equal(t, "2", res.Header.Get("Retry-After")) },
+		},
+		"503, date": {
+			authserver.Fault{Kind: authserver.FaultStatus, Status: 503, RetryAfter: 2 * time.Second, RetryAfterDate: true},
+			503,
 			func(t *testing.T, res *http.Response, _ string) {
 				require.Equal(t, "Mon, 04 May 2026 03:02:04 GMT", res.Header.Get("Retry-After"))
-			}},
-		"500": {authserver.Fault{Kind: authserver.FaultStatus}, 500,
-			func(t *testing.T, res *http.Response, _ string) { require.Empty(t, res.Header.Get("Retry-After")) }},
-		"OAuth error": {authserver.Fault{Kind: authserver.FaultOAuthError, Code: "invalid_grant", Description: "gone"}, 400,
+			},
+		},
+		"500": {
+			authserver.Fault{Kind: authserver.FaultStatus},
+			500,
+			func(t *testing.T, res *http.Response, _ string) { require.Empty(t, res.Header.Get("Retry-After")) },
+		},
+		"OAuth error": {
+			authserver.Fault{Kind: authserver.FaultOAuthError, Code: "invalid_grant", Description: "gone"},
+			400,
 			func(t *testing.T, _ *http.Response, body string) {
 				require.JSONEq(t, `{"error":"invalid_grant","error_description":"gone"}`, body)
-			}},
-		"OAuth error, 401": {authserver.Fault{Kind: authserver.FaultOAuthError, Code: "invalid_client"}, 401,
+			},
+		},
+		"OAuth error, 401": {
+			authserver.Fault{Kind: authserver.FaultOAuthError, Code: "invalid_client"},
+			401,
 			func(t *testing.T, res *http.Response, _ string) {
 				require.NotEmpty(t, res.Header.Get("WWW-Authenticate"))
-			}},
+			},
+		},
 		"OAuth error, 403": {authserver.Fault{Kind: authserver.FaultOAuthError, Code: "unauthorized_client", Status: 403}, 403, nil},
-		"redirect": {authserver.Fault{Kind: authserver.FaultRedirect, Location: "https://elsewhere.example/token"}, 307,
+		"redirect": {
+			authserver.Fault{Kind: authserver.FaultRedirect, Location: "https://elsewhere.example/token"},
+			307,
 			func(t *testing.T, res *http.Response, _ string) {
 				require.Equal(t, "https://elsewhere.example/token", res.Header.Get("Location"))
-			}},
-		"HTML": {authserver.Fault{Kind: authserver.FaultHTML}, 200,
+			},
+		},
+		"HTML": {
+			authserver.Fault{Kind: authserver.FaultHTML},
+			200,
 			func(t *testing.T, res *http.Response, body string) {
 				require.Equal(t, "text/html; charset=utf-8", res.Header.Get("Content-Type"))
 				require.Contains(t, body, "<!doctype html>")
-			}},
+			},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := config()

@@ -27,8 +27,10 @@ func TestRequestsRecordsWhatArrivedWithoutSecrets(t *testing.T) {
 	require.Equal(t, "Basic", requests[0].Header.Get("Authorization"))
 	require.Equal(t, "yes", requests[0].Header.Get("X-Extra"))
 	require.Equal(t, url.Values{"tenant": {"t1"}}, requests[0].Query)
-	require.Equal(t, url.Values{"grant_type": {"client_credentials"}, "audience": {"https://api.example"},
-		"resource": {"https://other.example"}, "x": {"1"}}, requests[0].Body)
+	require.Equal(t, url.Values{
+		"grant_type": {"client_credentials"}, "audience": {"https://api.example"},
+		"resource": {"https://other.example"}, "x": {"1"},
+	}, requests[0].Body)
 	require.Equal(t, authserver.AuthPost, requests[1].AuthMethod)
 	require.Equal(t, authserver.Fingerprint("second-secret"), requests[1].Body.Get("client_secret"))
 }

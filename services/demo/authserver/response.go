@@ -2,6 +2,7 @@ package authserver
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -91,9 +92,7 @@ func errorResponse(e *oauthError, q Quirks) response {
 
 // write sends the response as it is.
 func (res response) write(w http.ResponseWriter) {
-	for name, values := range res.header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), res.header)
 	w.Header().Set("Content-Length", strconv.Itoa(len(res.body)))
 	w.WriteHeader(res.status)
 	// The client may be gone; there is nobody left to tell.
@@ -102,9 +101,7 @@ func (res response) write(w http.ResponseWriter) {
 
 // writeHalf promises the whole body and sends half of it; net/http then closes the connection.
 func (res response) writeHalf(w http.ResponseWriter) {
-	for name, values := range res.header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), res.header)
 	w.Header().Set("Content-Length", strconv.Itoa(len(res.body)))
 	w.WriteHeader(res.status)
 	_, _ = w.Write(res.body[:len(res.body)/2])

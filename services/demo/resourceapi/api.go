@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"sync"
 	"time"
@@ -128,9 +129,7 @@ func (v verdict) write(w http.ResponseWriter, id string) {
 	if v.status == 0 { // the caller is gone
 		return
 	}
-	for name, values := range v.header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), v.header)
 	if v.challenge != "" {
 		w.Header().Set("WWW-Authenticate", v.challenge)
 	}

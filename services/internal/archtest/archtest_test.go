@@ -57,9 +57,10 @@ func place(file string, line int, rule string) string {
 }
 
 func wanted(t *testing.T, root string) []string {
+	t.Helper()
 	comment := regexp.MustCompile(`// want ([a-z- ]+)$`)
 	var list []string
-	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(root, func(name string, _ fs.DirEntry, err error) error {
 		if err != nil || filepath.Ext(name) != ".go" {
 			return err
 		}

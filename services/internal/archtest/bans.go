@@ -64,7 +64,7 @@ func bans() []ban {
 }
 
 func (b *ban) binds(p *pkg) bool {
-	return (b.of == nil || matchesAny(b.of, p.path)) && !matchesAny(b.except, p.path) && !(b.main && p.name == "main")
+	return (b.of == nil || matchesAny(b.of, p.path)) && !matchesAny(b.except, p.path) && (!b.main || p.name != "main")
 }
 
 func checkBans(p *pkg, table []ban) []Violation {

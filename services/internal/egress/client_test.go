@@ -91,7 +91,7 @@ func TestClientChecksEveryRequest(t *testing.T) {
 	body := &closeRecorder{Reader: strings.NewReader("x")}
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, body)
 	require.NoError(t, err)
-	_, err = guard.Client().Do(request) //nolint:bodyclose // there is no response
+	_, err = guard.Client().Do(request)
 	var denied *egress.DeniedError
 	require.ErrorAs(t, err, &denied)
 	require.Equal(t, egress.RuleScheme, denied.Rule)
@@ -143,7 +143,8 @@ func TestClientsShareConnections(t *testing.T) {
 		_, err := get(t, guard.Client(), server.URL)
 		require.NoError(t, err)
 	}
-	require.Equal(t, <-remotes, <-remotes)
+	first, second := <-remotes, <-remotes
+	require.Equal(t, first, second)
 }
 
 func TestTransportSettings(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 )
 
@@ -72,10 +73,10 @@ func waitForCause(ctx context.Context, ended <-chan *running, n int) error {
 func stop(all []*running, grace time.Duration, cause error) {
 	timer := time.NewTimer(grace)
 	defer timer.Stop()
-	for i := len(all) - 1; i >= 0; i-- {
-		all[i].cancel(cause)
+	for i, last := range slices.Backward(all) {
+		last.cancel(cause)
 		select {
-		case <-all[i].done:
+		case <-last.done:
 			continue
 		case <-timer.C:
 		}

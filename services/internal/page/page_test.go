@@ -3,6 +3,7 @@ package page_test
 import (
 	"encoding/base64"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -77,7 +78,7 @@ func TestTamperedTokens(t *testing.T) {
 			raw[i] ^= 1 << bit
 		}
 		refused(token[:i+1])
-		refused(base64.RawURLEncoding.EncodeToString(append(raw[:len(raw):len(raw)], byte(i))))
+		refused(base64.RawURLEncoding.EncodeToString(append(slices.Clip(raw), byte(i))))
 	}
 	for _, text := range []string{
 		"x", "next", token + "=", token + "A", " " + token, token + "\n", token[:len(token)-1],

@@ -63,7 +63,7 @@ func FromHandler(ctx context.Context, log *slog.Logger, err error) error {
 	if err == nil {
 		return nil
 	}
-	direct, ok := err.(interface{ GRPCStatus() *status.Status }) //nolint:errorlint // only the error itself, see above
+	direct, ok := err.(interface{ GRPCStatus() *status.Status })
 	if !ok {
 		return Internal(ctx, log, err)
 	}

@@ -45,6 +45,7 @@ func internalTokens(fill string, now func() time.Time) *authn.InternalTokens {
 
 // admin and service are the credentials that the servers of these tests accept.
 func admin() credentials.PerRPCCredentials { return authn.AdminCredentials(seal.NewSecret(adminKey)) }
+
 func service(name string) credentials.PerRPCCredentials {
 	return internalTokens("k", time.Now).Credentials(name)
 }

@@ -3,6 +3,7 @@ package sqldb_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"runtime"
 	"sync"
 	"testing"
@@ -105,7 +106,7 @@ func TestStatementWhileRowsAreOpenIsAnError(t *testing.T) {
 		// Rows and a Row left open do not disturb the next transaction, which uses the same statements.
 		for range 3 {
 			require.NoError(t, db.Write(t.Context(), func(ctx context.Context, tx sqldb.Tx) error {
-				rows, err := tx.QueryContext(ctx, "SELECT id FROM items ORDER BY id") //nolint:sqlclosecheck // on purpose
+				rows, err := tx.QueryContext(ctx, "SELECT id FROM items ORDER BY id")
 				require.True(t, rows.Next())
 				return err
 			}))
@@ -232,9 +233,7 @@ func TestMigrate(t *testing.T) {
 			"sqlite/00003_more.sql":   {Data: []byte("-- +goose Up\nALTER TABLE items ADD COLUMN note TEXT;\n")},
 			"postgres/00003_more.sql": {Data: []byte("-- +goose Up\nALTER TABLE items ADD COLUMN note TEXT;\n")},
 		}
-		for name, file := range migrations().(fstest.MapFS) {
-			more[name] = file
-		}
+		maps.Copy(more, migrations().(fstest.MapFS))
 		star := func(ctx context.Context, tx sqldb.Tx) error {
 			rows, err := tx.QueryContext(ctx, "SELECT * FROM items")
 			if err != nil {

@@ -53,8 +53,7 @@ func (db *DB) Migrate(ctx context.Context, fsys fs.FS) (err error) {
 		return err
 	}
 	results, err := provider.Up(ctx)
-	var partial *goose.PartialError
-	if errors.As(err, &partial) {
+	if partial, ok := errors.AsType[*goose.PartialError](err); ok {
 		results = partial.Applied
 		err = fmt.Errorf("%s: %w", partial.Failed.Source.Path, partial.Err)
 	}

@@ -97,8 +97,7 @@ func postgresConfig(dsn, schema string, o Options) (*pgxpool.Config, error) {
 // dsnError replaces the error of the parser, which quotes the DSN: in a malformed one the password cannot be told apart
 // for sure. Only an unreadable file, such as a certificate, is named.
 func dsnError(err error) error {
-	var file *fs.PathError
-	if errors.As(err, &file) {
+	if file, ok := errors.AsType[*fs.PathError](err); ok {
 		return fmt.Errorf("sqldb: PostgreSQL DSN: %w", file)
 	}
 	return errors.New("sqldb: PostgreSQL DSN is not valid: want postgres://user@host:5432/database?sslmode=verify-full" +

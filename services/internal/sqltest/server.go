@@ -10,6 +10,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -132,8 +133,8 @@ func findBinaries() (string, error) {
 		dirs = append(dirs, strings.TrimSpace(string(out)))
 	}
 	installed, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
-	for i := len(installed) - 1; i >= 0; i-- {
-		dirs = append(dirs, installed[i])
+	for _, bin := range slices.Backward(installed) {
+		dirs = append(dirs, bin)
 	}
 	for _, dir := range dirs {
 		_, err := os.Stat(filepath.Join(dir, "initdb"))

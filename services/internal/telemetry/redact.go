@@ -73,7 +73,7 @@ func redact(a slog.Attr) slog.Attr {
 // scrubAny keeps a value's type, which handlers may render in their own way,
 // unless its text has something to hide.
 func scrubAny(value slog.Value) slog.Value {
-	text := ""
+	var text string
 	switch v := value.Any().(type) {
 	case nil:
 		return value
