@@ -1,0 +1,156 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Authorize starts to keep a connection's token, or obtains it anew if revision is newer than the stored one. It returns when
+// that is recorded. Another connectionUID than the stored one means another connection of the same name: the token
+// starts anew. Repeating a call changes nothing.
+func (s *Service) Authorize(ctx context.Context, key Key, connectionUID string, revision int64) (Token, error) {
+	return s.update(ctx, key, func(r *Record) error {
+		now := s.p.Now()
+		if !r.Exists || r.Token.ConnectionUID != connectionUID {
+			r.startAnew(connectionUID, now)
+		} else if revision <= r.Token.Revision {
+			return ErrUnchanged
+		}
+		r.Token.authorize(revision, now)
+		return nil
+	})
+}
+
+// Deauthorize forgets a token's secrets and stops obtaining new ones. With another connectionUID than the stored one, or an
+// older revision, it changes nothing; nor does repeating it.
+func (s *Service) Deauthorize(ctx context.Context, key Key, connectionUID string, revision int64) (Token, error) {
+	return s.update(ctx, key, func(r *Record) error {
+		now := s.p.Now()
+		t := &r.Token
+		switch {
+		case !r.Exists: // remembered, so that an Authorize that was overtaken does not start it
+			r.startAnew(connectionUID, now)
+		case t.ConnectionUID != connectionUID, revision < t.Revision,
+			revision == t.Revision && t.State == StateDeauthorized && t.Reason == ReasonDeauthorized:
+			return ErrUnchanged
+		}
+		if r.Open != nil && r.Open.State.Open() {
+			abandoned := *r.Open
+			abandoned.end(RotationAbandoned, now)
+			r.Journal = append(r.Journal, abandoned)
+		}
+		t.deauthorize(revision, now)
+		r.Credential = &Credential{}
+		return nil
+	})
+}
+
+// startAnew makes the record that of a connection that has had no token yet.
+func (r *Record) startAnew(connectionUID string, now time.Time) {
+	// The count of versions goes on from a clock's, so that a successor's state is newer than any of a deleted token;
+	// and the fence goes on, so that nobody who worked for the predecessor can write.
+	version, fence := r.Token.Version, r.Token.Lease.Fence
+	if !r.Exists {
+		version = now.UnixMicro()
+	}
+	r.ForgetJournal = r.Exists
+	r.Credential = &Credential{}
+	r.Open = nil
+	r.Token = Token{Key: r.Token.Key, ConnectionUID: connectionUID, Version: version, Lease: Lease{Fence: fence}, StateTime: now}
+}
+
+// Delete removes a token and its history; watchers end. With another connectionUID than the stored one it changes nothing.
+func (s *Service) Delete(ctx context.Context, key Key, connectionUID string) error {
+	deleted, version, err := s.p.Store.Delete(ctx, key, connectionUID)
+	if err != nil || !deleted {
+		return err
+	}
+	s.enqueueAt(key, version, time.Time{}, time.Time{})
+	s.publishDeleted(key, version)
+	return nil
+}
+
+// ReportRejected tells that an API refused the credential with this fingerprint although it seemed valid. If it is the
+// current one, the next generation is obtained; any number of reports of one generation cause one refresh. current says
+// whether it was, generation which one is current.
+func (s *Service) ReportRejected(ctx context.Context, key Key, fingerprint string) (current bool, generation int64, err error) {
+	t, err := s.update(ctx, key, func(r *Record) error {
+		if !r.Exists || r.Token.Fingerprint == "" || r.Token.Fingerprint != fingerprint || !r.Token.reject(s.p.Now()) {
+			return ErrUnchanged
+		}
+		// Watchers see the refresh when it is there. Until then nothing that they see is different but the time of the
+		// next attempt.
+		return nil
+	})
+	if err != nil {
+		return false, 0, err
+	}
+	return t.Fingerprint != "" && t.Fingerprint == fingerprint, t.Generation, nil
+}
+
+// SimulateExpiry treats the current generation as if it expired after expireIn. It never lengthens its life. Errors:
+// ErrStateConflict if there is no valid token or it does not expire.
+func (s *Service) SimulateExpiry(ctx context.Context, key Key, expireIn time.Duration) (Token, error) {
+	_, err := s.update(ctx, key, func(r *Record) error {
+		if !r.Exists {
+			return ErrUnchanged
+		}
+		changed, err := r.Token.simulate(expireIn, s.p.Now())
+		if err == nil && !changed {
+			return ErrUnchanged
+		}
+		return err
+	})
+	if err != nil {
+		return Token{}, err
+	}
+	t, err := s.p.Store.Get(ctx, key)
+	if err != nil {
+		return Token{}, err
+	}
+	return t.Revealed(s.p.Now()), nil
+}
+
+// Rotations returns up to limit rotations of a token, newest first, older than the one with id before; "" starts.
+func (s *Service) Rotations(ctx context.Context, key Key, before string, limit int) ([]Rotation, error) {
+	return s.p.Store.Rotations(ctx, key, before, limit)
+}
+
+// Trial is how a token request went.
+type Trial struct {
+	// Failure says what went wrong; nil if a token was obtained.
+	Failure *Failure
+	// Sent tells whether the request left, HTTPStatus what was answered.
+	Sent       bool
+	HTTPStatus int
+	// Issued describes the token obtained. It has no secrets: they were thrown away.
+	Issued Issued
+	// Duration of the request.
+	Duration time.Duration
+}
+
+// Try makes one token request with the given settings, says how it went and throws the token away. It stores nothing. Errors:
+// ErrUnsupported if no request is made for that kind of grant.
+func (s *Service) Try(ctx context.Context, settings Settings) (Trial, error) {
+	if settings.Kind.Static() {
+		return Trial{}, ErrUnsupported
+	}
+	start := s.p.Now()
+	ctx, cancel := context.WithTimeout(ctx, s.p.RequestTimeout)
+	defer cancel()
+	answer, err := s.p.Exchanger.Exchange(ctx, settings.OAuth2)
+	trial := Trial{Duration: s.p.Now().Sub(start), HTTPStatus: answer.HTTPStatus, Sent: err == nil}
+	if err == nil {
+		trial.Issued, err = s.p.Exchanger.Read(answer, settings.OAuth2)
+		trial.Issued.AccessToken, trial.Issued.RefreshToken = Credential{}.AccessToken, Credential{}.RefreshToken
+	}
+	if err == nil {
+		return trial, nil
+	}
+	if !errors.As(err, &trial.Failure) {
+		return Trial{}, err
+	}
+	trial.Sent = trial.Failure.Sent
+	return trial, nil
+}

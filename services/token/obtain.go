@@ -1,0 +1,126 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// obtain gets the settings and with them the next credential. Errors are [*Failure], or that of ctx.
+func (r *rotation) obtain(ctx context.Context) (Issued, Credential, error) {
+	if err := r.loadSettings(ctx); err != nil {
+		return Issued{}, Credential{}, err
+	}
+	r.entry.Kind = r.settings.Kind
+	if r.settings.Kind.Static() {
+		issued, credential := r.settings.static(r.s.p.Now())
+		r.entry.Revision = r.settings.Revision
+		return issued, credential, nil
+	}
+	if r.answer == nil {
+		r.entry.Revision = r.settings.Revision
+		if err := r.request(ctx); err != nil {
+			return Issued{}, Credential{}, err
+		}
+	}
+	// An answer that was taken over is for the settings of its time, which may not be the present ones.
+	r.settings.Revision = r.entry.Revision
+	issued, err := r.s.p.Exchanger.Read(*r.answer, r.settings.OAuth2)
+	if err != nil {
+		return Issued{}, Credential{}, err
+	}
+	if r.sameAgain(issued) {
+		return Issued{}, Credential{}, &Failure{
+			Class: ClassTooEarly, Reason: ReasonTooEarly, Message: "the authorization server returned the token at hand once more",
+			Time: r.s.p.Now(), HTTPStatus: r.answer.HTTPStatus, Sent: true,
+		}
+	}
+	return issued, r.settings.bearer(issued), nil
+}
+
+// sameToken is how much longer a token must live than the one at hand to be a new one although its text is the same.
+const sameToken = 2 * time.Second
+
+// sameAgain reports whether the server returned the valid token at hand, for no longer than it is valid anyway.
+func (r *rotation) sameAgain(issued Issued) bool {
+	t := &r.token
+	return t.ValidAt(r.s.p.Now()) && t.Revision <= t.GenerationRevision && r.entry.Revision <= t.GenerationRevision &&
+		issued.AccessToken.Fingerprint() == t.Fingerprint && issued.ExpireTime.Sub(t.ExpireTime) < sameToken
+}
+
+// settingsTimeout bounds the question to the connection service.
+const settingsTimeout = 10 * time.Second
+
+func (r *rotation) loadSettings(ctx context.Context) error {
+	ctx, span := r.s.tracer.Start(ctx, "token.refresh.settings")
+	defer span.End()
+	ctx, cancel := context.WithTimeout(ctx, settingsTimeout)
+	defer cancel()
+	settings, err := r.s.p.Settings.AuthorizationSettings(ctx, r.key.ConnectionName())
+	if err == nil && settings.ConnectionUID != r.token.ConnectionUID {
+		// Another connection of the same name: its AuthorizeToken is on the way and makes this attempt pointless.
+		err = &Failure{Class: ClassOurs, Reason: ReasonConnectionNotFound, Message: "the connection was deleted and created anew"}
+	}
+	if err != nil {
+		recordError(span, err)
+		return ours(err, r.s.p.Now())
+	}
+	r.settings = settings
+	return nil
+}
+
+// ours makes sure that an error is a Failure with a time. Errors that are none are ours.
+func ours(err error, now time.Time) error {
+	var failure *Failure
+	if !errors.As(err, &failure) {
+		if errors.Is(err, context.Canceled) {
+			return err
+		}
+		failure = &Failure{Class: ClassOurs, Reason: ReasonInternalFault, Message: "internal fault"}
+	}
+	stamped := *failure
+	stamped.Time = now
+	return &stamped
+}
+
+// request makes the token request and stores its answer before anybody reads it.
+func (r *rotation) request(ctx context.Context) error {
+	now := r.s.p.Now()
+	timeout := r.s.requestTimeout(&r.token, now)
+	sending, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	r.entry.SentTime = now
+	sending, span := r.s.tracer.Start(sending, "token.refresh.request", trace.WithAttributes(attribute.String("freshet.grant", string(r.settings.Kind))))
+	defer span.End()
+	answer, err := r.s.p.Exchanger.Exchange(sending, r.settings.OAuth2)
+	if err != nil {
+		recordError(span, err)
+		if ctx.Err() != nil && r.s.life.Err() != nil {
+			return ctx.Err()
+		}
+		failed := ours(err, r.s.p.Now())
+		var failure *Failure
+		if errors.As(failed, &failure) {
+			r.entry.RequestSent = failure.Sent
+		}
+		return failed
+	}
+	r.answer = &answer
+	r.entry.RequestSent, r.entry.HTTPStatus = true, answer.HTTPStatus
+	r.entry.State, r.entry.RespondedTime = RotationResponded, r.s.p.Now()
+	return r.respond(ctx, &answer)
+}
+
+// minRequestTimeout is the least time a token request gets, however little life the token has left.
+const minRequestTimeout = 2 * time.Second
+
+// requestTimeout is half of the token's remaining life, so that a server that hangs leaves time for another attempt.
+func (s *Service) requestTimeout(t *Token, now time.Time) time.Duration {
+	if !t.ValidAt(now) || t.ExpireTime.IsZero() {
+		return s.p.RequestTimeout
+	}
+	return min(s.p.RequestTimeout, max(t.ExpireTime.Sub(now)/2, minRequestTimeout))
+}

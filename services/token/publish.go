@@ -1,0 +1,157 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Update is a token's state on its way to a watcher.
+type Update struct {
+	// Token as stored; show only what Token.Revealed returns. Without its credential for those who watch all states.
+	Token Token
+	// Deleted means that the token is gone; only Key and Version are set then.
+	Deleted bool
+}
+
+// update changes a token and tells the queues and the watchers. Errors are those of the store, of change, and ErrNotFound if
+// change left a token that does not exist as it was.
+func (s *Service) update(ctx context.Context, key Key, change func(*Record) error) (Token, error) {
+	var quiet, existed, written bool
+	t, err := s.p.Store.Update(ctx, key, func(r *Record) error {
+		err := change(r)
+		quiet, existed, written = r.Quiet, r.Exists, err == nil
+		return err
+	})
+	if err != nil {
+		return t, err
+	}
+	if !existed && !written {
+		return t, ErrNotFound
+	}
+	if quiet {
+		return t, nil
+	}
+	s.enqueue(&t)
+	if written {
+		s.publish(ctx, &t)
+	}
+	return t, nil
+}
+
+// publish tells the watchers in this process of a token's change. The token need not have its credential.
+func (s *Service) publish(ctx context.Context, t *Token) {
+	s.publishState(t)
+	if !s.tokens.Watched(t.Key) {
+		return
+	}
+	full, err := s.p.Store.Get(ctx, t.Key)
+	switch {
+	case err == nil:
+		s.publishToken(&full)
+	case !errors.Is(err, ErrNotFound) && ctx.Err() == nil:
+		// Watchers keep what they have, and take it for what it is worth: every state says when it ends.
+		s.p.Logger.ErrorContext(ctx, "changed token not read for its watchers", "token", t.Key.Name(), "error", err)
+	}
+}
+
+// publishToken tells those who watch by name. t has its credential.
+func (s *Service) publishToken(t *Token) {
+	s.tokens.Publish(t.Key, t.Version, &Update{Token: *t})
+}
+
+// publishState tells those who watch all states.
+func (s *Service) publishState(t *Token) {
+	if !s.states.HasAll() {
+		return
+	}
+	bare := *t
+	bare.Credential = Credential{}
+	s.states.Publish(t.Key, t.Version, &Update{Token: bare})
+}
+
+// publishDeleted tells everyone that a token is gone.
+func (s *Service) publishDeleted(key Key, version int64) {
+	gone := &Update{Token: Token{Key: key, Version: version}, Deleted: true}
+	s.tokens.Publish(key, version, gone)
+	s.states.Publish(key, version, gone)
+}
+
+// listen carries the changes of other replicas to the watchers of this one.
+func (s *Service) listen(ctx context.Context) error {
+	return s.p.Store.Listen(ctx, func(n Notice) {
+		switch {
+		case n.Resync:
+			s.resync(ctx)
+		case n.Deleted:
+			s.enqueueAt(n.Key, n.Version, time.Time{}, time.Time{})
+			s.publishDeleted(n.Key, n.Version)
+		default:
+			s.enqueueAt(n.Key, n.Version, n.AttemptDue, n.ExpiryDue)
+			s.reread(ctx, n.Key, n.Version)
+		}
+	})
+}
+
+// reread publishes a token that another replica changed.
+func (s *Service) reread(ctx context.Context, key Key, version int64) {
+	if !s.states.HasAll() && !s.tokens.Behind(key, version) {
+		return
+	}
+	t, err := s.p.Store.Get(ctx, key)
+	switch {
+	case err == nil:
+		s.publishState(&t)
+		s.publishToken(&t)
+	case errors.Is(err, ErrNotFound):
+		// its deletion is announced by a notice of its own
+	case ctx.Err() == nil:
+		s.p.Logger.ErrorContext(ctx, "token changed by another replica not read", "token", key.Name(), "error", err)
+	}
+}
+
+// resync reads everything that somebody watches: notices may have been lost.
+func (s *Service) resync(ctx context.Context) {
+	if err := s.retry(ctx, s.fill); err != nil {
+		s.logUnless(ctx, err, "due tokens not read after reconnecting to the store")
+	}
+	for _, key := range s.tokens.Keys() {
+		t, err := s.p.Store.Get(ctx, key)
+		switch {
+		case err == nil:
+			s.publishToken(&t)
+		case errors.Is(err, ErrNotFound):
+			s.publishDeleted(key, s.p.Now().UnixMicro())
+		default:
+			s.logUnless(ctx, err, "watched token not read after reconnecting to the store")
+		}
+	}
+	if s.states.HasAll() {
+		err := s.eachToken(ctx, func(t *Token) { s.publishState(t) })
+		s.logUnless(ctx, err, "states not read after reconnecting to the store")
+	}
+}
+
+func (s *Service) logUnless(ctx context.Context, err error, message string) {
+	if err != nil && ctx.Err() == nil {
+		s.p.Logger.ErrorContext(ctx, message, "error", err)
+	}
+}
+
+// eachToken calls fn with every token there is, without its credential.
+func (s *Service) eachToken(ctx context.Context, fn func(*Token)) error {
+	var after Key
+	for {
+		page, err := s.p.Store.List(ctx, after, pageSize)
+		if err != nil {
+			return err
+		}
+		for i := range page {
+			fn(&page[i])
+			after = page[i].Key
+		}
+		if len(page) < pageSize {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,13 @@
+// Package rpc serves package token over gRPC: TokenService and
+// TokenInternalService.
+//
+// Owns: conversion between the contract and the domain, heartbeats and the end
+// of streams, page tokens, and the one switch that turns errors of the domain
+// into statuses.
+//
+// Does not own: authentication, validation of request fields, or what happens
+// to errors that nobody mapped; services/internal/rpcserver does all of that
+// around every handler.
+//
+// Neighbours: app registers it; clients use gen/freshet/token/v1.
+package rpc

@@ -1,0 +1,56 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+
+	"google.golang.org/grpc/codes"
+
+	errorsv1 "github.com/freshet-io/freshet/gen/freshet/errors/v1"
+	"github.com/freshet-io/freshet/services/internal/page"
+	"github.com/freshet-io/freshet/services/internal/rpcerr"
+	"github.com/freshet-io/freshet/services/token"
+)
+
+// fail turns an error of the domain into a status. It is the only place that does.
+func (e *edge) fail(ctx context.Context, key token.Key, err error) error {
+	var notUsable *token.NotUsableError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &notUsable):
+		return rpcerr.New(notUsableCode(notUsable.Reason), reason(notUsable.Reason), "%s", notUsable.Error())
+	case errors.Is(err, token.ErrNotFound):
+		return rpcerr.New(codes.NotFound, errorsv1.Reason_TOKEN_NOT_FOUND, "%s does not exist: its connection was deleted or never created", key.Name())
+	case errors.Is(err, token.ErrInvalidName):
+		return rpcerr.Invalid(rpcerr.Violation{Field: "name", Description: err.Error()})
+	case errors.Is(err, token.ErrStateConflict):
+		return rpcerr.New(codes.FailedPrecondition, errorsv1.Reason_STATE_CONFLICT, "%s: %s", key.Name(), err)
+	case errors.Is(err, token.ErrUnsupported):
+		return rpcerr.Invalid(rpcerr.Violation{Field: "settings", Description: "only oauth2 settings can be tried"})
+	case errors.Is(err, token.ErrShuttingDown):
+		return rpcerr.New(codes.Unavailable, errorsv1.Reason_SHUTTING_DOWN, "the process is stopping; connect again")
+	case errors.Is(err, page.ErrInvalidToken):
+		return rpcerr.New(codes.InvalidArgument, errorsv1.Reason_INVALID_PAGE_TOKEN, "page_token: %s", err)
+	default:
+		return rpcerr.Internal(ctx, e.log, err)
+	}
+}
+
+// notUsableCode tells those that pass by themselves from those that somebody must repair.
+func notUsableCode(r token.Reason) codes.Code {
+	switch r {
+	case token.ReasonDeauthorized, token.ReasonGrantDead, token.ReasonClientBroken, token.ReasonConfiguration,
+		token.ReasonEgressDenied, token.ReasonRotationLost, token.ReasonSecretUnreadable:
+		return codes.FailedPrecondition
+	case token.ReasonConnectionNotFound:
+		return codes.NotFound
+	case token.ReasonNotReady, token.ReasonExpired, token.ReasonThrottled, token.ReasonAmbiguous, token.ReasonNotSent,
+		token.ReasonTooEarly, token.ReasonServiceUnavailable, token.ReasonStoreUnavailable, token.ReasonInternalFault:
+		return codes.Unavailable
+	}
+	return codes.Unavailable
+}
+
+// reason returns the contract's value of the same name.
+func reason(r token.Reason) errorsv1.Reason { return errorsv1.Reason(errorsv1.Reason_value[string(r)]) }

@@ -1,0 +1,198 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	errorsv1 "github.com/freshet-io/freshet/gen/freshet/errors/v1"
+	tokenv1 "github.com/freshet-io/freshet/gen/freshet/token/v1"
+	"github.com/freshet-io/freshet/services/internal/rpcerr"
+	"github.com/freshet-io/freshet/services/token"
+)
+
+// maxNames bounds the names on one stream.
+const maxNames = 100_000
+
+// WatchTokens implements TokenService.
+func (p *public) WatchTokens(stream grpc.BidiStreamingServer[tokenv1.WatchTokensRequest, tokenv1.WatchTokensResponse]) error {
+	ctx := stream.Context()
+	m := &many{
+		public: p, stream: stream, watcher: p.svc.Watch(ctx), wake: make(chan struct{}, 1),
+		refused: map[string]*tokenv1.WatchTokensError{}, sent: map[token.Key]*token.Token{},
+	}
+	defer m.watcher.Close(ctx)
+	received := make(chan error, 1)
+	go func() { received <- m.receive(ctx) }() // ends with the stream: Recv fails once the handler has returned
+	return p.fail(ctx, token.Key{}, m.send(ctx, received))
+}
+
+// many is one WatchTokens stream.
+type many struct {
+	*public
+	stream  grpc.BidiStreamingServer[tokenv1.WatchTokensRequest, tokenv1.WatchTokensResponse]
+	watcher *token.Watcher
+
+	mu      sync.Mutex
+	refused map[string]*tokenv1.WatchTokensError // by name, not yet sent: bounded by what names there are
+	wake    chan struct{}                        // capacity 1: something is in refused
+	sent    map[token.Key]*token.Token           // generations not yet acknowledged
+}
+
+// receive applies the receiver's messages until it sends no more.
+func (m *many) receive(ctx context.Context) error {
+	for {
+		in, err := m.stream.Recv()
+		if err != nil {
+			return err
+		}
+		switch action := in.GetAction().(type) {
+		case *tokenv1.WatchTokensRequest_Subscribe:
+			for _, name := range action.Subscribe.GetNames() {
+				m.subscribe(ctx, name)
+			}
+		case *tokenv1.WatchTokensRequest_Unsubscribe:
+			for _, name := range action.Unsubscribe.GetNames() {
+				m.unsubscribe(name)
+			}
+		case *tokenv1.WatchTokensRequest_Acknowledge:
+			m.acknowledge(ctx, action.Acknowledge)
+		}
+	}
+}
+
+func (m *many) subscribe(ctx context.Context, name string) {
+	key, err := token.ParseName(name)
+	if err == nil && m.watcher.Len() >= maxNames {
+		err = rpcerr.New(codes.ResourceExhausted, errorsv1.Reason_LIMIT_EXCEEDED, "at most %d names on one stream", maxNames)
+	} else if err == nil {
+		err = m.watcher.Add(ctx, key)
+		if err != nil {
+			err = m.fail(ctx, key, err)
+		}
+	}
+	if err != nil {
+		m.refuse(name, err)
+	}
+}
+
+func (m *many) unsubscribe(name string) {
+	key, err := token.ParseName(name)
+	if err != nil {
+		return
+	}
+	m.watcher.Remove(key)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.sent, key)
+}
+
+// refuse makes a name's error pending. err is a status, or an error of names.
+func (m *many) refuse(name string, err error) {
+	refusal := &tokenv1.WatchTokensError{Name: name, Reason: rpcerr.ReasonOf(err), Message: status.Convert(err).Message()}
+	if errors.Is(err, token.ErrInvalidName) {
+		refusal.Reason, refusal.Message = errorsv1.Reason_INVALID_FIELD, err.Error()
+	}
+	m.mu.Lock()
+	m.refused[name] = refusal
+	m.mu.Unlock()
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
+}
+
+// acknowledge accounts for a generation that arrived. One that was overtaken by a newer one says nothing of the newer.
+func (m *many) acknowledge(ctx context.Context, a *tokenv1.WatchTokensAcknowledge) {
+	key, err := token.ParseName(a.GetName())
+	if err != nil {
+		return
+	}
+	m.mu.Lock()
+	t := m.sent[key]
+	if t != nil && a.GetGeneration() >= t.Generation {
+		delete(m.sent, key)
+	} else {
+		t = nil
+	}
+	m.mu.Unlock()
+	if t != nil {
+		m.svc.Acknowledged(ctx, t)
+	}
+}
+
+// send sends what is pending until the stream ends. A receiver that sends no more may go on listening.
+func (m *many) send(ctx context.Context, received <-chan error) error {
+	timer := time.NewTimer(defaultHeartbeat)
+	defer timer.Stop()
+	for {
+		var err error
+		select {
+		case <-m.watcher.Wake():
+			err = m.sendTokens(ctx)
+		case <-m.wake:
+			err = m.sendRefused()
+		case <-timer.C:
+			err = m.stream.Send(&tokenv1.WatchTokensResponse{
+				Event: &tokenv1.WatchTokensResponse_Heartbeat{Heartbeat: &tokenv1.WatchTokensHeartbeat{}},
+			})
+		case err = <-received:
+			received = nil
+			if errors.Is(err, io.EOF) {
+				err = nil
+			}
+		case <-m.draining:
+			err = token.ErrShuttingDown
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		if err != nil {
+			return err
+		}
+		timer.Reset(defaultHeartbeat)
+	}
+}
+
+func (m *many) sendTokens(ctx context.Context) error {
+	for _, update := range m.watcher.Take() {
+		if update.Deleted {
+			key := update.Token.Key
+			m.watcher.Remove(key)
+			m.refuse(key.Name(), m.fail(ctx, key, token.ErrNotFound))
+			continue
+		}
+		shown := update.Token.Revealed(m.svc.Now())
+		m.mu.Lock()
+		m.sent[shown.Key] = &update.Token
+		m.mu.Unlock()
+		err := m.stream.Send(&tokenv1.WatchTokensResponse{
+			Event: &tokenv1.WatchTokensResponse_Token{Token: m.present(&update.Token)},
+		})
+		if err != nil {
+			return err
+		}
+		m.svc.Served(ctx, &shown)
+	}
+	return nil
+}
+
+func (m *many) sendRefused() error {
+	m.mu.Lock()
+	refused := maps.Clone(m.refused)
+	clear(m.refused)
+	m.mu.Unlock()
+	for _, refusal := range refused {
+		err := m.stream.Send(&tokenv1.WatchTokensResponse{Event: &tokenv1.WatchTokensResponse_Error{Error: refusal}})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,70 @@
+package schedule
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"math"
+	"strconv"
+	"time"
+)
+
+// Window returns how long before its expiry a token of the given lifetime may be refreshed at the earliest: 5 min for
+// lifetimes up to 20 min, 15 min below 90 min, else 60 min, or the given override if that is positive. Never more than
+// half the lifetime, so that every token is used for longer than it is waited on.
+//
+// The table is that of the AWS SDKs' advisory refresh (aws-sdk-go-v2, aws/credential_cache.go).
+func Window(lifetime, override time.Duration) time.Duration {
+	window := override
+	switch {
+	case window > 0:
+	case lifetime <= 20*time.Minute:
+		window = 5 * time.Minute
+	case lifetime < 90*time.Minute:
+		window = 15 * time.Minute
+	default:
+		window = 60 * time.Minute
+	}
+	return min(window, max(lifetime, 0)/2)
+}
+
+// mandatory is how long before expiry callers begin to wait for the next generation, at most.
+const mandatory = time.Minute
+
+// Plan returns when a generation that lives from issue to expire shall be refreshed, and when it must be.
+//
+// The time is spread over the last quarter before the window opens fully, by a number that is drawn once for the
+// generation: tokens that were obtained in the same second are not refreshed in the same second. Drawing again at every
+// look would let the earliest draw win and undo the spread.
+func Plan(name string, generation int64, issue, expire time.Time, override time.Duration) (refreshAt, mustRefreshAt time.Time) {
+	window := Window(expire.Sub(issue), override)
+	lead := time.Duration(float64(window) * (0.75 + 0.25*Jitter(name, generation)))
+	return expire.Add(-lead), expire.Add(-min(mandatory, window/4))
+}
+
+// Jitter returns a number in [0, 1) that is the same for a name and generation in every process, and unrelated for others.
+func Jitter(name string, generation int64) float64 {
+	sum := sha256.Sum256([]byte(name + "#" + strconv.FormatInt(generation, 10)))
+	return float64(binary.BigEndian.Uint64(sum[:8])>>11) / (1 << 53)
+}
+
+// Bounds of Backoff.
+const (
+	firstBackoff = time.Second
+	minBackoff   = 100 * time.Millisecond
+	maxBackoff   = 5 * time.Minute
+)
+
+// Backoff returns how long to wait after so many failures in a row: a random part of a limit that doubles from 1 s with
+// every failure up to 5 min. While the token is valid the limit is also a quarter of its remaining life, so that several
+// attempts are left before it expires; remaining is 0 or less when it is not. random returns numbers in [0, 1).
+func Backoff(failures int, remaining time.Duration, random func() float64) time.Duration {
+	limit := maxBackoff
+	if exponent := failures - 1; exponent < 16 { // beyond, the limit is reached and the shift might overflow
+		limit = min(limit, firstBackoff<<max(exponent, 0))
+	}
+	if remaining > 0 {
+		limit = min(limit, remaining/4)
+	}
+	limit = max(limit, minBackoff)
+	return minBackoff + time.Duration(math.Floor(random()*float64(limit-minBackoff+1)))
+}

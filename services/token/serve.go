@@ -1,0 +1,127 @@
+package token
+
+import (
+	"context"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Get returns the current token, with at least minTTL of validity left; more than half of its lifetime is taken as half. If
+// there is none, it waits for the next generation, within ctx. It never returns an expired token.
+//
+// Errors: ErrNotFound; [*NotUsableError] if there is none to be had; that of ctx.
+func (s *Service) Get(ctx context.Context, key Key, minTTL time.Duration) (Token, error) {
+	for {
+		t, err := s.load(ctx, key)
+		if err != nil {
+			return Token{}, err
+		}
+		now := s.p.Now()
+		if t.lives(minTTL, now) {
+			return t.Revealed(now), nil
+		}
+		t, err = s.next(ctx, &t, TriggerMinTTL)
+		if err != nil {
+			return Token{}, err
+		}
+		if now = s.p.Now(); t.lives(minTTL, now) {
+			return t.Revealed(now), nil
+		}
+		if t.LastFailure != nil || !t.ValidAt(now) {
+			return Token{}, t.notUsable(now)
+		}
+	}
+}
+
+// lives reports whether the token is valid for at least ttl, or for half of its life if that is less.
+func (t *Token) lives(ttl time.Duration, now time.Time) bool {
+	if !t.ValidAt(now) {
+		return false
+	}
+	return t.ExpireTime.IsZero() || t.ExpireTime.Sub(now) >= min(ttl, t.Lifetime()/2)
+}
+
+// Refresh obtains the next generation and returns it. Calls at the same time share one request. If it fails the token at
+// hand stays in use, and the error is a [*NotUsableError] that says why.
+func (s *Service) Refresh(ctx context.Context, key Key) (Token, error) {
+	before, err := s.load(ctx, key)
+	if err != nil {
+		return Token{}, err
+	}
+	after, err := s.next(ctx, &before, TriggerCaller)
+	if err != nil {
+		return Token{}, err
+	}
+	now := s.p.Now()
+	if after.Generation > before.Generation && after.ValidAt(now) {
+		return after.Revealed(now), nil
+	}
+	return Token{}, after.notUsable(now)
+}
+
+// next waits for the outcome of the attempt that runs, or else of one that it starts, and returns the token after it. While
+// a failed attempt's backoff lasts none is started; that it is next is then waited for, unless ctx ends before.
+func (s *Service) next(ctx context.Context, t *Token, trigger Trigger) (Token, error) {
+	now := s.p.Now()
+	if t.Lease.Owner != "" { // runs, here or elsewhere; if its process died, somebody takes over when the lease is over
+		return s.await(ctx, t.Key, t.Lease.Fence, nil)
+	}
+	if t.Stopped {
+		return Token{}, t.notUsable(now)
+	}
+	if wait := t.AttemptAt.Sub(now); t.LastFailure != nil && wait > 0 {
+		deadline, bounded := ctx.Deadline()
+		if trigger == TriggerCaller && t.LastFailure.Class == ClassThrottled || bounded && deadline.Before(t.AttemptAt) {
+			return Token{}, t.notUsable(now)
+		}
+		if trigger != TriggerCaller {
+			return s.await(ctx, t.Key, t.Lease.Fence+1, nil)
+		}
+	}
+	f, err := s.begin(t.Key, ask{trigger: trigger, fence: t.Lease.Fence, caller: trace.SpanContextFromContext(ctx)})
+	if err != nil {
+		return Token{}, err
+	}
+	return s.await(ctx, t.Key, t.Lease.Fence+1, f)
+}
+
+// notUsable says why there is no credential, or no next one.
+func (t *Token) notUsable(now time.Time) error {
+	shown := t.Revealed(now)
+	e := &NotUsableError{Key: t.Key, State: shown.State, Reason: shown.Reason, Message: shown.Message}
+	if !t.Stopped {
+		e.NextAttempt = t.AttemptAt
+	}
+	if t.LastFailure != nil {
+		e.Reason, e.Message = t.LastFailure.Reason, t.LastFailure.Message
+	}
+	if e.Reason == "" { // valid, but the server does not give another one yet
+		e.Reason, e.Message = ReasonTooEarly, "the authorization server does not issue another token yet"
+	}
+	return e
+}
+
+// load reads a token for serving. If its credential does not open with the present master key it is obtained anew.
+func (s *Service) load(ctx context.Context, key Key) (Token, error) {
+	t, err := s.p.Store.Get(ctx, key)
+	if err != nil || !t.CredentialLost || t.State != StateAuthorized {
+		return t, err
+	}
+	generation := t.Generation
+	t, err = s.update(ctx, key, func(r *Record) error {
+		if !r.Exists || r.Token.Generation != generation || r.Token.State != StateAuthorized {
+			return ErrUnchanged
+		}
+		now := s.p.Now()
+		r.Token.CredentialLost = true
+		r.Token.lapse(now)
+		r.Token.Stopped, r.Token.AttemptAt, r.Token.AttemptTrigger = false, now, TriggerRecovery
+		return nil
+	})
+	if err != nil {
+		return Token{}, err
+	}
+	s.p.Logger.ErrorContext(ctx, "stored token cannot be opened with the present master key; obtaining a new one", "token", key.Name())
+	return s.p.Store.Get(ctx, key)
+}

@@ -1,0 +1,58 @@
+package settings
+
+import (
+	"context"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	connectionv1 "github.com/freshet-io/freshet/gen/freshet/connection/v1"
+	errorsv1 "github.com/freshet-io/freshet/gen/freshet/errors/v1"
+	"github.com/freshet-io/freshet/services/internal/rpcerr"
+	"github.com/freshet-io/freshet/services/token"
+)
+
+// Client asks the connection service. It implements token.SettingsSource.
+type Client struct {
+	connections connectionv1.ConnectionInternalServiceClient
+}
+
+var _ token.SettingsSource = (*Client)(nil)
+
+// New returns a Client on a connection to the connection service.
+func New(conn grpc.ClientConnInterface) *Client {
+	return &Client{connections: connectionv1.NewConnectionInternalServiceClient(conn)}
+}
+
+// AuthorizationSettings implements token.SettingsSource.
+func (c *Client) AuthorizationSettings(ctx context.Context, connection string) (token.Settings, error) {
+	response, err := c.connections.GetAuthorizationSettings(ctx, &connectionv1.GetAuthorizationSettingsRequest{Name: connection})
+	if err != nil {
+		return token.Settings{}, failure(err)
+	}
+	return FromProto(response.GetSettings())
+}
+
+// failure says what a failed question means. None of it is the authorization server's doing.
+func failure(err error) *token.Failure {
+	f := &token.Failure{
+		Class: token.ClassOurs, Reason: token.ReasonInternalFault,
+		Message: "the connection's settings could not be read: internal fault",
+	}
+	switch rpcerr.ReasonOf(err) {
+	case errorsv1.Reason_CONNECTION_NOT_FOUND:
+		f.Reason, f.Message = token.ReasonConnectionNotFound, "the connection does not exist"
+		return f
+	case errorsv1.Reason_SECRET_UNREADABLE:
+		f.Reason, f.Message = token.ReasonSecretUnreadable, "the connection's secrets cannot be opened with the present master key"
+		return f
+	default:
+	}
+	switch status.Code(err) {
+	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled:
+		f.Reason, f.Message = token.ReasonServiceUnavailable, "the connection service cannot be reached at the moment"
+	default:
+	}
+	return f
+}

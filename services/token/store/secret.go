@@ -1,0 +1,78 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"github.com/freshet-io/freshet/services/internal/seal"
+	"github.com/freshet-io/freshet/services/token"
+)
+
+// credential is a token.Credential before it is sealed. Its secrets are plain texts: it never leaves this file.
+type credential struct {
+	AccessToken  string      `json:"access_token,omitempty"`
+	RefreshToken string      `json:"refresh_token,omitempty"`
+	Headers      [][2]string `json:"headers,omitempty"`
+	Query        [][2]string `json:"query,omitempty"`
+	Body         [][2]string `json:"body,omitempty"`
+}
+
+// boundTo is the associated data of a token's credential: in another row, of another connection of the same name, or as
+// another generation it does not open.
+func boundTo(t *token.Token) string {
+	return "token/" + t.Key.Name() + "/" + t.ConnectionUID + "/" + strconv.FormatInt(t.Generation, 10)
+}
+
+// seal returns the credential for storage; nil for the zero one.
+func (s *Store) seal(c *token.Credential, t *token.Token) ([]byte, error) {
+	if c.AccessToken.IsZero() && c.RefreshToken.IsZero() && len(c.HTTP.Headers)+len(c.HTTP.Query)+len(c.HTTP.Body) == 0 {
+		return nil, nil
+	}
+	text, err := json.Marshal(credential{
+		AccessToken: c.AccessToken.Reveal(), RefreshToken: c.RefreshToken.Reveal(),
+		Headers: reveal(c.HTTP.Headers), Query: reveal(c.HTTP.Query), Body: reveal(c.HTTP.Body),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("token store: encode credential: %w", err)
+	}
+	return s.sealer.Seal(text, boundTo(t))
+}
+
+// open is the inverse of seal.
+func (s *Store) open(sealed []byte, t *token.Token) (token.Credential, error) {
+	if len(sealed) == 0 {
+		return token.Credential{}, nil
+	}
+	text, err := s.sealer.Open(sealed, boundTo(t))
+	if err != nil {
+		return token.Credential{}, err
+	}
+	var c credential
+	if err := json.Unmarshal(text, &c); err != nil {
+		return token.Credential{}, fmt.Errorf("token store: credential of %s is not readable", t.Key.Name())
+	}
+	return token.Credential{
+		AccessToken: seal.NewSecret(c.AccessToken), RefreshToken: seal.NewSecret(c.RefreshToken),
+		HTTP: token.Fields{Headers: secret(c.Headers), Query: secret(c.Query), Body: secret(c.Body)},
+	}, nil
+}
+
+func reveal(fields []token.Field) [][2]string {
+	pairs := make([][2]string, len(fields))
+	for i, f := range fields {
+		pairs[i] = [2]string{f.Key, f.Value.Reveal()}
+	}
+	return pairs
+}
+
+func secret(pairs [][2]string) []token.Field {
+	if len(pairs) == 0 {
+		return nil
+	}
+	fields := make([]token.Field, len(pairs))
+	for i, p := range pairs {
+		fields[i] = token.Field{Key: p[0], Value: seal.NewSecret(p[1])}
+	}
+	return fields
+}

@@ -1,0 +1,208 @@
+package token
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/freshet-io/freshet/services/token/schedule"
+)
+
+// This file is what happens to a token, as functions of the token alone: no store, no clock, no request.
+
+// setState changes the state, and its time if it is another one.
+func (t *Token) setState(state State, reason Reason, message string, now time.Time) {
+	if t.State != state || t.Reason != reason {
+		t.StateTime = now
+	}
+	t.State, t.Reason, t.Message = state, reason, clip(message, MaxMessage)
+}
+
+// authorize makes the given revision the wanted one. The generation at hand stays in use until the next is there.
+func (t *Token) authorize(revision int64, now time.Time) {
+	t.Revision = revision
+	t.Stopped = false
+	t.Failures, t.LastFailure = 0, nil
+	t.AttemptAt, t.AttemptTrigger = now, TriggerAuthorize
+	if !t.ValidAt(now) {
+		t.setState(StateAuthorizing, ReasonNotReady, "the token is being obtained", now)
+	}
+}
+
+// deauthorize forgets the credential and ends attempts, also one that is under way: its lease is gone.
+func (t *Token) deauthorize(revision int64, now time.Time) {
+	t.Revision = revision
+	t.forget()
+	t.Stopped = true
+	t.Failures, t.LastFailure = 0, nil
+	t.release()
+	t.setState(StateDeauthorized, ReasonDeauthorized, "the connection was deauthorized", now)
+}
+
+// forget drops everything that describes the credential at hand, but not the count of generations: it never goes back.
+func (t *Token) forget() {
+	t.TokenType, t.Scopes, t.Fingerprint, t.Traceparent = "", nil, "", ""
+	t.IssueTime, t.ExpireTime, t.ExpirySource = time.Time{}, time.Time{}, ""
+	t.RefreshAt, t.MustRefreshAt, t.AttemptAt, t.AttemptTrigger = time.Time{}, time.Time{}, time.Time{}, ""
+	t.GrantExpireTime, t.CredentialLost = time.Time{}, false
+}
+
+// release ends the lease. The fence stays: whoever still works under it can no longer write.
+func (t *Token) release() { t.Lease = Lease{Fence: t.Lease.Fence} }
+
+// renew puts a new generation in force.
+func (t *Token) renew(issued Issued, settings *Settings, fingerprint, traceparent string, now time.Time) {
+	t.Generation++
+	t.GenerationRevision, t.Kind = settings.Revision, settings.Kind
+	t.Revision = max(t.Revision, settings.Revision)
+	t.TokenType, t.Scopes = issued.TokenType, issued.Scopes
+	t.IssueTime, t.ExpireTime, t.ExpirySource = issued.IssueTime, issued.ExpireTime, issued.ExpirySource
+	t.Fingerprint, t.Traceparent, t.CredentialLost = fingerprint, traceparent, false
+	t.Stopped, t.Failures, t.LastFailure, t.LastSuccess = false, 0, nil, now
+	t.setState(StateAuthorized, "", "", now)
+	t.plan(issued.IssueTime, settings.OAuth2.RefreshBefore, TriggerSchedule)
+	if t.Revision > t.GenerationRevision { // the settings changed while this one was being obtained
+		t.AttemptAt, t.AttemptTrigger = now, TriggerAuthorize
+	}
+	t.lapse(now)
+	t.release()
+}
+
+// plan sets when the generation is refreshed, as if it lived from start to ExpireTime.
+func (t *Token) plan(start time.Time, override time.Duration, trigger Trigger) {
+	if t.ExpireTime.IsZero() {
+		t.RefreshAt, t.MustRefreshAt = time.Time{}, time.Time{}
+		t.AttemptAt, t.AttemptTrigger = time.Time{}, ""
+		return
+	}
+	t.RefreshAt, t.MustRefreshAt = schedule.Plan(t.Key.Name(), t.Generation, start, t.ExpireTime, override)
+	t.AttemptAt, t.AttemptTrigger = t.RefreshAt, trigger
+}
+
+// lapse changes the state of a token whose time is over, and reports whether it was.
+func (t *Token) lapse(now time.Time) bool {
+	if t.State != StateAuthorized || t.ValidAt(now) {
+		return false
+	}
+	at, state, reason, message := t.ExpireTime, StateFailedConnectivity, ReasonExpired, "the token expired"
+	switch {
+	case t.CredentialLost:
+		at, reason, message = now, ReasonSecretUnreadable, "the stored token cannot be opened with the present master key"
+	case t.LastFailure != nil:
+		reason, message = t.LastFailure.Reason, t.LastFailure.Message
+		if t.Stopped {
+			state = StateDeauthorized
+		}
+	}
+	t.setState(state, reason, message, at)
+	return true
+}
+
+// fail records a failed attempt that was made with the given revision of the settings (0: not known), and decides what
+// follows from its class.
+func (t *Token) fail(f *Failure, revision int64, random func() float64) {
+	t.release()
+	switch {
+	case revision != 0 && revision < t.Revision: // says nothing of the settings that are wanted now
+		t.AttemptAt, t.AttemptTrigger = f.Time, TriggerAuthorize
+		t.lapse(f.Time)
+		return
+	case f.Class == ClassTooEarly:
+		t.postpone(f.Time)
+		t.lapse(f.Time)
+		return
+	}
+	t.Failures++
+	t.LastFailure = f
+	remaining := time.Duration(0)
+	if t.ValidAt(f.Time) && !t.ExpireTime.IsZero() {
+		remaining = t.ExpireTime.Sub(f.Time)
+	}
+	if f.Class.EndsAttempts() {
+		t.Stopped = true
+		t.AttemptAt, t.AttemptTrigger = time.Time{}, ""
+	} else {
+		wait := max(schedule.Backoff(t.Failures, remaining, random), min(f.RetryAfter, maxRetryAfter))
+		t.AttemptAt = f.Time.Add(wait)
+	}
+	if t.ValidAt(f.Time) {
+		return
+	}
+	if t.Stopped {
+		t.setState(StateDeauthorized, f.Reason, f.Message, f.Time)
+	} else {
+		t.setState(StateFailedConnectivity, f.Reason, f.Message, f.Time)
+	}
+}
+
+// maxRetryAfter bounds what a server can ask for, so that a wrong header does not end a connection.
+const maxRetryAfter = time.Hour
+
+// minPostpone keeps a server that hands out the same token again from being asked all the time.
+const minPostpone = time.Second
+
+// postpone waits half of the remaining life after the server handed out the token at hand once more: it refreshes late,
+// and nobody says how late.
+func (t *Token) postpone(now time.Time) {
+	wait := max(t.ExpireTime.Sub(now)/2, minPostpone)
+	t.AttemptAt, t.AttemptTrigger = now.Add(wait), TriggerSchedule
+}
+
+// Rejections of a generation within soonRejected of its making count as a row, and each in the row makes the next refresh
+// wait twice as long: new tokens evidently do not help.
+const (
+	soonRejected   = 5 * time.Minute
+	firstRejection = time.Second
+	maxRejection   = 5 * time.Minute
+)
+
+// reject records that an API refused the generation at hand, and reports whether that is news. Any number of reports of
+// one generation cause one refresh.
+func (t *Token) reject(now time.Time) bool {
+	if t.RejectedGeneration == t.Generation || t.Kind.Static() || t.Stopped {
+		return false
+	}
+	if now.Sub(t.IssueTime) > soonRejected {
+		t.Rejections = 0
+	}
+	t.RejectedGeneration = t.Generation
+	at := now
+	if t.Rejections > 0 {
+		at = later(now, t.IssueTime.Add(min(firstRejection<<min(t.Rejections-1, 16), maxRejection)))
+	}
+	t.Rejections++
+	if t.Failures > 0 { // backoff is there for a reason
+		at = later(at, t.AttemptAt)
+	}
+	if t.AttemptAt.IsZero() || at.Before(t.AttemptAt) {
+		t.AttemptAt, t.AttemptTrigger = at, TriggerRejected
+	}
+	return true
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// simulate shortens the life of the generation at hand and reports whether it did. It never lengthens it.
+func (t *Token) simulate(expireIn time.Duration, now time.Time) (bool, error) {
+	if !t.ValidAt(now) {
+		return false, fmt.Errorf("%w: it is %s; simulating expiry needs a valid token", ErrStateConflict, t.State)
+	}
+	if t.ExpireTime.IsZero() {
+		return false, fmt.Errorf("%w: it does not expire", ErrStateConflict)
+	}
+	if expireIn >= t.ExpireTime.Sub(now) {
+		return false, nil
+	}
+	t.ExpireTime, t.ExpirySource = now.Add(expireIn), ExpirySimulated
+	attempt, trigger := t.AttemptAt, t.AttemptTrigger
+	t.plan(now, 0, TriggerSimulation)
+	if t.Stopped || (!attempt.IsZero() && attempt.Before(t.AttemptAt)) || t.Failures > 0 {
+		t.AttemptAt, t.AttemptTrigger = attempt, trigger
+	}
+	t.lapse(now)
+	return true, nil
+}

@@ -1,0 +1,132 @@
+package token
+
+import (
+	"context"
+	"time"
+
+	"github.com/freshet-io/freshet/services/token/hub"
+)
+
+type subscription = hub.Subscription[Key, *Update]
+
+func taken(items []hub.Item[Key, *Update]) []*Update {
+	updates := make([]*Update, len(items))
+	for i, item := range items {
+		updates[i] = item.Value
+	}
+	return updates
+}
+
+// Watcher receives the newest state of the tokens that it was told to watch. Its methods are safe for concurrent use.
+type Watcher struct {
+	s   *Service
+	sub *subscription
+}
+
+// Watch returns a Watcher of no token; Add adds them. It must be closed.
+func (s *Service) Watch(ctx context.Context) *Watcher {
+	s.meters.watchers.Add(ctx, 1)
+	return &Watcher{s: s, sub: s.tokens.Subscribe()}
+}
+
+// Add begins to watch a token: its present state arrives at once, later ones as they come. A token that is watched already
+// arrives again. Errors: ErrNotFound; that of the store.
+func (w *Watcher) Add(ctx context.Context, key Key) error {
+	w.sub.Add(key)
+	t, err := w.s.load(ctx, key)
+	if err != nil {
+		w.sub.Remove(key)
+		return err
+	}
+	w.sub.Again(key, t.Version, &Update{Token: t})
+	return nil
+}
+
+// Remove ends the watching of a token.
+func (w *Watcher) Remove(key Key) { w.sub.Remove(key) }
+
+// Len returns the number of tokens watched.
+func (w *Watcher) Len() int { return w.sub.Len() }
+
+// Wake receives when there is something to Take.
+func (w *Watcher) Wake() <-chan struct{} { return w.sub.Wake() }
+
+// Take returns the newest state of every token that changed since it was last taken.
+func (w *Watcher) Take() []*Update { return taken(w.sub.Take()) }
+
+// Close ends the watching of all.
+func (w *Watcher) Close(ctx context.Context) {
+	w.sub.Close()
+	w.s.meters.watchers.Add(ctx, -1)
+}
+
+// Now is the service's clock, for showing tokens as of now.
+func (s *Service) Now() time.Time { return s.p.Now() }
+
+// StatesSink receives what WatchStates has to tell. An error of any of them ends it.
+type StatesSink struct {
+	// State receives the state of a token, without its credential.
+	State func(*Update) error
+	// Synced is called once, when State has received every token there is.
+	Synced func() error
+	// Idle is called when nothing else has been for the idle time.
+	Idle func() error
+}
+
+// WatchStates tells sink the state of every token, and then each change, until ctx ends or sink fails. A slow sink skips
+// states of a token and gets its newest.
+func (s *Service) WatchStates(ctx context.Context, idle time.Duration, sink StatesSink) error {
+	sub := s.states.SubscribeAll()
+	defer sub.Close()
+	flush := func() error {
+		for _, u := range taken(sub.Take()) {
+			if err := sink.State(u); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := s.listStates(ctx, sub, flush); err != nil {
+		return err
+	}
+	if err := sink.Synced(); err != nil {
+		return err
+	}
+	timer := time.NewTimer(idle)
+	defer timer.Stop()
+	for {
+		var err error
+		select {
+		case <-sub.Wake():
+			err = flush()
+		case <-timer.C:
+			err = sink.Idle()
+		case <-s.stopping:
+			err = ErrShuttingDown
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		if err != nil {
+			return err
+		}
+		timer.Reset(idle)
+	}
+}
+
+// listStates offers every token there is, page by page.
+func (s *Service) listStates(ctx context.Context, sub *subscription, flush func() error) error {
+	var after Key
+	for {
+		page, err := s.p.Store.List(ctx, after, pageSize)
+		if err != nil {
+			return err
+		}
+		for i := range page {
+			sub.Offer(page[i].Key, page[i].Version, &Update{Token: page[i]})
+			after = page[i].Key
+		}
+		if err := flush(); err != nil || len(page) < pageSize {
+			return err
+		}
+	}
+}
