@@ -52,7 +52,8 @@ func (s *Service) awaitEvents(ctx context.Context, wait time.Duration, failed bo
 	}
 }
 
-// publish publishes a batch of events. more says that there may be further ones. A project whose event cannot be published keeps its later
+// publish publishes a batch of events. more says that there may be further ones: also those that another replica stored and could not
+// claim meanwhile, because this one had claimed some of their project. A project whose event cannot be published keeps its later
 // events back, for their order, and does not hold up others.
 func (s *Service) publish(ctx context.Context) (more bool, err error) {
 	now := s.now()
@@ -85,7 +86,7 @@ func (s *Service) publish(ctx context.Context) (more bool, err error) {
 	if removeErr := s.store.RemoveEvents(context.WithoutCancel(ctx), published); removeErr != nil {
 		return false, removeErr // they will be published again
 	}
-	return err == nil && len(events) == claimSize, err
+	return err == nil, err
 }
 
 func (s *Service) announceOne(ctx context.Context, e StateEvent) error {

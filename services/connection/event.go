@@ -39,10 +39,10 @@ func (e StateEvent) DetailType() string {
 	}
 }
 
-// event returns the event of the change from prev to next, or nil where there is none to tell of: the state is the same and nothing new
-// was started.
+// event returns the event of the change from prev to next, or nil where there is none to tell of. Whatever begins a state, even the one
+// that the connection is in, has a new StateTime.
 func event(id string, prev, next Connection) *StateEvent {
-	if prev.State == next.State && prev.Revision == next.Revision {
+	if prev.StateTime.Equal(next.StateTime) {
 		return nil
 	}
 	return &StateEvent{

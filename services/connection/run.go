@@ -106,11 +106,7 @@ func (s *Service) drive(ctx context.Context, name Name) (err error) {
 		return s.store.Remove(ctx, c)
 	}
 	told := c
-	_, err = s.change(ctx, name, func(c Connection) (Connection, error) { return s.acknowledged(told, c), nil })
-	if errors.Is(err, ErrNotFound) {
-		return nil
-	}
-	return err
+	return s.changeIfThere(ctx, name, func(c Connection) Connection { return s.acknowledged(told, c) })
 }
 
 // tell makes the one call that is pending.
@@ -157,16 +153,12 @@ func (s *Service) noteUnreachable(ctx context.Context, told Connection) error {
 	if ctx.Err() != nil {
 		return nil
 	}
-	_, err := s.change(ctx, told.Name, func(c Connection) (Connection, error) {
+	return s.changeIfThere(ctx, told.Name, func(c Connection) Connection {
 		if c.UID == told.UID && c.Pending != PendingNothing && c.State.underWay() {
 			c.Reason, c.Message = ReasonServiceUnavailable, "The token service cannot be told at the moment; attempts go on."
 		}
-		return c, nil
+		return c
 	})
-	if errors.Is(err, ErrNotFound) {
-		return nil
-	}
-	return err
 }
 
 // every calls fn at once and then again and again, with about interval between, until ctx ends, and returns the error of ctx. Which replica

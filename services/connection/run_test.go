@@ -1,60 +1,20 @@
 package connection_test
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	errorsv1 "github.com/freshet-io/freshet/gen/freshet/errors/v1"
 	tokenv1 "github.com/freshet-io/freshet/gen/freshet/token/v1"
 	"github.com/freshet-io/freshet/services/connection"
 	"github.com/freshet-io/freshet/services/connection/connectiontest"
 	"github.com/freshet-io/freshet/services/internal/seal"
-	"github.com/freshet-io/freshet/services/internal/sqldb"
-	"github.com/freshet-io/freshet/services/internal/sqltest"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(sqltest.Wrap(m)) }
-
-// crm is the connection of these tests.
-func crm() connection.Name { return connection.Name{Project: "p", ID: "crm"} }
-
-func oauth2() connection.Settings {
-	return connection.Settings{
-		Kind: connection.KindOAuth2,
-		OAuth2: connection.OAuth2{
-			GrantType: connection.ClientCredentials, TokenEndpoint: "https://as.example/token", ClientID: "id",
-			ClientSecret: seal.NewSecret("secret"), ClientAuthentication: connection.ClientSecretBasic, Scopes: []string{"a", "b"},
-		},
-	}
-}
-
-// inBubble runs a test with a service on SQLite and a clock of its own.
-func inBubble(t *testing.T, fn func(t *testing.T, s *connectiontest.Suite)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		fn(t, connectiontest.NewSuite(t, sqltest.Open(t, sqldb.SQLite, connectiontest.Migrations())))
-	})
-}
-
-// requireState waits until nothing is under way and compares the state.
-func requireState(t *testing.T, s *connectiontest.Suite, want connection.State) connection.Connection {
-	t.Helper()
-	synctest.Wait()
-	c, err := s.Service.Get(t.Context(), crm())
-	require.NoError(t, err)
-	require.Equal(t, want, c.State)
-	return c
-}
-
-func create(t *testing.T, s *connectiontest.Suite) connection.Connection {
-	t.Helper()
-	c, err := s.Service.Create(t.Context(), connection.Draft{Name: crm(), Settings: oauth2()}, false)
-	require.NoError(t, err)
-	return c
-}
 
 func TestLife(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *connectiontest.Suite) {
@@ -66,12 +26,12 @@ func TestLife(t *testing.T) {
 
 		c := requireState(t, s, connection.StateAuthorizing)
 		require.Equal(t, connection.PendingNothing, c.Pending)
-		require.Equal(t, []connectiontest.Call{{Method: "Authorize", Token: crm().Token(), UID: created.UID, Revision: 1}}, s.Tokens.Calls())
+		require.Equal(t, []connectiontest.Call{authorize(created.UID, 1)}, s.Tokens.Calls())
 
 		s.Tokens.Report(crm().Token(), tokenv1.Token_AUTHORIZED, 0, "")
 		c = requireState(t, s, connection.StateAuthorized)
 		require.Empty(t, c.Reason)
-		require.False(t, c.AuthorizeTime.IsZero())
+		require.Equal(t, c.StateTime, c.AuthorizeTime)
 
 		s.Tokens.Report(crm().Token(), tokenv1.Token_FAILED_CONNECTIVITY, errorsv1.Reason_NOT_SENT, "connection refused")
 		c = requireState(t, s, connection.StateFailedConnectivity)
@@ -79,7 +39,7 @@ func TestLife(t *testing.T) {
 		require.Equal(t, "connection refused", c.Message)
 
 		s.Tokens.Report(crm().Token(), tokenv1.Token_AUTHORIZED, 0, "")
-		requireState(t, s, connection.StateAuthorized)
+		require.Empty(t, requireState(t, s, connection.StateAuthorized).Message)
 
 		_, err := s.Service.Deauthorize(t.Context(), crm())
 		require.NoError(t, err)
@@ -105,5 +65,175 @@ func TestLife(t *testing.T) {
 			"Connection Authorized", "Connection Deauthorization Started", "Connection Deauthorized", "Connection Authorization Started",
 			"Connection Authorized", "Connection Deletion Started",
 		}, s.Bus.Types(crm().String()))
+	})
+}
+
+// TestTokenServiceDown shows that nothing is lost, that attempts thin out, and that they come at once when the service is back.
+func TestTokenServiceDown(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *connectiontest.Suite) {
+		connectiontest.Start(t, s.Service)
+		s.Tokens.SetDown(true)
+		created := create(t, s)
+		c := requireState(t, s, connection.StateCreating)
+		require.Equal(t, connection.ReasonServiceUnavailable, c.Reason)
+
+		time.Sleep(10 * time.Minute) // of the bubble's clock
+		require.Equal(t, connection.PendingAuthorize, requireState(t, s, connection.StateCreating).Pending)
+		require.Empty(t, s.Tokens.Calls())
+
+		s.Tokens.SetDown(false)
+		back := time.Now()
+		s.Bus.Await(t, crm().String(), "Connection Authorization Started")
+		require.Less(t, time.Since(back), 10*time.Second) // the longest wait there is
+		c = requireState(t, s, connection.StateAuthorizing)
+		require.Equal(t, connection.ReasonTokenNotReady, c.Reason)
+		require.Empty(t, c.Message)
+		require.Equal(t, []connectiontest.Call{authorize(created.UID, 1)}, s.Tokens.Calls())
+	})
+}
+
+// TestRestart shows that what was stored is carried on by the next process, whatever it was.
+func TestRestart(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *connectiontest.Suite) {
+		created := create(t, s) // and the process ends
+		require.Empty(t, s.Tokens.Calls())
+
+		restart := func() (stop func()) {
+			s.Service = s.Replica(t, s.DB)
+			stop = connectiontest.Start(t, s.Service)
+			synctest.Wait()
+			return stop
+		}
+		stop := restart()
+		requireState(t, s, connection.StateAuthorizing)
+		require.Equal(t, []connectiontest.Call{authorize(created.UID, 1)}, s.Tokens.Calls())
+		stop()
+
+		_, err := s.Service.Deauthorize(t.Context(), crm())
+		require.NoError(t, err)
+		stop = restart()
+		requireState(t, s, connection.StateDeauthorized)
+		stop()
+
+		_, err = s.Service.Delete(t.Context(), crm(), "")
+		require.NoError(t, err)
+		stop = restart()
+		_, err = s.Service.Get(t.Context(), crm())
+		require.ErrorIs(t, err, connection.ErrNotFound)
+		stop()
+
+		require.Equal(t, []string{
+			"Connection Creation Started", "Connection Authorization Started", "Connection Deauthorization Started",
+			"Connection Deauthorized", "Connection Deletion Started",
+		}, s.Bus.Types(crm().String()))
+	})
+}
+
+func TestUpdateKeepsTheFormerTokenUntilTheNextIsThere(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *connectiontest.Suite) {
+		connectiontest.Start(t, s.Service)
+		created := authorized(t, s)
+
+		update(t, s, func(c *connection.Connection) { c.Settings.OAuth2.Scopes = []string{"c"} })
+		c := requireState(t, s, connection.StateUpdating)
+		require.Equal(t, int64(2), c.Revision)
+		require.NotEqual(t, created.ETag(), c.ETag())
+		require.Equal(t, authorize(created.UID, 2), s.Tokens.Calls()[1])
+
+		// The former token is still reported, with its own revision.
+		former := s.Tokens.Status(crm().Token())
+		former.Revision, former.State = 1, tokenv1.Token_AUTHORIZED
+		former.StateTime = timestamppb.New(time.Now().Add(time.Hour))
+		s.Tokens.Send(former)
+		requireState(t, s, connection.StateUpdating)
+
+		// Another update meanwhile begins anew, and says so.
+		update(t, s, func(c *connection.Connection) { c.Settings.OAuth2.Audience = "x" })
+		require.Equal(t, int64(3), requireState(t, s, connection.StateUpdating).Revision)
+
+		s.Tokens.Report(crm().Token(), tokenv1.Token_DEAUTHORIZED, errorsv1.Reason_CLIENT_BROKEN, "invalid_client")
+		c = requireState(t, s, connection.StateDeauthorized)
+		require.Equal(t, connection.Reason("CLIENT_BROKEN"), c.Reason)
+		update(t, s, func(c *connection.Connection) { c.Settings.OAuth2.ClientSecret = seal.NewSecret("better") })
+		requireState(t, s, connection.StateUpdating)
+		s.Tokens.Report(crm().Token(), tokenv1.Token_AUTHORIZED, 0, "")
+		requireState(t, s, connection.StateAuthorized)
+		require.Equal(t, []string{
+			"Connection Creation Started", "Connection Authorization Started", "Connection Authorized", "Connection Update Started",
+			"Connection Update Started", "Connection Deauthorized", "Connection Update Started", "Connection Authorized",
+		}, s.Bus.Types(crm().String()))
+	})
+}
+
+func TestDescriptionAloneAuthorizesNothing(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *connectiontest.Suite) {
+		connectiontest.Start(t, s.Service)
+		before := authorized(t, s)
+		update(t, s, func(c *connection.Connection) { c.Description = "CRM of the sales team" })
+		c := requireState(t, s, connection.StateAuthorized)
+		require.Equal(t, "CRM of the sales team", c.Description)
+		require.Equal(t, before.Revision, c.Revision)
+		require.NotEqual(t, before.ETag(), c.ETag())
+		require.Len(t, s.Tokens.Calls(), 1)
+		require.Len(t, s.Bus.Events(), 3)
+
+		update(t, s, func(*connection.Connection) {}) // nothing at all
+		require.Equal(t, c, requireState(t, s, connection.StateAuthorized))
+	})
+}
+
+func TestDeleteWhileTokenServiceIsDown(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *connectiontest.Suite) {
+		connectiontest.Start(t, s.Service)
+		c := authorized(t, s)
+		s.Tokens.SetDown(true)
+		_, err := s.Service.Delete(t.Context(), crm(), c.ETag())
+		require.NoError(t, err)
+		again, err := s.Service.Delete(t.Context(), crm(), c.ETag())
+		require.NoError(t, err)
+		require.Equal(t, connection.StateDeleting, again.State)
+		requireState(t, s, connection.StateDeleting)
+
+		_, err = s.Service.Create(t.Context(), connection.Draft{Name: crm(), Settings: oauth2()}, false)
+		require.ErrorIs(t, err, connection.ErrDeleting)
+		_, err = s.Service.Authorize(t.Context(), crm())
+		require.ErrorIs(t, err, connection.ErrDeleting)
+		_, err = s.Service.Deauthorize(t.Context(), crm())
+		require.ErrorIs(t, err, connection.ErrDeleting)
+		_, err = s.Service.Settings(t.Context(), crm())
+		require.ErrorIs(t, err, connection.ErrNotFound)
+
+		s.Tokens.SetDown(false)
+		time.Sleep(10 * time.Second) // of the bubble's clock
+		synctest.Wait()
+		_, err = s.Service.Get(t.Context(), crm())
+		require.ErrorIs(t, err, connection.ErrNotFound)
+		next := create(t, s)
+		require.NotEqual(t, c.UID, next.UID)
+		requireState(t, s, connection.StateAuthorizing)
+		require.Equal(t, next.UID, s.Tokens.Status(crm().Token()).GetConnectionUid())
+	})
+}
+
+// TestManyConnections shows that one that the token service cannot be told of holds up no other.
+func TestManyConnections(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *connectiontest.Suite) {
+		connectiontest.Start(t, s.Service)
+		synctest.Wait()
+		s.Tokens.Refuse(crm().Token())
+		create(t, s)
+		for i := range 50 {
+			name := connection.Name{Project: "p", ID: fmt.Sprintf("c%02d", i)}
+			_, err := s.Service.Create(t.Context(), connection.Draft{Name: name, Settings: oauth2()}, false)
+			require.NoError(t, err)
+		}
+		synctest.Wait()
+		require.Len(t, s.Tokens.Calls(), 50)
+		for i := range 50 {
+			c, err := s.Service.Get(t.Context(), connection.Name{Project: "p", ID: fmt.Sprintf("c%02d", i)})
+			require.NoError(t, err)
+			require.Equal(t, connection.StateAuthorizing, c.State)
+		}
+		requireState(t, s, connection.StateCreating)
 	})
 }

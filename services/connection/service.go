@@ -117,15 +117,27 @@ func (s *Service) Create(ctx context.Context, d Draft, validateOnly bool) (Conne
 	}
 	c.UID = ulid.Make().String()
 	e := event(ulid.Make().String(), Connection{}, c)
-	if err := s.store.Create(ctx, c, e); err != nil {
-		if errors.Is(err, ErrExists) {
-			return Connection{}, errors.Join(s.checkFree(ctx, d.Name), err)
-		}
+	if err := s.insert(ctx, c, e); err != nil {
 		return Connection{}, err
 	}
 	c.RowVersion++
 	s.committed(ctx, c, e)
 	return c.withoutSecrets(), nil
+}
+
+// insert stores a new connection. If the name is taken, it says by what.
+func (s *Service) insert(ctx context.Context, c Connection, e *StateEvent) error {
+	for range maxConflicts {
+		err := s.store.Create(ctx, c, e)
+		if !errors.Is(err, ErrExists) {
+			return err
+		}
+		if err := s.checkFree(ctx, c.Name); err != nil {
+			return err
+		}
+		// It has just become free.
+	}
+	return fmt.Errorf("%w: %s", ErrExists, c.Name)
 }
 
 // checkFree returns nil if the name is not taken, ErrDeleting if it will be free soon, otherwise ErrExists.

@@ -10,12 +10,12 @@ import (
 func (s *Service) watch(ctx context.Context) error {
 	failures := 0
 	for ctx.Err() == nil {
-		w := &watcher{service: s, seen: make(map[TokenRef]int64)}
+		w := &watcher{service: s, listed: make(map[Name]TokenStatus)}
 		err := s.tokens.WatchStates(ctx, func(r TokenReport) error { return w.take(ctx, r) })
 		if ctx.Err() != nil {
 			break
 		}
-		if w.synced {
+		if w.listed == nil {
 			failures = 0
 		}
 		failures++
@@ -28,92 +28,28 @@ func (s *Service) watch(ctx context.Context) error {
 // watcher is one stream of token states.
 type watcher struct {
 	service *Service
-	// seen is what the token service knows, as far as it has listed it: the revision by name and UID. Nil once all is listed.
-	seen   map[TokenRef]int64
-	synced bool
+	// listed is what the token service has, as far as it has said. Nil once it has listed all.
+	listed map[Name]TokenStatus
 }
 
 func (w *watcher) take(ctx context.Context, r TokenReport) error {
 	if r.Synced {
-		w.synced = true
-		err := w.service.reconcile(ctx, w.seen)
-		w.seen = nil
-		return err
+		listed := w.listed
+		w.listed = nil
+		return w.service.reconcile(ctx, listed)
 	}
-	if w.seen != nil && !r.Status.Deleted {
-		w.seen[TokenRef{Name: r.Status.Name, UID: r.Status.UID}] = r.Status.Revision
+	if w.listed != nil {
+		w.listed[r.Status.Name] = r.Status
 	}
-	return w.service.report(ctx, r.Status)
+	return w.service.report(ctx, r.Status, w.listed != nil)
 }
 
-// reconcile compares what the token service listed with what is stored. They differ when one of the databases was restored from a backup,
-// or lost. What the token service does not know it is told again; the settings here decide. It is also the moment at which the
-// token service is known to be reachable.
-func (s *Service) reconcile(ctx context.Context, known map[TokenRef]int64) error {
-	s.pending.hurry()
-	var missing []Connection
-	err := s.scan(ctx, false, func(c Connection) {
-		revision, ok := known[TokenRef{Name: c.Name, UID: c.UID}]
-		if c.Pending == PendingNothing && c.wantsToken() && (!ok || revision > c.Revision) {
-			missing = append(missing, c)
-		}
-	})
-	if err != nil {
-		return err
-	}
-	for _, c := range missing {
-		if err := s.tellAgain(ctx, c, known[TokenRef{Name: c.Name, UID: c.UID}]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// wantsToken reports whether the token service ought to have a token of this connection, or to try for one. It is also true where the
-// last attempt failed for good: a token service that does not know of that has not tried.
-func (c Connection) wantsToken() bool {
-	switch c.State {
-	case StateDeauthorizing, StateDeleting:
-		return false
-	case StateDeauthorized:
-		return c.Reason != ReasonDeauthorized
-	default:
-		return true
-	}
-}
-
-// tellAgain has the token service told of a connection that it does not know, or of which it knows a later revision than is stored here.
-// Neither starts anything new by itself: if the token service turns out to know it after all, nothing happens.
-func (s *Service) tellAgain(ctx context.Context, missing Connection, revision int64) error {
-	s.logger.WarnContext(ctx, "token service has another record of the connection, will be told again",
-		"connection", missing.Name.String(), "revision", missing.Revision, "known_revision", revision)
-	_, err := s.change(ctx, missing.Name, func(c Connection) (Connection, error) {
-		if c.UID != missing.UID || c.Revision != missing.Revision || c.Pending != PendingNothing || !c.wantsToken() {
-			return c, nil // somebody was quicker
-		}
-		c.Pending = PendingAuthorize
-		c.Seen = Seen{}
-		if revision > c.Revision {
-			c.Revision = revision + 1 // lower ones would be ignored
-		}
-		return c, nil
-	})
-	if errors.Is(err, ErrNotFound) {
-		return nil
-	}
-	return err
-}
-
-// report takes over what became of a token.
-func (s *Service) report(ctx context.Context, t TokenStatus) error {
+// report takes over what became of a token. listed says that it comes from the full listing.
+func (s *Service) report(ctx context.Context, t TokenStatus, listed bool) error {
 	if t.Deleted {
 		return nil // deletion is what the token service was asked for; its answer counts
 	}
-	_, err := s.change(ctx, t.Name, func(c Connection) (Connection, error) { return s.follow(c, t), nil })
-	if errors.Is(err, ErrNotFound) {
-		return nil
-	}
-	return err
+	return s.changeIfThere(ctx, t.Name, func(c Connection) Connection { return s.follow(c, t, listed) })
 }
 
 // follow returns what a connection becomes with the state of its token.
@@ -121,15 +57,19 @@ func (s *Service) report(ctx context.Context, t TokenStatus) error {
 // Only the outcome of the revision that is wanted counts. A connection is UPDATING until the token service reports on its new settings, and
 // as it reports AUTHORIZED with the former revision while a former token can still be used, an update that fails shows
 // when that token is used up, or at once if there is none.
-func (s *Service) follow(c Connection, t TokenStatus) Connection {
+func (s *Service) follow(c Connection, t TokenStatus, listed bool) Connection {
 	position := Seen{Generation: t.Generation, StateTime: t.StateTime.Truncate(time.Microsecond)}
+	late := position.before(c.Seen)
+	if listed && position.Generation < c.Seen.Generation {
+		late = false // the token service's database was restored from a backup
+	}
 	switch {
-	case t.UID != c.UID, t.Revision != c.Revision:
-		return c // of another connection, of former settings; or this is to be told again, see reconcile
-	case c.State == StateDeleting, c.State == StateDeauthorizing:
-		return c // the answer to the call that is pending decides
-	case position.before(c.Seen):
-		return c // late
+	case late, t.UID != c.UID, t.Revision != c.Revision: // late, of a former connection, of other settings
+		return c
+	case c.State == StateDeleting, c.State == StateDeauthorizing: // the answer to the call that is pending decides
+		return c
+	case c.State == StateDeauthorized && c.Reason == ReasonDeauthorized && c.Pending == PendingNothing: // final
+		return c
 	}
 	state, reason, message := t.State, t.Reason, t.Message
 	if t.State == StateAuthorizing && c.State == StateUpdating {
@@ -138,17 +78,26 @@ func (s *Service) follow(c Connection, t TokenStatus) Connection {
 	if t.State == StateAuthorized {
 		reason, message = "", ""
 	}
-	if state == c.State && reason == c.Reason && message == c.Message {
-		return c
-	}
-	if state == c.State {
-		c.Reason, c.Message = reason, message
-	} else {
+	switch {
+	case state != c.State:
 		c = s.enter(c, state, reason, message)
+	case reason != c.Reason || message != c.Message:
+		c.Reason, c.Message = reason, message
+	default:
+		return c // a new generation changes nothing here
 	}
 	c.Seen = position
 	if state == StateAuthorized {
 		c.AuthorizeTime = c.StateTime
 	}
 	return c
+}
+
+// changeIfThere is change for what is of no interest once the connection is gone.
+func (s *Service) changeIfThere(ctx context.Context, name Name, edit func(Connection) Connection) error {
+	_, err := s.change(ctx, name, func(c Connection) (Connection, error) { return edit(c), nil })
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
 }

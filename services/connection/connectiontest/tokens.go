@@ -4,8 +4,10 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -35,10 +37,12 @@ type TokenService struct {
 
 	mu       sync.Mutex
 	down     bool
+	refused  string
 	tokens   map[string]*tokenv1.TokenStatus
 	calls    []Call
 	streams  map[*stream]bool
 	lastTime time.Time
+	news     chan struct{} // closed and replaced with every change of a token
 }
 
 // stream is one WatchTokenStates. It keeps the newest status of each token that the reader has not seen.
@@ -56,6 +60,13 @@ func (s *TokenService) SetDown(down bool) {
 	if down {
 		s.endStreams()
 	}
+}
+
+// Refuse makes every call about one token fail with INTERNAL.
+func (s *TokenService) Refuse(token string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refused = token
 }
 
 // Interrupt ends all streams.
@@ -84,6 +95,28 @@ func (s *TokenService) Status(token string) *tokenv1.TokenStatus {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return proto.CloneOf(s.tokens[token])
+}
+
+// Await waits until the token service works with the given revision of a token's settings.
+func (s *TokenService) Await(t testing.TB, token string, revision int64) {
+	t.Helper()
+	limit := time.After(30 * time.Second)
+	for {
+		s.mu.Lock()
+		if s.news == nil {
+			s.news = make(chan struct{})
+		}
+		news, reached := s.news, s.tokens[token].GetRevision() == revision
+		s.mu.Unlock()
+		if reached {
+			return
+		}
+		select {
+		case <-news:
+		case <-limit:
+			require.FailNow(t, "the token service was not told", "of revision %d of %s", revision, token)
+		}
+	}
 }
 
 // Report gives a token a state at the revision that is wanted, and tells the watchers. AUTHORIZED makes a new generation.
@@ -139,6 +172,10 @@ func (s *TokenService) changed(t *tokenv1.TokenStatus) {
 	s.lastTime = now
 	t.StateTime = timestamppb.New(now)
 	s.broadcast(t)
+	if s.news != nil {
+		close(s.news)
+		s.news = nil
+	}
 }
 
 func (s *TokenService) broadcast(t *tokenv1.TokenStatus) {
@@ -156,6 +193,9 @@ func (s *TokenService) take(c Call) error {
 	s.init()
 	if s.down {
 		return status.Error(codes.Unavailable, "down")
+	}
+	if c.Token == s.refused {
+		return status.Error(codes.Internal, "refused")
 	}
 	s.calls = append(s.calls, c)
 	return nil
