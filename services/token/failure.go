@@ -58,6 +58,8 @@ func (c Class) EndsAttempts() bool {
 }
 
 // Failure is what went wrong with an attempt to get the next generation. It is an error.
+//
+//nolint:errname // a fact that is stored and shown; being an error is the least of it
 type Failure struct {
 	Class  Class
 	Reason Reason

@@ -107,7 +107,7 @@ func guard(work func() error) (err error) {
 func (s *Service) landed(key Key, err error, again bool) {
 	switch {
 	case err == nil, errors.Is(err, ErrNotFound), errors.Is(err, errNotDue), errors.Is(err, errLeased),
-		errors.Is(err, errStale), errors.Is(err, errStopped), errors.Is(err, ErrShuttingDown):
+		errors.Is(err, errStale), errors.Is(err, errStopped), errors.Is(err, errLeaseLost), errors.Is(err, ErrShuttingDown):
 		if again {
 			s.attempts.Set(key, 0, s.p.Now())
 		}
@@ -132,14 +132,17 @@ func (s *Service) await(ctx context.Context, key Key, fence int64, f *flight) (T
 		if err != nil {
 			return Token{}, err
 		}
-		if t.Lease.Fence >= fence && t.Lease.Owner == "" {
+		if t.Stopped || t.Lease.Fence >= fence && t.Lease.Owner == "" {
 			return t, nil
 		}
 		select {
 		case <-done:
 			done = nil
-			if err := f.err; err != nil && !errors.Is(err, errLeased) && !errors.Is(err, errStale) {
-				return Token{}, err
+			switch {
+			case f.err == nil, errors.Is(f.err, errLeased), errors.Is(f.err, errStale), errors.Is(f.err, errStopped),
+				errors.Is(f.err, errLeaseLost):
+			default:
+				return Token{}, f.err
 			}
 		case <-sub.Wake():
 			for _, item := range sub.Take() {

@@ -83,11 +83,9 @@ func (s *Service) Served(ctx context.Context, t *Token) {
 	}
 }
 
-// Acknowledged accounts for a watcher's acknowledgement of a generation that it was sent.
-func (s *Service) Acknowledged(ctx context.Context, t *Token) {
-	if !t.LastSuccess.IsZero() {
-		s.meters.pushTime.Record(ctx, s.p.Now().Sub(t.LastSuccess).Seconds())
-	}
+// Acknowledged accounts for a watcher's acknowledgement of a generation that was committed at the given time and pushed to it.
+func (s *Service) Acknowledged(ctx context.Context, committed time.Time) {
+	s.meters.pushTime.Record(ctx, s.p.Now().Sub(committed).Seconds())
 }
 
 func traceID(span trace.Span) string {
@@ -111,8 +109,7 @@ func recordError(span trace.Span, err error) {
 	if err == nil {
 		return
 	}
-	var failure *Failure
-	if errors.As(err, &failure) {
+	if failure, ok := errors.AsType[*Failure](err); ok {
 		span.SetAttributes(attribute.String("error.type", string(failure.Class)))
 	}
 	span.SetStatus(codes.Error, err.Error())

@@ -3,6 +3,7 @@ package token
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -36,12 +37,8 @@ func (k Key) RotationName(id string) string { return k.Name() + "/rotations/" + 
 // that. Errors are [ErrInvalidName].
 func ParseName(name string) (Key, error) {
 	parts := strings.Split(name, "/")
-	for _, part := range parts {
-		if part == "" {
-			return Key{}, fmt.Errorf("%w: %q", ErrInvalidName, name)
-		}
-	}
 	switch {
+	case slices.Contains(parts, ""):
 	case len(parts) == 5 && parts[0] == "projects" && parts[2] == "connections" && parts[4] == "token":
 		return Key{Project: parts[1], Connection: parts[3]}, nil
 	case len(parts) == 7 && parts[0] == "projects" && parts[2] == "connections" && parts[4] == "grants" && parts[6] == "token":

@@ -98,12 +98,8 @@ func (r *rotation) request(ctx context.Context) error {
 	answer, err := r.s.p.Exchanger.Exchange(sending, r.settings.OAuth2)
 	if err != nil {
 		recordError(span, err)
-		if ctx.Err() != nil && r.s.life.Err() != nil {
-			return ctx.Err()
-		}
 		failed := ours(err, r.s.p.Now())
-		var failure *Failure
-		if errors.As(failed, &failure) {
+		if failure, ok := errors.AsType[*Failure](failed); ok {
 			r.entry.RequestSent = failure.Sent
 		}
 		return failed

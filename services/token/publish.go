@@ -12,6 +12,8 @@ type Update struct {
 	Token Token
 	// Deleted means that the token is gone; only Key and Version are set then.
 	Deleted bool
+	// Snapshot means that it is what the store had when the watching began, not a change.
+	Snapshot bool
 }
 
 // update changes a token and tells the queues and the watchers. Errors are those of the store, of change, and ErrNotFound if
@@ -34,7 +36,7 @@ func (s *Service) update(ctx context.Context, key Key, change func(*Record) erro
 	}
 	s.enqueue(&t)
 	if written {
-		s.publish(ctx, &t)
+		s.publish(context.WithoutCancel(ctx), &t) // whoever asked may be gone; the watchers are not
 	}
 	return t, nil
 }
@@ -95,7 +97,7 @@ func (s *Service) listen(ctx context.Context) error {
 
 // reread publishes a token that another replica changed.
 func (s *Service) reread(ctx context.Context, key Key, version int64) {
-	if !s.states.HasAll() && !s.tokens.Behind(key, version) {
+	if !s.states.Behind(key, version) && !s.tokens.Behind(key, version) {
 		return
 	}
 	t, err := s.p.Store.Get(ctx, key)

@@ -38,6 +38,9 @@ func (s *Service) rotate(ctx context.Context, key Key, a ask) error {
 
 	r := &rotation{s: s, key: key, span: span}
 	if err := r.claim(ctx, a); err != nil {
+		if errors.Is(err, errSettled) {
+			return nil
+		}
 		if !errors.Is(err, errStale) && !errors.Is(err, errLeased) && !errors.Is(err, errNotDue) {
 			recordError(span, err)
 		}
@@ -55,12 +58,12 @@ func (s *Service) rotate(ctx context.Context, key Key, a ask) error {
 	}
 	var failure *Failure
 	switch {
-	case errors.As(err, &failure):
-		return r.fail(ctx, failure)
 	case errors.Is(context.Cause(ctx), errLeaseLost):
 		return errLeaseLost
-	case s.life.Err() != nil:
+	case s.life.Err() != nil && r.answer == nil:
 		return r.abandon(ctx)
+	case errors.As(err, &failure):
+		return r.fail(ctx, failure)
 	default:
 		return r.fail(ctx, &Failure{Class: ClassOurs, Reason: ReasonInternalFault, Message: "internal fault", Time: s.p.Now()})
 	}
@@ -84,6 +87,9 @@ func (s *Service) worthClaiming(ctx context.Context, key Key, a ask) (bool, erro
 	return true, nil
 }
 
+// errSettled means that the claim itself settled the outcome.
+var errSettled = errors.New("token: settled by its claim")
+
 // claim takes the lease and records the intent, in one write.
 func (r *rotation) claim(ctx context.Context, a ask) error {
 	ctx, span := r.s.tracer.Start(ctx, "token.refresh.claim")
@@ -98,7 +104,7 @@ func (r *rotation) claim(ctx context.Context, a ask) error {
 		}
 		t := &rec.Token
 		trigger := a.trigger
-		if a.scheduled {
+		if a.scheduled || a.trigger == TriggerMinTTL && !t.AttemptAt.IsZero() && !t.AttemptAt.After(now) {
 			trigger = t.AttemptTrigger
 		}
 		rec.Quiet = true
@@ -193,8 +199,12 @@ func (r *rotation) adopt(ctx context.Context) error {
 		return fmt.Errorf("token: read stored answer: %w", err)
 	}
 	// It does not open with the present master key. What it says will never be known.
-	return r.fail(ctx, &Failure{
+	err = r.fail(ctx, &Failure{
 		Class: ClassOurs, Reason: ReasonSecretUnreadable, Message: "a stored answer cannot be opened with the present master key",
 		Time: r.s.p.Now(), Sent: true,
 	})
+	if err != nil {
+		return err
+	}
+	return errSettled
 }

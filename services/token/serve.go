@@ -12,26 +12,21 @@ import (
 //
 // Errors: ErrNotFound; [*NotUsableError] if there is none to be had; that of ctx.
 func (s *Service) Get(ctx context.Context, key Key, minTTL time.Duration) (Token, error) {
-	for {
-		t, err := s.load(ctx, key)
-		if err != nil {
-			return Token{}, err
-		}
-		now := s.p.Now()
-		if t.lives(minTTL, now) {
-			return t.Revealed(now), nil
-		}
-		t, err = s.next(ctx, &t, TriggerMinTTL)
-		if err != nil {
-			return Token{}, err
-		}
-		if now = s.p.Now(); t.lives(minTTL, now) {
-			return t.Revealed(now), nil
-		}
-		if t.LastFailure != nil || !t.ValidAt(now) {
-			return Token{}, t.notUsable(now)
-		}
+	t, err := s.load(ctx, key)
+	if err != nil {
+		return Token{}, err
 	}
+	if now := s.p.Now(); t.lives(minTTL, now) {
+		return t.Revealed(now), nil
+	}
+	if t, err = s.next(ctx, &t, TriggerMinTTL); err != nil {
+		return Token{}, err
+	}
+	now := s.p.Now()
+	if !t.lives(minTTL, now) {
+		return Token{}, t.notUsable(now)
+	}
+	return t.Revealed(now), nil
 }
 
 // lives reports whether the token is valid for at least ttl, or for half of its life if that is less.
@@ -60,30 +55,33 @@ func (s *Service) Refresh(ctx context.Context, key Key) (Token, error) {
 	return Token{}, after.notUsable(now)
 }
 
-// next waits for the outcome of the attempt that runs, or else of one that it starts, and returns the token after it. While
-// a failed attempt's backoff lasts none is started; that it is next is then waited for, unless ctx ends before.
+// next waits for the outcome of the attempt that runs, or else of one that it starts, and returns the token after it.
+// Errors: [*NotUsableError] if none is made before ctx ends.
 func (s *Service) next(ctx context.Context, t *Token, trigger Trigger) (Token, error) {
 	now := s.p.Now()
-	if t.Lease.Owner != "" { // runs, here or elsewhere; if its process died, somebody takes over when the lease is over
+	switch {
+	case t.Lease.Owner != "": // runs, here or elsewhere; if its process died, somebody takes over when the lease is over
 		return s.await(ctx, t.Key, t.Lease.Fence, nil)
-	}
-	if t.Stopped {
+	case t.Stopped, t.heldBack(trigger, now):
 		return Token{}, t.notUsable(now)
-	}
-	if wait := t.AttemptAt.Sub(now); t.LastFailure != nil && wait > 0 {
-		deadline, bounded := ctx.Deadline()
-		if trigger == TriggerCaller && t.LastFailure.Class == ClassThrottled || bounded && deadline.Before(t.AttemptAt) {
+	case trigger != TriggerCaller && t.LastFailure != nil && t.AttemptAt.After(now):
+		// Every caller starting an attempt of its own would undo the backoff. The next one is waited for if there is time.
+		if deadline, bounded := ctx.Deadline(); bounded && deadline.Before(t.AttemptAt) {
 			return Token{}, t.notUsable(now)
 		}
-		if trigger != TriggerCaller {
-			return s.await(ctx, t.Key, t.Lease.Fence+1, nil)
-		}
+		return s.await(ctx, t.Key, t.Lease.Fence+1, nil)
 	}
 	f, err := s.begin(t.Key, ask{trigger: trigger, fence: t.Lease.Fence, caller: trace.SpanContextFromContext(ctx)})
 	if err != nil {
 		return Token{}, err
 	}
 	return s.await(ctx, t.Key, t.Lease.Fence+1, f)
+}
+
+// heldBack reports whether the server asked not to be asked now.
+func (t *Token) heldBack(trigger Trigger, now time.Time) bool {
+	throttled := t.LastFailure != nil && t.LastFailure.Class == ClassThrottled && t.AttemptAt.After(now)
+	return t.NotBefore.After(now) || trigger == TriggerCaller && throttled
 }
 
 // notUsable says why there is no credential, or no next one.
@@ -93,7 +91,7 @@ func (t *Token) notUsable(now time.Time) error {
 	if !t.Stopped {
 		e.NextAttempt = t.AttemptAt
 	}
-	if t.LastFailure != nil {
+	if t.LastFailure != nil && shown.Reason != ReasonDeauthorized {
 		e.Reason, e.Message = t.LastFailure.Reason, t.LastFailure.Message
 	}
 	if e.Reason == "" { // valid, but the server does not give another one yet
@@ -109,7 +107,7 @@ func (s *Service) load(ctx context.Context, key Key) (Token, error) {
 		return t, err
 	}
 	generation := t.Generation
-	t, err = s.update(ctx, key, func(r *Record) error {
+	_, err = s.update(ctx, key, func(r *Record) error {
 		if !r.Exists || r.Token.Generation != generation || r.Token.State != StateAuthorized {
 			return ErrUnchanged
 		}

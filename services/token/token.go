@@ -79,6 +79,8 @@ type Token struct {
 	RefreshAt, MustRefreshAt time.Time
 	// AttemptAt is when the next attempt is made: RefreshAt at first, then what backoff says. Zero: no attempt.
 	AttemptAt time.Time
+	// NotBefore is when the server is believed to issue another token at the earliest; zero if it never refused to.
+	NotBefore time.Time
 	// AttemptTrigger is what set AttemptAt.
 	AttemptTrigger Trigger
 	// Stopped means that attempts have ended until the connection is authorized or changed.

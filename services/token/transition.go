@@ -21,7 +21,7 @@ func (t *Token) setState(state State, reason Reason, message string, now time.Ti
 func (t *Token) authorize(revision int64, now time.Time) {
 	t.Revision = revision
 	t.Stopped = false
-	t.Failures, t.LastFailure = 0, nil
+	t.Failures, t.LastFailure, t.NotBefore = 0, nil, time.Time{}
 	t.AttemptAt, t.AttemptTrigger = now, TriggerAuthorize
 	if !t.ValidAt(now) {
 		t.setState(StateAuthorizing, ReasonNotReady, "the token is being obtained", now)
@@ -43,7 +43,7 @@ func (t *Token) forget() {
 	t.TokenType, t.Scopes, t.Fingerprint, t.Traceparent = "", nil, "", ""
 	t.IssueTime, t.ExpireTime, t.ExpirySource = time.Time{}, time.Time{}, ""
 	t.RefreshAt, t.MustRefreshAt, t.AttemptAt, t.AttemptTrigger = time.Time{}, time.Time{}, time.Time{}, ""
-	t.GrantExpireTime, t.CredentialLost = time.Time{}, false
+	t.NotBefore, t.GrantExpireTime, t.CredentialLost = time.Time{}, time.Time{}, false
 }
 
 // release ends the lease. The fence stays: whoever still works under it can no longer write.
@@ -57,6 +57,7 @@ func (t *Token) renew(issued Issued, settings *Settings, fingerprint, traceparen
 	t.TokenType, t.Scopes = issued.TokenType, issued.Scopes
 	t.IssueTime, t.ExpireTime, t.ExpirySource = issued.IssueTime, issued.ExpireTime, issued.ExpirySource
 	t.Fingerprint, t.Traceparent, t.CredentialLost = fingerprint, traceparent, false
+	t.NotBefore = time.Time{}
 	t.Stopped, t.Failures, t.LastFailure, t.LastSuccess = false, 0, nil, now
 	t.setState(StateAuthorized, "", "", now)
 	t.plan(issued.IssueTime, settings.OAuth2.RefreshBefore, TriggerSchedule)
@@ -145,10 +146,11 @@ const minPostpone = time.Second
 func (t *Token) postpone(now time.Time) {
 	wait := max(t.ExpireTime.Sub(now)/2, minPostpone)
 	t.AttemptAt, t.AttemptTrigger = now.Add(wait), TriggerSchedule
+	t.NotBefore = t.AttemptAt
 }
 
-// Rejections of a generation within soonRejected of its making count as a row, and each in the row makes the next refresh
-// wait twice as long: new tokens evidently do not help.
+// Generations that are rejected one after the other, each within soonRejected of its making, make the next refresh wait
+// twice as long each time: new tokens evidently do not help.
 const (
 	soonRejected   = 5 * time.Minute
 	firstRejection = time.Second
@@ -161,7 +163,7 @@ func (t *Token) reject(now time.Time) bool {
 	if t.RejectedGeneration == t.Generation || t.Kind.Static() || t.Stopped {
 		return false
 	}
-	if now.Sub(t.IssueTime) > soonRejected {
+	if t.RejectedGeneration != t.Generation-1 || now.Sub(t.IssueTime) > soonRejected {
 		t.Rejections = 0
 	}
 	t.RejectedGeneration = t.Generation
@@ -170,6 +172,7 @@ func (t *Token) reject(now time.Time) bool {
 		at = later(now, t.IssueTime.Add(min(firstRejection<<min(t.Rejections-1, 16), maxRejection)))
 	}
 	t.Rejections++
+	at = later(at, t.NotBefore)
 	if t.Failures > 0 { // backoff is there for a reason
 		at = later(at, t.AttemptAt)
 	}

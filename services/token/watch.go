@@ -38,7 +38,7 @@ func (w *Watcher) Add(ctx context.Context, key Key) error {
 		w.sub.Remove(key)
 		return err
 	}
-	w.sub.Again(key, t.Version, &Update{Token: t})
+	w.sub.Again(key, t.Version, &Update{Token: t, Snapshot: true})
 	return nil
 }
 
@@ -122,7 +122,7 @@ func (s *Service) listStates(ctx context.Context, sub *subscription, flush func(
 			return err
 		}
 		for i := range page {
-			sub.Offer(page[i].Key, page[i].Version, &Update{Token: page[i]})
+			sub.Offer(page[i].Key, page[i].Version, &Update{Token: page[i], Snapshot: true})
 			after = page[i].Key
 		}
 		if err := flush(); err != nil || len(page) < pageSize {

@@ -46,11 +46,16 @@ func (h *Hub[K, V]) Watched(key K) bool {
 	return len(h.keys[key]) > 0
 }
 
-// Behind reports whether somebody who is subscribed to key by name has not been offered that version, or a newer one.
+// Behind reports whether some subscriber to key has not been offered that version, or a newer one.
 func (h *Hub[K, V]) Behind(key K, version int64) bool {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	for s := range h.keys[key] {
+		if s.behind(key, version) {
+			return true
+		}
+	}
+	for s := range h.all {
 		if s.behind(key, version) {
 			return true
 		}

@@ -155,8 +155,7 @@ func (c *Client) unanswered(err error, sent bool, status int) *token.Failure {
 
 // explain says what went wrong without the URL, whose query may have secrets.
 func explain(err error) string {
-	var wrapped *url.Error
-	if errors.As(err, &wrapped) {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		if wrapped.Timeout() {
 			return "no answer in time" + phase(wrapped.Err)
 		}

@@ -63,8 +63,7 @@ func (i *internal) DeleteToken(ctx context.Context, in *tokenv1.DeleteTokenReque
 // TryAuthorization implements TokenInternalService.
 func (i *internal) TryAuthorization(ctx context.Context, in *tokenv1.TryAuthorizationRequest) (*tokenv1.TryAuthorizationResponse, error) {
 	s, err := settings.FromProto(in.GetSettings())
-	var failure *token.Failure
-	if errors.As(err, &failure) {
+	if failure, ok := errors.AsType[*token.Failure](err); ok {
 		return nil, rpcerr.Invalid(rpcerr.Violation{Field: "settings", Description: failure.Message})
 	}
 	if err != nil {

@@ -53,8 +53,8 @@ func (p *public) stream(ctx context.Context, watcher *token.Watcher, heartbeat t
 		select {
 		case <-watcher.Wake():
 			for _, update := range watcher.Take() {
-				if update.Deleted {
-					return token.ErrNotFound
+				if update.Deleted || last != nil && last.ConnectionUID != update.Token.ConnectionUID {
+					return token.ErrNotFound // to those who watch, also another connection of this name
 				}
 				last = &update.Token
 				if err := send(false); err != nil {

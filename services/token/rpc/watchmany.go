@@ -26,7 +26,7 @@ func (p *public) WatchTokens(stream grpc.BidiStreamingServer[tokenv1.WatchTokens
 	ctx := stream.Context()
 	m := &many{
 		public: p, stream: stream, watcher: p.svc.Watch(ctx), wake: make(chan struct{}, 1),
-		refused: map[string]*tokenv1.WatchTokensError{}, sent: map[token.Key]*token.Token{},
+		refused: map[string]*tokenv1.WatchTokensError{}, sent: map[token.Key]*generation{},
 	}
 	defer m.watcher.Close(ctx)
 	received := make(chan error, 1)
@@ -43,7 +43,16 @@ type many struct {
 	mu      sync.Mutex
 	refused map[string]*tokenv1.WatchTokensError // by name, not yet sent: bounded by what names there are
 	wake    chan struct{}                        // capacity 1: something is in refused
-	sent    map[token.Key]*token.Token           // generations not yet acknowledged
+	sent    map[token.Key]*generation            // the last one of each name
+}
+
+// generation is one that was sent.
+type generation struct {
+	number    int64
+	uid       string // of the connection
+	committed time.Time
+	pushed    bool // it was sent because it was new, not because the watching began
+	acked     bool
 }
 
 // receive applies the receiver's messages until it sends no more.
@@ -109,22 +118,21 @@ func (m *many) refuse(name string, err error) {
 	}
 }
 
-// acknowledge accounts for a generation that arrived. One that was overtaken by a newer one says nothing of the newer.
+// acknowledge accounts for a generation that arrived.
 func (m *many) acknowledge(ctx context.Context, a *tokenv1.WatchTokensAcknowledge) {
 	key, err := token.ParseName(a.GetName())
 	if err != nil {
 		return
 	}
 	m.mu.Lock()
-	t := m.sent[key]
-	if t != nil && a.GetGeneration() >= t.Generation {
-		delete(m.sent, key)
-	} else {
-		t = nil
+	g := m.sent[key]
+	news := g != nil && !g.acked && a.GetGeneration() == g.number // of one that was overtaken nothing is to be learned
+	if news {
+		g.acked = true
 	}
 	m.mu.Unlock()
-	if t != nil {
-		m.svc.Acknowledged(ctx, t)
+	if news && g.pushed {
+		m.svc.Acknowledged(ctx, g.committed)
 	}
 }
 
@@ -162,16 +170,13 @@ func (m *many) send(ctx context.Context, received <-chan error) error {
 
 func (m *many) sendTokens(ctx context.Context) error {
 	for _, update := range m.watcher.Take() {
-		if update.Deleted {
+		if update.Deleted || !m.note(update) {
 			key := update.Token.Key
 			m.watcher.Remove(key)
 			m.refuse(key.Name(), m.fail(ctx, key, token.ErrNotFound))
 			continue
 		}
 		shown := update.Token.Revealed(m.svc.Now())
-		m.mu.Lock()
-		m.sent[shown.Key] = &update.Token
-		m.mu.Unlock()
 		err := m.stream.Send(&tokenv1.WatchTokensResponse{
 			Event: &tokenv1.WatchTokensResponse_Token{Token: m.present(&update.Token)},
 		})
@@ -181,6 +186,26 @@ func (m *many) sendTokens(ctx context.Context) error {
 		m.svc.Served(ctx, &shown)
 	}
 	return nil
+}
+
+// note remembers a generation that is about to be sent. It reports false if the token is no longer that of the connection whose
+// token was sent before: to whoever watches it, that one was deleted.
+func (m *many) note(update *token.Update) bool {
+	t := &update.Token
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	last := m.sent[t.Key]
+	switch {
+	case last != nil && last.uid != t.ConnectionUID:
+		delete(m.sent, t.Key)
+		return false
+	case last != nil && last.number == t.Generation: // the same in another state
+	default:
+		m.sent[t.Key] = &generation{
+			number: t.Generation, uid: t.ConnectionUID, committed: t.LastSuccess, pushed: !update.Snapshot && t.Generation > 0,
+		}
+	}
+	return true
 }
 
 func (m *many) sendRefused() error {

@@ -11,45 +11,46 @@ import (
 // tokenColumns are the columns of a token but its secrets, in the order of row.fields.
 const tokenColumns = `project, connection, grant_id, connection_uid, revision, version, generation, generation_revision,
 	kind, token_type, scopes, issue_time, expire_time, expiry_source, grant_expire_time, fingerprint, traceparent,
-	state, state_reason, state_message, state_time, refresh_at, must_refresh_at, attempt_at, attempt_trigger, stopped,
+	state, state_reason, state_message, state_time, refresh_at, must_refresh_at, not_before, attempt_at, attempt_trigger, stopped,
 	due_at, failures, failure_class, failure_reason, failure_message, failure_time, success_time, rejected_generation,
 	rejections, lease_owner, lease_until, lease_rotation, fence`
 
 const insertToken = `INSERT INTO tokens (` + tokenColumns + `, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
 	$12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35,
-	$36, $37, $38, $39, $40) ON CONFLICT DO NOTHING`
+	$36, $37, $38, $39, $40, $41) ON CONFLICT DO NOTHING`
 
 // updateToken takes row.fields, then 1 and the sealed credential to replace it, or 0 to keep the stored one, then the
 // version that was read.
 const updateToken = `UPDATE tokens SET connection_uid = $4, revision = $5, version = $6, generation = $7,
 	generation_revision = $8, kind = $9, token_type = $10, scopes = $11, issue_time = $12, expire_time = $13,
 	expiry_source = $14, grant_expire_time = $15, fingerprint = $16, traceparent = $17, state = $18, state_reason = $19,
-	state_message = $20, state_time = $21, refresh_at = $22, must_refresh_at = $23, attempt_at = $24, attempt_trigger = $25,
-	stopped = $26, due_at = $27, failures = $28, failure_class = $29, failure_reason = $30, failure_message = $31,
-	failure_time = $32, success_time = $33, rejected_generation = $34, rejections = $35, lease_owner = $36,
-	lease_until = $37, lease_rotation = $38, fence = $39, sealed = CASE WHEN CAST($40 AS BIGINT) = 1 THEN $41 ELSE sealed END
-	WHERE project = $1 AND connection = $2 AND grant_id = $3 AND version = $42`
+	state_message = $20, state_time = $21, refresh_at = $22, must_refresh_at = $23, not_before = $24, attempt_at = $25,
+	attempt_trigger = $26, stopped = $27, due_at = $28, failures = $29, failure_class = $30, failure_reason = $31,
+	failure_message = $32, failure_time = $33, success_time = $34, rejected_generation = $35, rejections = $36,
+	lease_owner = $37, lease_until = $38, lease_rotation = $39, fence = $40,
+	sealed = CASE WHEN CAST($41 AS BIGINT) = 1 THEN $42 ELSE sealed END
+	WHERE project = $1 AND connection = $2 AND grant_id = $3 AND version = $43`
 
 // row is a row of the table tokens.
 type row struct {
-	project, connection, grant, uid                          string
-	revision, version, generation, generationRevision        int64
-	kind, tokenType, scopes                                  string
-	issueTime, expireTime                                    int64
-	expirySource                                             string
-	grantExpireTime                                          int64
-	fingerprint, traceparent                                 string
-	state, stateReason, stateMessage                         string
-	stateTime, refreshAt, mustRefreshAt, attemptAt           int64
-	attemptTrigger                                           string
-	stopped, dueAt, failures                                 int64
-	failureClass, failureReason, failureMessage              string
-	failureTime, successTime, rejectedGeneration, rejections int64
-	leaseOwner                                               string
-	leaseUntil                                               int64
-	leaseRotation                                            string
-	fence                                                    int64
-	sealed                                                   []byte
+	project, connection, grant, uid                           string
+	revision, version, generation, generationRevision         int64
+	kind, tokenType, scopes                                   string
+	issueTime, expireTime                                     int64
+	expirySource                                              string
+	grantExpireTime                                           int64
+	fingerprint, traceparent                                  string
+	state, stateReason, stateMessage                          string
+	stateTime, refreshAt, mustRefreshAt, notBefore, attemptAt int64
+	attemptTrigger                                            string
+	stopped, dueAt, failures                                  int64
+	failureClass, failureReason, failureMessage               string
+	failureTime, successTime, rejectedGeneration, rejections  int64
+	leaseOwner                                                string
+	leaseUntil                                                int64
+	leaseRotation                                             string
+	fence                                                     int64
+	sealed                                                    []byte
 }
 
 // fields are pointers to the members in the order of tokenColumns: to scan into, and to write from.
@@ -57,7 +58,7 @@ func (r *row) fields() []any {
 	return []any{
 		&r.project, &r.connection, &r.grant, &r.uid, &r.revision, &r.version, &r.generation, &r.generationRevision,
 		&r.kind, &r.tokenType, &r.scopes, &r.issueTime, &r.expireTime, &r.expirySource, &r.grantExpireTime, &r.fingerprint,
-		&r.traceparent, &r.state, &r.stateReason, &r.stateMessage, &r.stateTime, &r.refreshAt, &r.mustRefreshAt, &r.attemptAt,
+		&r.traceparent, &r.state, &r.stateReason, &r.stateMessage, &r.stateTime, &r.refreshAt, &r.mustRefreshAt, &r.notBefore, &r.attemptAt,
 		&r.attemptTrigger, &r.stopped, &r.dueAt, &r.failures, &r.failureClass, &r.failureReason, &r.failureMessage,
 		&r.failureTime, &r.successTime, &r.rejectedGeneration, &r.rejections, &r.leaseOwner, &r.leaseUntil, &r.leaseRotation,
 		&r.fence,
@@ -87,7 +88,7 @@ func rowOf(t *token.Token) (row, error) {
 		issueTime: sqldb.Micros(t.IssueTime), expireTime: sqldb.Micros(t.ExpireTime), expirySource: string(t.ExpirySource),
 		grantExpireTime: sqldb.Micros(t.GrantExpireTime), fingerprint: t.Fingerprint, traceparent: t.Traceparent,
 		state: string(t.State), stateReason: string(t.Reason), stateMessage: t.Message, stateTime: sqldb.Micros(t.StateTime),
-		refreshAt: sqldb.Micros(t.RefreshAt), mustRefreshAt: sqldb.Micros(t.MustRefreshAt), attemptAt: sqldb.Micros(t.AttemptAt),
+		refreshAt: sqldb.Micros(t.RefreshAt), mustRefreshAt: sqldb.Micros(t.MustRefreshAt), notBefore: sqldb.Micros(t.NotBefore), attemptAt: sqldb.Micros(t.AttemptAt),
 		attemptTrigger: string(t.AttemptTrigger), stopped: flag(t.Stopped), dueAt: sqldb.Micros(t.DueAt()),
 		failures: int64(t.Failures), successTime: sqldb.Micros(t.LastSuccess),
 		rejectedGeneration: t.RejectedGeneration, rejections: int64(t.Rejections),
@@ -109,7 +110,7 @@ func (r *row) token() (token.Token, error) {
 		IssueTime: sqldb.Time(r.issueTime), ExpireTime: sqldb.Time(r.expireTime), ExpirySource: token.ExpirySource(r.expirySource),
 		GrantExpireTime: sqldb.Time(r.grantExpireTime), Fingerprint: r.fingerprint, Traceparent: r.traceparent,
 		State: token.State(r.state), Reason: token.Reason(r.stateReason), Message: r.stateMessage, StateTime: sqldb.Time(r.stateTime),
-		RefreshAt: sqldb.Time(r.refreshAt), MustRefreshAt: sqldb.Time(r.mustRefreshAt), AttemptAt: sqldb.Time(r.attemptAt),
+		RefreshAt: sqldb.Time(r.refreshAt), MustRefreshAt: sqldb.Time(r.mustRefreshAt), NotBefore: sqldb.Time(r.notBefore), AttemptAt: sqldb.Time(r.attemptAt),
 		AttemptTrigger: token.Trigger(r.attemptTrigger), Stopped: r.stopped == 1, Failures: int(r.failures),
 		LastSuccess: sqldb.Time(r.successTime), RejectedGeneration: r.rejectedGeneration, Rejections: int(r.rejections),
 		Lease: token.Lease{Owner: r.leaseOwner, Until: sqldb.Time(r.leaseUntil), Fence: r.fence, Rotation: r.leaseRotation},

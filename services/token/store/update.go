@@ -29,7 +29,7 @@ func (s *Store) Update(ctx context.Context, key token.Key, change func(*token.Re
 			result = rec.Token
 			version, exists := rec.Token.Version, rec.Exists
 			if failed = change(rec); failed != nil {
-				return nil // nothing was written
+				return nil //nolint:nilerr // nothing was written, and change's own error is what the caller gets
 			}
 			rec.Exists = exists
 			result, err = s.write(ctx, tx, rec, version)

@@ -26,6 +26,7 @@ CREATE TABLE tokens (
     state_time          bigint NOT NULL,
     refresh_at          bigint NOT NULL,
     must_refresh_at     bigint NOT NULL,
+    not_before          bigint NOT NULL, -- when the server issues another token at the earliest
     attempt_at          bigint NOT NULL,
     attempt_trigger     text NOT NULL,
     stopped             bigint NOT NULL, -- 1: attempts have ended until somebody repairs something

@@ -26,6 +26,7 @@ CREATE TABLE tokens (
     state_time          INTEGER NOT NULL,
     refresh_at          INTEGER NOT NULL,
     must_refresh_at     INTEGER NOT NULL,
+    not_before          INTEGER NOT NULL, -- when the server issues another token at the earliest
     attempt_at          INTEGER NOT NULL,
     attempt_trigger     TEXT NOT NULL,
     stopped             INTEGER NOT NULL, -- 1: attempts have ended until somebody repairs something
