@@ -75,6 +75,9 @@ func checkBans(p *pkg, table []ban) []Violation {
 			continue
 		}
 		ast.Inspect(f.syntax, func(n ast.Node) bool {
+			if star, ok := n.(*ast.StarExpr); ok && f.qualified(star.X) != "" {
+				return false // a *http.Client is somebody's own, handed in
+			}
 			name := f.usedName(n)
 			for _, b := range table {
 				if name != "" && slices.Contains(b.names, name) {
@@ -88,15 +91,10 @@ func checkBans(p *pkg, table []ban) []Violation {
 }
 
 // usedName is "import/path.Name" for a name of another package, the plain name for a call of a function without one.
-// A pointer to a name is no use of it: *http.Client may be taken from a caller.
 func (f *file) usedName(n ast.Node) string {
 	switch n := n.(type) {
 	case *ast.SelectorExpr:
-		if name := f.qualified(n); name != "net/http.Client" && name != "net/http.Transport" && name != "net.Dialer" && name != "crypto/tls.Dialer" {
-			return name
-		}
-	case *ast.CompositeLit:
-		return f.qualified(n.Type)
+		return f.qualified(n)
 	case *ast.CallExpr:
 		if id, ok := n.Fun.(*ast.Ident); ok {
 			return id.Name
