@@ -47,6 +47,9 @@ func (s *Service) Update(ctx context.Context, name Name, u Update) (Connection, 
 		if err != nil {
 			return Connection{}, err
 		}
+		if v := edited.Settings.revealed(stored.Settings); len(v) > 0 {
+			return Connection{}, &ValidationError{Violations: v}
+		}
 		next := stored
 		next.Description = edited.Description
 		next.Settings = edited.Settings.KeepingSecrets(stored.Settings)

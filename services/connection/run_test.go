@@ -74,10 +74,11 @@ func TestTokenServiceDown(t *testing.T) {
 		connectiontest.Start(t, s.Service)
 		s.Tokens.SetDown(true)
 		created := create(t, s)
+		time.Sleep(10 * time.Second) // of the bubble's clock
 		c := requireState(t, s, connection.StateCreating)
 		require.Equal(t, connection.ReasonServiceUnavailable, c.Reason)
 
-		time.Sleep(10 * time.Minute) // of the bubble's clock
+		time.Sleep(10 * time.Minute)
 		require.Equal(t, connection.PendingAuthorize, requireState(t, s, connection.StateCreating).Pending)
 		require.Empty(t, s.Tokens.Calls())
 

@@ -65,6 +65,28 @@ func (s Settings) KeepingSecrets(stored Settings) Settings {
 	return s
 }
 
+// revealed lists the parameters without a value that are not secret any more although stored has a secret for them. Keeping it would make it
+// readable, and losing it would surprise.
+func (s Settings) revealed(stored Settings) []Violation {
+	var v []Violation
+	old := stored.places()
+	for i, p := range s.places() {
+		oldLists := old[i].lists()
+		for j, l := range p.lists() {
+			secret := make(map[string]bool)
+			for _, parameter := range *oldLists[j].parameters {
+				secret[canonicalKey(parameter.Key, l.header)] = parameter.Secret
+			}
+			for k, parameter := range *l.parameters {
+				if !parameter.Secret && parameter.Value.IsZero() && secret[canonicalKey(parameter.Key, l.header)] {
+					v = append(v, Violation{indexed(l.field, k) + ".value", "is required: the stored value is secret and stays so"})
+				}
+			}
+		}
+	}
+	return v
+}
+
 func keep(secret *seal.Secret, stored seal.Secret) {
 	if secret.IsZero() {
 		*secret = stored

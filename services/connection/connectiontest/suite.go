@@ -4,15 +4,10 @@ import (
 	"context"
 	"io/fs"
 	"log/slog"
-	"net"
 	"testing"
 
-	"buf.build/go/protovalidate"
-	protovalidate_middleware "github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/protovalidate"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/test/bufconn"
 
 	deliveryv1 "github.com/freshet-io/freshet/gen/freshet/delivery/v1"
 	tokenv1 "github.com/freshet-io/freshet/gen/freshet/token/v1"
@@ -21,6 +16,7 @@ import (
 	"github.com/freshet-io/freshet/services/connection/probe"
 	"github.com/freshet-io/freshet/services/connection/store"
 	"github.com/freshet-io/freshet/services/connection/tokens"
+	"github.com/freshet-io/freshet/services/internal/authn"
 	"github.com/freshet-io/freshet/services/internal/egress"
 	"github.com/freshet-io/freshet/services/internal/seal"
 	"github.com/freshet-io/freshet/services/internal/sqldb"
@@ -39,6 +35,10 @@ type Suite struct {
 	peers *grpc.ClientConn
 }
 
+func logger(t testing.TB) *slog.Logger {
+	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
 // Migrations are those of the service's database.
 func Migrations() fs.FS { return store.Migrations() }
 
@@ -52,7 +52,7 @@ func NewSuite(t testing.TB, db *sqldb.DB) *Suite {
 	s.peers = Serve(t, func(r grpc.ServiceRegistrar) {
 		tokenv1.RegisterTokenInternalServiceServer(r, s.Tokens)
 		deliveryv1.RegisterDeliveryServiceServer(r, s.Bus)
-	})
+	}).As(t, authn.ServiceConnection)
 	s.Service = s.Replica(t, db)
 	return s
 }
@@ -68,7 +68,7 @@ func (s *Suite) Replica(t testing.TB, db *sqldb.DB) *connection.Service {
 			_, err := s.Guard.CheckURL(raw)
 			return err
 		},
-		Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Logger: logger(t),
 	})
 	require.NoError(t, err)
 	return service
@@ -99,28 +99,4 @@ func NewSealer(t testing.TB) *seal.Sealer {
 	sealer, err := seal.ParseMasterKey(key)
 	require.NoError(t, err)
 	return sealer
-}
-
-// Serve runs a gRPC server in memory, which holds requests against the rules of their contract, and returns a connection to it.
-func Serve(t testing.TB, register func(grpc.ServiceRegistrar)) *grpc.ClientConn {
-	t.Helper()
-	validator, err := protovalidate.New()
-	require.NoError(t, err)
-	server := grpc.NewServer(
-		grpc.UnaryInterceptor(protovalidate_middleware.UnaryServerInterceptor(validator)),
-		grpc.StreamInterceptor(protovalidate_middleware.StreamServerInterceptor(validator)))
-	register(server)
-	listener := bufconn.Listen(1 << 20)
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	conn, err := grpc.NewClient("passthrough:///memory",
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }))
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		require.NoError(t, conn.Close())
-		server.Stop()
-		require.NoError(t, <-served)
-	})
-	return conn
 }

@@ -1,0 +1,141 @@
+package rpc_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	connectionv1 "github.com/freshet-io/freshet/gen/freshet/connection/v1"
+	errorsv1 "github.com/freshet-io/freshet/gen/freshet/errors/v1"
+	"github.com/freshet-io/freshet/services/connection/connectiontest"
+	"github.com/freshet-io/freshet/services/connection/rpc"
+	"github.com/freshet-io/freshet/services/internal/authn"
+	"github.com/freshet-io/freshet/services/internal/page"
+	"github.com/freshet-io/freshet/services/internal/rpcerr"
+	"github.com/freshet-io/freshet/services/internal/sqldb"
+	"github.com/freshet-io/freshet/services/internal/sqltest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(sqltest.Wrap(m)) }
+
+const (
+	parent = "projects/p"
+	crm    = "projects/p/connections/crm"
+	gone   = "projects/p/connections/gone"
+	// canary is in every secret of these tests.
+	canary = "canary-51c0"
+)
+
+// fixture is the service behind its gRPC server.
+type fixture struct {
+	*connectiontest.Suite
+	api      connectionv1.ConnectionServiceClient
+	internal connectionv1.ConnectionInternalServiceClient
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	return serve(t, connectiontest.NewSuite(t, sqltest.Open(t, sqldb.SQLite, connectiontest.Migrations())))
+}
+
+// serve puts the suite's present service behind a server.
+func serve(t *testing.T, s *connectiontest.Suite) *fixture {
+	t.Helper()
+	server := connectiontest.Serve(t, func(r grpc.ServiceRegistrar) {
+		rpc.Register(r, s.Service, rpc.Options{Pages: page.NewCodec(make([]byte, 32))})
+	})
+	return &fixture{
+		Suite:    s,
+		api:      connectionv1.NewConnectionServiceClient(server.AsAdmin(t)),
+		internal: connectionv1.NewConnectionInternalServiceClient(server.As(t, authn.ServiceToken)),
+	}
+}
+
+// oauth2 has a secret in every place where there can be one.
+func oauth2() *connectionv1.Connection {
+	parameters := func() *connectionv1.HttpParameters {
+		list := func(prefix string) []*connectionv1.HttpParameter {
+			return []*connectionv1.HttpParameter{
+				{Key: prefix + "-open", Value: "open"},
+				{Key: prefix + "-secret", Value: canary + prefix, Secret: true},
+			}
+		}
+		return &connectionv1.HttpParameters{Headers: list("h"), Query: list("q"), Body: list("b")}
+	}
+	return &connectionv1.Connection{
+		Description: "CRM",
+		Authorization: &connectionv1.Connection_Oauth2{Oauth2: &connectionv1.OAuth2Authorization{
+			GrantType: connectionv1.OAuth2Authorization_CLIENT_CREDENTIALS, TokenEndpoint: "https://as.example/token",
+			ClientId: "id", ClientSecret: canary + "client", Scopes: []string{"a", "b"}, Audience: "api",
+			ClientAuthentication: connectionv1.OAuth2Authorization_CLIENT_SECRET_POST, TokenParameters: parameters(),
+		}},
+		InvocationParameters: parameters(),
+	}
+}
+
+func apiKey() *connectionv1.Connection {
+	return &connectionv1.Connection{Authorization: &connectionv1.Connection_ApiKey{
+		ApiKey: &connectionv1.ApiKeyAuthorization{Name: "x-api-key", Value: canary + "key"},
+	}}
+}
+
+func basic() *connectionv1.Connection {
+	return &connectionv1.Connection{Authorization: &connectionv1.Connection_Basic{
+		Basic: &connectionv1.BasicAuthorization{Username: "user", Password: canary + "password"},
+	}}
+}
+
+func (f *fixture) create(t *testing.T, id string, c *connectionv1.Connection) *connectionv1.Connection {
+	t.Helper()
+	r, err := f.api.CreateConnection(t.Context(), &connectionv1.CreateConnectionRequest{Parent: parent, ConnectionId: id, Connection: c})
+	require.NoError(t, err)
+	return r.GetConnection()
+}
+
+func (f *fixture) get(t *testing.T, name string) *connectionv1.Connection {
+	t.Helper()
+	r, err := f.api.GetConnection(t.Context(), &connectionv1.GetConnectionRequest{Name: name})
+	require.NoError(t, err)
+	return r.GetConnection()
+}
+
+// settings is what the token service gets.
+func (f *fixture) settings(t *testing.T, name string) *connectionv1.AuthorizationSettings {
+	t.Helper()
+	r, err := f.internal.GetAuthorizationSettings(t.Context(), &connectionv1.GetAuthorizationSettingsRequest{Name: name})
+	require.NoError(t, err)
+	return r.GetSettings()
+}
+
+func (f *fixture) delete(ctx context.Context, name string) error {
+	_, err := f.api.DeleteConnection(ctx, &connectionv1.DeleteConnectionRequest{Name: name})
+	return err
+}
+
+func requireError(t *testing.T, err error, code codes.Code, reason errorsv1.Reason) {
+	t.Helper()
+	require.Equal(t, code, status.Code(err), "%v", err)
+	require.Equal(t, reason, rpcerr.ReasonOf(err), "%v", err)
+	require.NotContains(t, err.Error(), canary)
+}
+
+// requireField checks that the error is about one field and says why.
+func requireField(t *testing.T, err error, reason errorsv1.Reason, field, says string) {
+	t.Helper()
+	requireError(t, err, codes.InvalidArgument, reason)
+	for _, detail := range status.Convert(err).Details() {
+		if bad, ok := detail.(*errdetails.BadRequest); ok {
+			require.Len(t, bad.GetFieldViolations(), 1)
+			require.Equal(t, field, bad.GetFieldViolations()[0].GetField())
+			require.Contains(t, bad.GetFieldViolations()[0].GetDescription(), says)
+			return
+		}
+	}
+	require.FailNow(t, "no field is named", "%v", err)
+}
