@@ -1,0 +1,138 @@
+package gateway_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/freshet-io/freshet/gen/openapi"
+)
+
+var update = flag.Bool("update", false, "write testdata anew")
+
+// document is as much of the OpenAPI document as says what is served.
+type document struct {
+	Paths map[string]map[string]struct {
+		OperationID string `json:"operationId"`
+		Parameters  []struct{ Name, In string }
+		RequestBody *struct{} `json:"requestBody"`
+	}
+}
+
+func readDocument(t *testing.T) document {
+	var doc document
+	require.NoError(t, json.Unmarshal(openapi.Document, &doc))
+	require.NotEmpty(t, doc.Paths)
+	return doc
+}
+
+// samples are values of path and query parameters, by name.
+var samples = map[string]string{
+	"project": "default", "connection": "crm", "grant": "ada", "bus": "orders", "rule": "r1", "destination": "shop",
+	"delivery":     "01JZZZZZZZZZZZZZZZZZZZZZZZ",
+	"connectionId": "crm", "busId": "orders", "ruleId": "r1", "destinationId": "shop",
+	"pageSize": "7", "pageToken": "next", "filter": "state=DEAD", "state": "AUTHORIZED", "etag": "e1", "validateOnly": "true",
+	"updateMask": "description", "minTtl": "60s", "heartbeatInterval": "5s",
+}
+
+const (
+	connectionBody = `{"oauth2":{"grantType":"CLIENT_CREDENTIALS","tokenEndpoint":"https://as.example/token","clientId":"me","clientSecret":"s3cret",
+		"clientAuthentication":"CLIENT_SECRET_BASIC","scopes":["orders.write"],"audience":"https://api.example",
+		"tokenParameters":{"body":[{"key":"resource","value":"r"}]}},"invocationParameters":{"headers":[{"key":"x-tenant","value":"7"}]}}`
+	ruleBody = `{"eventPattern":"{\"source\":[\"shop\"]}","targets":[{"id":"t1","destination":"projects/default/destinations/orders",
+		"pathParameterValues":["$.detail.id"],"inputPath":"$.detail","retryPolicy":{"maximumRetryAttempts":10,"maximumEventAge":"3600s"}}]}`
+	destinationBody = `{"connection":"projects/default/connections/crm","endpoint":"https://api.example/orders/*","httpMethod":"PATCH",
+		"rateLimitPerSecond":50,"timeout":"5s"}`
+)
+
+// bodies are requests in the shapes of DESIGN.md section 4, by method; methods that are not here get none.
+var bodies = map[string]string{
+	"ConnectionService.CreateConnection": connectionBody,
+	"ConnectionService.UpdateConnection": connectionBody,
+	"DeliveryService.CreateBus":          `{"description":"orders"}`,
+	"DeliveryService.UpdateBus":          `{"description":"orders"}`,
+	"DeliveryService.CreateRule":         ruleBody,
+	"DeliveryService.UpdateRule":         ruleBody,
+	"DeliveryService.CreateDestination":  destinationBody,
+	"DeliveryService.UpdateDestination":  destinationBody,
+	"DeliveryService.PutEvents":          `{"entries":[{"source":"shop","detailType":"OrderCompleted","detail":"{\"id\":\"7\"}","time":"2026-01-02T03:04:05Z"}]}`,
+	"DeliveryService.RedriveDeliveries":  `{"filter":"state=DEAD","maxCount":5,"validateOnly":true}`,
+	"TokenService.ReportRejected":        `{"fingerprint":"0123456789abcdef0123456789abcdef"}`,
+	"TokenService.SimulateExpiry":        `{"expireIn":"60s"}`,
+	"DeliveryService.RedriveDelivery":    `{}`,
+}
+
+var pathParameter = regexp.MustCompile(`\{(\w+)\}`)
+
+// TestDocument calls every operation of the OpenAPI document with all of its parameters, and compares the calls that reach the services
+// with testdata/calls.txt. TestRoutesAreTheDocument proves the other direction.
+func TestDocument(t *testing.T) {
+	overEachProtocol(t, func(t *testing.T, f *fixture) {
+		var calls strings.Builder
+		doc := readDocument(t)
+		for _, path := range slices.Sorted(maps.Keys(doc.Paths)) {
+			for _, method := range slices.Sorted(maps.Keys(doc.Paths[path])) {
+				operation := doc.Paths[path][method]
+				name := operationMethod(operation.OperationID)
+				target := pathParameter.ReplaceAllStringFunc(path, func(text string) string {
+					require.Contains(t, samples, strings.Trim(text, "{}"))
+					return samples[strings.Trim(text, "{}")]
+				})
+				separator := "?"
+				for _, parameter := range operation.Parameters {
+					if parameter.In == "query" {
+						require.Contains(t, samples, parameter.Name)
+						target += separator + parameter.Name + "=" + samples[parameter.Name]
+						separator = "&"
+					}
+				}
+				body := ""
+				if operation.RequestBody != nil {
+					body = bodies[name]
+				}
+				got := f.do(strings.ToUpper(method), target, body)
+				require.Equal(t, http.StatusOK, got.status, "%s %s: %s", method, path, got.body)
+				received := f.take(t)
+				require.Equal(t, name, received.method, "%s %s", method, path)
+				_, _ = fmt.Fprintf(&calls, "%s %s\n%s %s\n\n", strings.ToUpper(method), target, received.method, indented(t, received.request))
+			}
+		}
+		requireGolden(t, "calls.txt", calls.String())
+	})
+}
+
+// indented is a message as JSON whose form does not vary, with the names of the contract.
+func indented(t *testing.T, message proto.Message) string {
+	text, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(message)
+	require.NoError(t, err)
+	return indentJSON(t, text)
+}
+
+func indentJSON(t *testing.T, text []byte) string {
+	t.Helper()
+	var out bytes.Buffer
+	require.NoError(t, json.Indent(&out, text, "", "  "), string(text))
+	return out.String()
+}
+
+func requireGolden(t *testing.T, name, got string) {
+	t.Helper()
+	if *update {
+		require.NoError(t, os.WriteFile("testdata/"+name, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile("testdata/" + name)
+	require.NoError(t, err)
+	require.Equal(t, string(want), got)
+}

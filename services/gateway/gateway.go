@@ -1,0 +1,116 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/metric"
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+	tracenoop "go.opentelemetry.io/otel/trace/noop"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+
+	connectionv1 "github.com/freshet-io/freshet/gen/freshet/connection/v1"
+	deliveryv1 "github.com/freshet-io/freshet/gen/freshet/delivery/v1"
+	tokenv1 "github.com/freshet-io/freshet/gen/freshet/token/v1"
+	connectionrest "github.com/freshet-io/freshet/gen/rest/freshet/connection/v1"
+	deliveryrest "github.com/freshet-io/freshet/gen/rest/freshet/delivery/v1"
+	tokenrest "github.com/freshet-io/freshet/gen/rest/freshet/token/v1"
+)
+
+// Params are what a gateway is made of.
+type Params struct {
+	// Connection, Token and Delivery lead to the services, without credentials of their own: each call carries its caller's. The
+	// gateway does not close them.
+	Connection, Token, Delivery grpc.ClientConnInterface
+	// Authenticate returns an UNAUTHENTICATED status for callers that the gRPC servers would not let in.
+	Authenticate func(metadata.MD) error
+	// Ready returns nil when every role of the process can serve, else what cannot; everybody may read that.
+	Ready func() error
+	// Metrics serves the process's metrics in Prometheus' text format.
+	Metrics http.Handler
+
+	Logger *slog.Logger
+	// TracerProvider and MeterProvider default to none.
+	TracerProvider trace.TracerProvider
+	MeterProvider  metric.MeterProvider
+}
+
+// New returns the handler of the whole REST face. It fails when something required is missing.
+func New(ctx context.Context, p Params) (http.Handler, error) {
+	if p.Connection == nil || p.Token == nil || p.Delivery == nil || p.Authenticate == nil || p.Ready == nil || p.Metrics == nil || p.Logger == nil {
+		return nil, errors.New("gateway: Connection, Token, Delivery, Authenticate, Ready, Metrics and Logger are required")
+	}
+	served, err := newRoutes(
+		connectionv1.File_freshet_connection_v1_connection_service_proto,
+		tokenv1.File_freshet_token_v1_token_service_proto,
+		deliveryv1.File_freshet_delivery_v1_delivery_service_proto,
+	)
+	if err != nil {
+		return nil, fmt.Errorf("gateway: %w", err)
+	}
+	problems := problemWriter{log: p.Logger}
+	calls := newMux(problems)
+	if err := errors.Join(
+		connectionrest.RegisterConnectionServiceHandlerClient(ctx, calls, connectionv1.NewConnectionServiceClient(p.Connection)),
+		tokenrest.RegisterTokenServiceHandlerClient(ctx, calls, tokenv1.NewTokenServiceClient(p.Token)),
+		deliveryrest.RegisterDeliveryServiceHandlerClient(ctx, calls, deliveryv1.NewDeliveryServiceClient(p.Delivery)),
+	); err != nil {
+		return nil, fmt.Errorf("gateway: %w", err)
+	}
+	rest := &api{authenticate: p.Authenticate, routes: served, calls: calls, problems: problems}
+	return operations(p, p.observed(rest)), nil
+}
+
+// newMux returns what turns a request that the gateway has admitted into a call. What it sees of a request is made by [api.admit], so
+// most of its own leniencies have nothing to work on.
+func newMux(problems problemWriter) *runtime.ServeMux {
+	return runtime.NewServeMux(
+		runtime.WithMarshalerOption(runtime.MIMEWildcard, newJSON()),
+		runtime.WithMarshalerOption(mimeEventStream, eventStream{newJSON()}),
+		runtime.WithIncomingHeaderMatcher(incomingHeader),
+		runtime.WithOutgoingHeaderMatcher(func(string) (string, bool) { return "", false }),
+		runtime.WithOutgoingTrailerMatcher(func(string) (string, bool) { return "", false }),
+		// A slash within an id stays encoded: it must not select another path.
+		runtime.WithUnescapingMode(runtime.UnescapingModeAllExceptSlash),
+		runtime.WithDisablePathLengthFallback(),
+		runtime.WithDisableHTTPMethodOverride(),
+		runtime.WithDisableChunkedEncoding(), // net/http does it where the protocol has it
+		runtime.WithWriteContentLength(),
+		runtime.WithErrorHandler(problems.handle),
+		runtime.WithRoutingErrorHandler(problems.handleRouting),
+		runtime.WithStreamErrorHandler(rememberStreamError),
+	)
+}
+
+// incomingHeader names the request headers that reach the services. The gateway library passes Authorization on by itself, the
+// instrumentation the trace context.
+func incomingHeader(key string) (string, bool) {
+	if key == headerAPIKey {
+		return "x-api-key", true
+	}
+	return "", false
+}
+
+// observed traces and measures requests under their route.
+func (p Params) observed(next http.Handler) http.Handler {
+	tracers, meters := p.TracerProvider, p.MeterProvider
+	if tracers == nil {
+		tracers = tracenoop.NewTracerProvider()
+	}
+	if meters == nil {
+		meters = metricnoop.NewMeterProvider()
+	}
+	return otelhttp.NewHandler(next, "",
+		otelhttp.WithTracerProvider(tracers),
+		otelhttp.WithMeterProvider(meters),
+		otelhttp.WithPropagators(propagation.TraceContext{}),
+	)
+}
