@@ -287,7 +287,7 @@ func TestCallersLeave(t *testing.T) {
 			<-started
 			leave()
 		}()
-		_, err := f.client.Do(f.request(ctx, "POST", connection+":test", "")) //nolint:bodyclose // there is no answer
+		_, err := f.client.Do(f.request(ctx, "POST", connection+":test", ""))
 		require.ErrorIs(t, err, context.Canceled)
 		require.ErrorIs(t, <-ended, context.Canceled)
 	})

@@ -90,11 +90,14 @@ func expected(field protoreflect.FieldDescriptor) string {
 			return `a duration such as "60s"`
 		case "google.protobuf.Timestamp":
 			return `a time such as "2026-01-02T15:04:05Z"`
+		default:
+			return "of type " + string(field.Message().FullName())
 		}
 	case protoreflect.Int32Kind, protoreflect.Int64Kind, protoreflect.Uint32Kind, protoreflect.Uint64Kind:
 		return "a whole number within its range"
+	default:
+		return "of type " + field.Kind().String()
 	}
-	return "of type " + field.Kind().String()
 }
 
 // snakePaths turns the JSON form of a field mask, "description,oauth2.clientSecret", into that of the contract.

@@ -107,7 +107,7 @@ func TestServerDrains(t *testing.T) {
 			close(release)
 			require.JSONEq(t, `{"ok":true,"steps":[]}`, (<-answers).body)
 			require.NoError(t, <-result)
-			_, err = f.client.Do(f.request(t.Context(), "GET", "/healthz", "")) //nolint:bodyclose // there is no answer
+			_, err = f.client.Do(f.request(t.Context(), "GET", "/healthz", ""))
 			require.Error(t, err)
 		})
 	}
