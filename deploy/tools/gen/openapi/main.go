@@ -171,10 +171,19 @@ func finish(operation object, names map[string]string, stream bool) {
 	for _, code := range slices.Sorted(maps.Keys(responses)) {
 		response := responses[code].(object)
 		content, _ := response["content"].(object)
-		if schema, ok := content["application/json"]; ok {
-			response["content"] = object{"application/x-ndjson": schema, "text/event-stream": schema}
+		if media, ok := content["application/json"].(object); ok {
+			media["schema"] = message(media["schema"])
+			response["content"] = object{"application/x-ndjson": media, "text/event-stream": media}
 		}
 	}
+}
+
+// message is one line or event of a stream: a result, or the error that ends it.
+func message(result any) object {
+	return object{"oneOf": []any{
+		object{"type": "object", "required": []any{"result"}, "properties": object{"result": result}},
+		object{"type": "object", "required": []any{"error"}, "properties": object{"error": object{"$ref": "#/components/schemas/Problem"}}},
+	}}
 }
 
 func list(value any) []any {

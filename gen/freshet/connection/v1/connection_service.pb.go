@@ -502,7 +502,8 @@ type UpdateConnectionRequest struct {
 	// is stored.
 	Connection *Connection `protobuf:"bytes,1,opt,name=connection,proto3" json:"connection,omitempty"`
 	// The fields to change: `description`, `oauth2`, `api_key`, `basic`, `invocation_parameters`, or paths below them such as
-	// `oauth2.client_secret`. Empty: every field that is set in `connection`.
+	// `oauth2.client_secret`. Empty: every field that is set in `connection`; over REST, every field that the body has, also one with an
+	// empty value.
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	// Checks everything and returns what would be stored, but stores nothing.
 	ValidateOnly  bool `protobuf:"varint,3,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`

@@ -360,7 +360,7 @@ type UpdateBusRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The bus with its name and the changed fields. A set `etag` is compared. Its rules are checked once it is merged with what is stored.
 	Bus *Bus `protobuf:"bytes,1,opt,name=bus,proto3" json:"bus,omitempty"`
-	// The fields to change. Empty: every field that is set in `bus`.
+	// The fields to change. Empty: every field that is set in `bus`; over REST, every field that the body has, also one with an empty value.
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	// Checks everything and returns what would be stored, but stores nothing.
 	ValidateOnly  bool `protobuf:"varint,3,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
@@ -892,7 +892,7 @@ type UpdateRuleRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The rule with its name and the changed fields. A set `etag` is compared. Its rules are checked once it is merged with what is stored.
 	Rule *Rule `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
-	// The fields to change. Empty: every field that is set in `rule`.
+	// The fields to change. Empty: every field that is set in `rule`; over REST, every field that the body has, also one with an empty value.
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	// Checks everything and returns what would be stored, but stores nothing.
 	ValidateOnly  bool `protobuf:"varint,3,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
@@ -1424,7 +1424,7 @@ type UpdateDestinationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The destination with its name and the changed fields. A set `etag` is compared. Its rules are checked once it is merged with what is stored.
 	Destination *Destination `protobuf:"bytes,1,opt,name=destination,proto3" json:"destination,omitempty"`
-	// The fields to change. Empty: every field that is set in `destination`.
+	// The fields to change. Empty: every field that is set in `destination`; over REST, every field that the body has, also one with an empty value.
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	// Checks everything and returns what would be stored, but stores nothing.
 	ValidateOnly  bool `protobuf:"varint,3,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`

@@ -73,7 +73,8 @@ const (
 	Reason_RESOURCE_IN_USE Reason = 62
 	// The resource's state does not allow the call, for instance redriving a delivery that has not ended. Code FAILED_PRECONDITION.
 	Reason_STATE_CONFLICT Reason = 63
-	// A limit of the system or of the project is reached; the message names it. Code RESOURCE_EXHAUSTED.
+	// A limit of the system or of the project is reached; the message names it. Code RESOURCE_EXHAUSTED. Over REST also a body that is too
+	// large (413).
 	Reason_LIMIT_EXCEEDED Reason = 64
 	// The process is stopping; connect again, elsewhere if possible. Code UNAVAILABLE.
 	Reason_SHUTTING_DOWN Reason = 80
@@ -85,7 +86,7 @@ const (
 	Reason_INTERNAL_FAULT Reason = 83
 	// The call's deadline passed before the work was done. Code DEADLINE_EXCEEDED.
 	Reason_DEADLINE_EXCEEDED Reason = 84
-	// The method is not served by this process. Code UNIMPLEMENTED.
+	// The method is not served by this process. Code UNIMPLEMENTED. Over REST also an HTTP method that the path does not have (405).
 	Reason_METHOD_NOT_SERVED Reason = 85
 	// The first token has not been obtained yet. Code UNAVAILABLE; also a state reason (AUTHORIZING).
 	Reason_TOKEN_NOT_READY Reason = 100
