@@ -12,8 +12,12 @@ import (
 	"github.com/freshet-io/freshet/services/internal/egress"
 )
 
-// stepTimeout bounds each step, so that one that hangs does not hide what it hangs at.
-const stepTimeout = 10 * time.Second
+// stepTimeout bounds each step, so that one that hangs does not hide what it hangs at. The token request is the exception: the token
+// service has a bound of its own for it, and says what it met when that is reached.
+const (
+	stepTimeout         = 10 * time.Second
+	tokenRequestTimeout = 45 * time.Second
+)
 
 // Reasons of failing steps, from freshet.errors.v1.Reason. Those of a token request come from the token service.
 const (
@@ -85,7 +89,11 @@ func failed(reason connection.Reason, message string) finding {
 }
 
 func measured(ctx context.Context, s planned) connection.Step {
-	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+	limit := stepTimeout
+	if s.kind == connection.StepTokenRequest {
+		limit = tokenRequestTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	start := time.Now()
 	f := s.run(ctx)
