@@ -1,0 +1,246 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Defaults of [Config].
+const (
+	DefaultConcurrency = 64
+	DefaultTotal       = 4096
+	DefaultLane        = 1024
+	DefaultMemory      = 128 << 20
+	DefaultDrain       = 8 * time.Second
+
+	page      = 128 // items of one claim
+	idleAfter = 30 * time.Second
+	failPause = time.Second // after a backlog call that failed
+)
+
+// ErrStarted is returned by a second Start.
+var ErrStarted = errors.New("dispatch: dispatcher was started already")
+
+// Config tunes a Dispatcher. The zero value is ready for use.
+type Config struct {
+	// Concurrency bounds the items of a lane that are at work, unless its Limits say otherwise. Default: DefaultConcurrency.
+	Concurrency int
+	// Total bounds the items of all lanes that are at work. Default: DefaultTotal.
+	Total int
+	// Lane bounds the items that a lane has in memory. Default: DefaultLane.
+	Lane int
+	// Memory bounds the weight of all items in memory. Default: DefaultMemory bytes.
+	Memory int64
+	// Drain bounds how long work that is under way at the end may take. Default: DefaultDrain.
+	Drain time.Duration
+	// Logger hears of backlog calls that failed. Default: discard.
+	Logger *slog.Logger
+}
+
+func (c Config) withDefaults() Config {
+	c.Concurrency = orDefault(c.Concurrency, DefaultConcurrency)
+	c.Total = orDefault(c.Total, DefaultTotal)
+	c.Lane = orDefault(c.Lane, DefaultLane)
+	c.Memory = orDefault(c.Memory, DefaultMemory)
+	c.Drain = orDefault(c.Drain, DefaultDrain)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+func orDefault[N ~int | ~int64](value, fallback N) N {
+	if value <= 0 {
+		return fallback
+	}
+	return value
+}
+
+// Dispatcher starts work when it may start. K names lanes.
+type Dispatcher[K comparable, T any] struct {
+	worker Worker[K, T]
+	config Config
+
+	work  context.Context // of Work and Claim; outlives life by the drain
+	abort context.CancelFunc
+	loops sync.WaitGroup
+	tasks sync.WaitGroup
+
+	memory atomic.Int64 // weight of all items
+
+	mu    sync.Mutex // may be held while a lane's is taken, not the other way round
+	lanes map[K]*lane[K, T]
+	life  context.Context // of the lanes' loops; nil before Start
+	ended bool
+
+	total   sync.Mutex    // may be taken while a lane's is held
+	running int           // items at work
+	waiting []*lane[K, T] // lanes that wait for the total to allow another, in turn
+}
+
+// New returns a dispatcher that does nothing before Start.
+func New[K comparable, T any](worker Worker[K, T], c Config) *Dispatcher[K, T] {
+	return &Dispatcher[K, T]{worker: worker, config: c.withDefaults(), lanes: map[K]*lane[K, T]{}}
+}
+
+// Start begins work, which goes on until ctx ends. It can be called once.
+func (d *Dispatcher[K, T]) Start(ctx context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.life != nil {
+		return ErrStarted
+	}
+	d.life = ctx
+	d.work, d.abort = context.WithCancel(context.WithoutCancel(ctx))
+	return nil
+}
+
+// Wait returns after the end of the context that Start was given, once nothing is under way any more: it starts nothing more, waits for
+// what is under way, at most for the drain, and cuts off the rest. What is in memory then is the caller's to release.
+func (d *Dispatcher[K, T]) Wait() {
+	defer d.abort()
+	<-d.life.Done()
+	d.mu.Lock()
+	d.ended = true
+	d.mu.Unlock()
+	d.loops.Wait()
+	timer := time.AfterFunc(d.config.Drain, d.abort)
+	defer timer.Stop()
+	d.tasks.Wait()
+}
+
+// Reserve makes room for an item of that weight and says whether there is any. It is to be followed by Put or Forgo. There is none
+// while the lane has a due backlog: the item then belongs behind it.
+func (d *Dispatcher[K, T]) Reserve(key K, weight int64) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.active() || d.memory.Load()+weight > d.config.Memory || !d.lane(key).reserve() {
+		return false
+	}
+	d.memory.Add(weight)
+	return true
+}
+
+// Put queues an item that was reserved.
+func (d *Dispatcher[K, T]) Put(key K, item Item[T]) {
+	d.mu.Lock()
+	l := d.lane(key)
+	d.mu.Unlock()
+	l.put(item)
+}
+
+// Forgo gives up a reservation.
+func (d *Dispatcher[K, T]) Forgo(key K, weight int64) {
+	d.mu.Lock()
+	l := d.lane(key)
+	d.mu.Unlock()
+	d.memory.Add(-weight)
+	l.leave(1)
+}
+
+// Wake tells that the lane's backlog has, or will have, something due at that time, or that its Limits or Gate changed.
+func (d *Dispatcher[K, T]) Wake(key K, at time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.active() {
+		d.lane(key).expect(at)
+	}
+}
+
+// Remind makes a lane look at its Limits and Gate anew, if there is such a lane.
+func (d *Dispatcher[K, T]) Remind(key K) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if l := d.lanes[key]; l != nil {
+		l.nudge()
+	}
+}
+
+// Drop removes the lane's items in memory that match, without work, and returns how many.
+func (d *Dispatcher[K, T]) Drop(key K, match func(T) bool) int {
+	d.mu.Lock()
+	l := d.lanes[key]
+	d.mu.Unlock()
+	if l == nil {
+		return 0
+	}
+	return l.drop(match)
+}
+
+// OldestDue returns the earliest time at which something became due that has not started yet; the zero time if there is nothing.
+func (d *Dispatcher[K, T]) OldestDue() time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var oldest time.Time
+	for _, l := range d.lanes {
+		oldest = earlier(oldest, l.oldestDue())
+	}
+	return oldest
+}
+
+// active tells whether lanes may be used. d.mu is held.
+func (d *Dispatcher[K, T]) active() bool { return d.life != nil && !d.ended && d.life.Err() == nil }
+
+// lane returns the lane, new if need be. d.mu is held.
+func (d *Dispatcher[K, T]) lane(key K) *lane[K, T] {
+	l := d.lanes[key]
+	if l == nil {
+		l = &lane[K, T]{d: d, key: key, wake: make(chan struct{}, 1)}
+		d.lanes[key] = l
+		if d.active() {
+			d.loops.Go(func() { l.loop(d.life) })
+		}
+	}
+	return l
+}
+
+// admit says whether another item may be at work in all; if not, the lane is nudged when it may.
+func (d *Dispatcher[K, T]) admit(l *lane[K, T]) bool {
+	d.total.Lock()
+	defer d.total.Unlock()
+	if d.running < d.config.Total {
+		d.running++
+		return true
+	}
+	for _, w := range d.waiting {
+		if w == l {
+			return false
+		}
+	}
+	d.waiting = append(d.waiting, l)
+	return false
+}
+
+// dismiss ends what admit began.
+func (d *Dispatcher[K, T]) dismiss() {
+	d.total.Lock()
+	defer d.total.Unlock()
+	d.running--
+	if len(d.waiting) > 0 {
+		d.waiting[0].nudge()
+		d.waiting = d.waiting[1:]
+	}
+}
+
+// retire removes a lane that has nothing to do and says whether it did.
+func (d *Dispatcher[K, T]) retire(l *lane[K, T]) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !l.idle() {
+		return false
+	}
+	delete(d.lanes, l.key)
+	return true
+}
+
+// earlier returns the earlier of two times, of which the zero time is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}

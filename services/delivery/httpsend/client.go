@@ -1,0 +1,106 @@
+package httpsend
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"sync/atomic"
+	"time"
+
+	"github.com/freshet-io/freshet/services/delivery"
+	"github.com/freshet-io/freshet/services/internal/egress"
+)
+
+const (
+	// maxBody is how much of an answer is read. Reading it to its end keeps the connection for the next request.
+	maxBody = 64 << 10
+	// maxExcerpt is how much of a failure's answer is kept, in bytes.
+	maxExcerpt = 1024
+	// maxMessage bounds the text of a failure, in bytes.
+	maxMessage = 1024
+)
+
+// Client implements delivery.Sender.
+type Client struct {
+	client *http.Client
+	now    func() time.Time
+}
+
+var _ delivery.Sender = (*Client)(nil)
+
+// New returns a Sender that makes requests as the client does, but follows no redirect. now is the clock that a Retry-After date is compared with;
+// nil: time.Now.
+func New(client *http.Client, now func() time.Time) *Client {
+	if now == nil {
+		now = time.Now
+	}
+	own := *client
+	own.Timeout = 0 // each request has a deadline of its own
+	own.CheckRedirect = func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse // a 3xx is an answer; credentials are not sent on
+	}
+	return &Client{client: &own, now: now}
+}
+
+// Send implements delivery.Sender. The status decides as soon as it is there: an answer that breaks off after a 2xx is a success.
+func (c *Client) Send(ctx context.Context, r delivery.Request) delivery.Response {
+	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
+	defer cancel()
+	var connected atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
+	})
+	var body io.Reader
+	if r.Body != nil {
+		body = bytes.NewReader(r.Body)
+	}
+	request, err := http.NewRequestWithContext(ctx, r.Method, r.URL, body)
+	if err != nil {
+		return delivery.Response{Failure: delivery.InvalidRequest, Message: "the URL or method is not valid"}
+	}
+	request.Header = r.Header
+	response, err := c.client.Do(request)
+	if err != nil {
+		return failed(ctx, err, connected.Load(), redactor(r.Secrets))
+	}
+	defer func() { _ = response.Body.Close() }()
+	return c.answered(response, redactor(r.Secrets))
+}
+
+func (c *Client) answered(response *http.Response, redact func(string) string) delivery.Response {
+	result := delivery.Response{Status: response.StatusCode}
+	if result.Status >= 200 && result.Status <= 299 {
+		_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxBody))
+		return result
+	}
+	result.RetryAfter = retryAfter(response.Header.Get("Retry-After"), c.now())
+	text, _ := io.ReadAll(io.LimitReader(response.Body, maxBody)) // what came is shown, also if the rest did not
+	result.Excerpt = excerpt(redact(string(text)), maxExcerpt)
+	return result
+}
+
+// failed tells transport failures apart.
+func failed(ctx context.Context, err error, connected bool, redact func(string) string) delivery.Response {
+	result := delivery.Response{Message: excerpt(redact(egress.WithoutURL(err).Error()), maxMessage)}
+	var network net.Error
+	switch {
+	case egress.IsDenied(err):
+		result.Failure = delivery.Denied
+	case errors.Is(ctx.Err(), context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
+		result.Failure = delivery.TimedOut
+		if connected {
+			result.Message = "the destination did not answer in time"
+		} else {
+			result.Message = "no connection was made in time"
+		}
+	case !connected:
+		result.Failure = delivery.ConnectFailed
+	default:
+		result.Failure = delivery.ConnectionBroken
+	}
+	return result
+}

@@ -1,0 +1,170 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/freshet-io/freshet/services/delivery/dispatch"
+	"github.com/freshet-io/freshet/services/delivery/shape"
+)
+
+const (
+	// renewalWait is how long a lane waits for the next generation of a credential that its destination refused.
+	renewalWait = 10 * time.Second
+	// unknownWait is how long a lane keeps deliveries in memory while nothing has been heard of its credential.
+	unknownWait = 10 * time.Second
+	// lookAgain is how long a lane waits after its destination could not be read.
+	lookAgain = time.Second
+)
+
+// laneCache has what is known of destinations in memory.
+type laneCache struct {
+	mu    sync.Mutex
+	lanes map[DestinationName]*laneState
+}
+
+// laneState is a destination as its lane needs it.
+type laneState struct {
+	missing     bool // there is no such destination
+	destination Destination
+	endpoint    shape.Endpoint
+
+	mu           sync.Mutex
+	refused      string    // fingerprint of the credential that the destination refused last
+	refusedUntil time.Time // how long to wait for another one
+}
+
+// lane returns what is known of a destination, and reads it if need be.
+func (s *Service) lane(ctx context.Context, name DestinationName) (*laneState, error) {
+	s.lanes.mu.Lock()
+	known := s.lanes.lanes[name]
+	s.lanes.mu.Unlock()
+	if known != nil {
+		return known, nil
+	}
+	state := &laneState{}
+	destination, err := s.store.Destination(ctx, name)
+	switch {
+	case errors.Is(err, ErrDestinationNotFound):
+		state.missing = true
+	case err != nil:
+		return nil, err
+	default:
+		state.destination = destination
+		if state.endpoint, err = shape.ParseEndpoint(destination.Endpoint); err != nil {
+			return nil, err
+		}
+	}
+	s.lanes.mu.Lock()
+	defer s.lanes.mu.Unlock()
+	s.lanes.lanes[name] = state
+	return state, nil
+}
+
+// forgetLane makes a lane read its destination anew. Nil: all lanes.
+func (s *Service) forgetLane(name *DestinationName) {
+	s.lanes.mu.Lock()
+	var names []DestinationName
+	for n := range s.lanes.lanes {
+		if name == nil || n == *name {
+			names = append(names, n)
+			delete(s.lanes.lanes, n)
+		}
+	}
+	s.lanes.mu.Unlock()
+	for _, n := range names {
+		s.dispatcher.Remind(n)
+	}
+}
+
+// refuse notes that the destination refused a credential. The first time it does, the lane waits for another one.
+func (l *laneState) refuse(fingerprint string, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.refused != fingerprint {
+		l.refused, l.refusedUntil = fingerprint, now.Add(renewalWait)
+	}
+}
+
+// waits returns until when the lane waits for another credential than this one; the zero time if it does not wait.
+func (l *laneState) waits(fingerprint string, now time.Time) time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.refused != fingerprint || !now.Before(l.refusedUntil) {
+		return time.Time{}
+	}
+	return l.refusedUntil
+}
+
+// worker lets the dispatcher drive the service.
+type worker struct{ s *Service }
+
+// Limits implements dispatch.Worker.
+func (w worker) Limits(name DestinationName) dispatch.Limits {
+	w.s.lanes.mu.Lock()
+	known := w.s.lanes.lanes[name]
+	w.s.lanes.mu.Unlock()
+	if known == nil || known.missing {
+		return dispatch.Limits{}
+	}
+	return dispatch.Limits{PerSecond: known.destination.RateLimit, Shared: w.s.shared.Load()}
+}
+
+// Gate implements dispatch.Worker: a lane works while its connection has a valid credential that the destination did not just refuse.
+func (w worker) Gate(name DestinationName) dispatch.Gate {
+	now := w.s.now()
+	lane, err := w.s.lane(context.Background(), name)
+	if err != nil {
+		return dispatch.Gate{Until: time.Now().Add(lookAgain)}
+	}
+	if lane.missing {
+		return dispatch.Gate{Open: true} // to cancel what it has
+	}
+	credential, changed := w.s.credentials.Current(ConnectionName(name.Project, lane.destination.Connection))
+	if !credential.Usable(now) {
+		known := credential.State != CredentialUnknown
+		gate := dispatch.Gate{Release: known || now.Sub(credential.Since) > unknownWait, Changed: changed}
+		if !gate.Release {
+			gate.Until = time.Now().Add(unknownWait)
+		}
+		return gate
+	}
+	if until := lane.waits(credential.Fingerprint, now); !until.IsZero() {
+		return dispatch.Gate{Until: time.Now().Add(until.Sub(now)), Changed: changed}
+	}
+	return dispatch.Gate{Open: true, Changed: changed}
+}
+
+// Claim implements dispatch.Worker.
+func (w worker) Claim(ctx context.Context, name DestinationName, limit int) ([]dispatch.Item[*Delivery], time.Time, error) {
+	deliveries, next, err := w.s.store.Claim(ctx, name, w.s.owner, w.s.stamp(), limit)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	items := make([]dispatch.Item[*Delivery], len(deliveries))
+	for i, d := range deliveries {
+		items[i] = dispatch.Item[*Delivery]{Value: d, Due: d.NextAttempt, Weight: d.Event.weight()}
+	}
+	return items, next, nil
+}
+
+// Release implements dispatch.Worker.
+func (w worker) Release(ctx context.Context, _ DestinationName, deliveries []*Delivery) error {
+	ids := make([]ID, len(deliveries))
+	for i, d := range deliveries {
+		ids[i] = d.ID
+	}
+	return w.s.store.Release(ctx, w.s.owner, ids)
+}
+
+// Slots implements dispatch.Worker.
+func (w worker) Slots(ctx context.Context, name DestinationName, interval time.Duration, n int) (time.Time, error) {
+	return w.s.store.Slots(ctx, name, w.s.now(), interval, n)
+}
+
+// Work implements dispatch.Worker.
+func (w worker) Work(ctx context.Context, name DestinationName, d *Delivery, free func()) dispatch.Again {
+	return w.s.work(ctx, name, d, free)
+}

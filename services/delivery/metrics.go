@@ -1,0 +1,78 @@
+package delivery
+
+import (
+	"context"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+)
+
+// metrics are the service's instruments. Their attributes hold no identifiers, so that their number stays small.
+type metrics struct {
+	toSuccess  metric.Float64Histogram
+	attempts   metric.Int64Counter
+	deliveries metric.Int64Counter
+	events     metric.Int64Counter
+}
+
+func newMetrics(m metric.Meter, backlogAge func() time.Duration) (*metrics, error) {
+	var x metrics
+	var err error
+	if x.toSuccess, err = m.Float64Histogram("freshet.delivery.ingest_to_success.duration", metric.WithUnit("s"),
+		metric.WithDescription("Time from the acceptance of an event to a 2xx of a target."),
+		metric.WithExplicitBucketBoundaries(.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 60, 600, 3600, 86400)); err != nil {
+		return nil, err
+	}
+	if x.attempts, err = m.Int64Counter("freshet.delivery.attempts",
+		metric.WithDescription("Attempts by outcome: success or the class of the failure.")); err != nil {
+		return nil, err
+	}
+	if x.deliveries, err = m.Int64Counter("freshet.delivery.deliveries",
+		metric.WithDescription("Deliveries by the state they ended in.")); err != nil {
+		return nil, err
+	}
+	if x.events, err = m.Int64Counter("freshet.delivery.events",
+		metric.WithDescription("Events put: accepted, or refused by error code.")); err != nil {
+		return nil, err
+	}
+	_, err = m.Float64ObservableGauge("freshet.delivery.backlog.age", metric.WithUnit("s"),
+		metric.WithDescription("How long the delivery that waits longest has been due."),
+		metric.WithFloat64Callback(func(_ context.Context, o metric.Float64Observer) error {
+			o.Observe(backlogAge().Seconds())
+			return nil
+		}))
+	return &x, err
+}
+
+func (m *metrics) attempted(ctx context.Context, class ErrorClass) {
+	m.attempts.Add(ctx, 1, metric.WithAttributes(attribute.String("outcome", class.String())))
+}
+
+func (m *metrics) ended(ctx context.Context, d *Delivery) {
+	state := "succeeded"
+	switch d.State {
+	case Dead:
+		state = "dead"
+	case Cancelled:
+		state = "cancelled"
+	default:
+		m.toSuccess.Record(ctx, d.EndTime.Sub(d.Event.IngestionTime).Seconds())
+	}
+	m.deliveries.Add(ctx, 1, metric.WithAttributes(attribute.String("state", state)))
+}
+
+func (m *metrics) put(ctx context.Context, outcome string, n int) {
+	if n > 0 {
+		m.events.Add(ctx, int64(n), metric.WithAttributes(attribute.String("outcome", outcome)))
+	}
+}
+
+// backlogAge is how long the delivery that waits longest has been due.
+func (s *Service) backlogAge() time.Duration {
+	oldest := s.dispatcher.OldestDue()
+	if oldest.IsZero() {
+		return 0
+	}
+	return max(0, s.now().Sub(oldest))
+}

@@ -1,0 +1,38 @@
+package delivery
+
+// DefaultBus is the bus that every project has.
+const DefaultBus = "default"
+
+// BusName names a bus of a project.
+type BusName struct{ Project, Bus string }
+
+// String returns the resource name.
+func (n BusName) String() string { return "projects/" + n.Project + "/buses/" + n.Bus }
+
+// RuleName names a rule of a bus.
+type RuleName struct{ Project, Bus, Rule string }
+
+// String returns the resource name.
+func (n RuleName) String() string { return n.On().String() + "/rules/" + n.Rule }
+
+// On returns the rule's bus.
+func (n RuleName) On() BusName { return BusName{n.Project, n.Bus} }
+
+// DestinationName names a destination of a project.
+type DestinationName struct{ Project, Destination string }
+
+// String returns the resource name.
+func (n DestinationName) String() string {
+	return "projects/" + n.Project + "/destinations/" + n.Destination
+}
+
+// ID names a delivery of a project. The second part is a ULID: later ones sort after earlier ones.
+type ID struct{ Project, Delivery string }
+
+// String returns the resource name.
+func (n ID) String() string { return "projects/" + n.Project + "/deliveries/" + n.Delivery }
+
+// ConnectionName returns the resource name of a project's connection.
+func ConnectionName(project, connection string) string {
+	return "projects/" + project + "/connections/" + connection
+}

@@ -1,0 +1,139 @@
+package delivery
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Retries are spaced by exponential backoff with full jitter: after the n-th charged attempt, a random part of backoffBase × 2^(n-1), at
+// most backoffCap, and not less than backoffFloor. At the cap, 185 retries take about a day, which is what EventBridge allows.
+const (
+	backoffBase  = time.Second
+	backoffCap   = 15 * time.Minute
+	backoffFloor = 50 * time.Millisecond
+)
+
+// maxMessage bounds error messages, in characters.
+const maxMessage = 1024
+
+// classify says what a status means, as EventBridge does: 401, 407, 409, 429 and 5xx are tried again, other failures are not.
+// https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-api-destinations.html
+func classify(status int) ErrorClass {
+	switch {
+	case status >= 200 && status <= 299:
+		return NoFailure
+	case status == http.StatusUnauthorized, status == http.StatusProxyAuthRequired:
+		return Unauthorized
+	case status == http.StatusConflict, status == http.StatusTooManyRequests, status >= 500 && status <= 599:
+		return RetryableStatus
+	}
+	return PermanentStatus
+}
+
+// retryable tells whether another attempt may help.
+func (c ErrorClass) retryable() bool {
+	switch c {
+	case RetryableStatus, Unauthorized, TimedOut, ConnectFailed, ConnectionBroken:
+		return true
+	case NoFailure, PermanentStatus, NoCredential, InvalidRequest, Denied:
+	}
+	return false
+}
+
+// code is the dead-letter code of a failure.
+func (a *Attempt) code() ErrorCode {
+	switch a.Class {
+	case NoFailure:
+		return NoError
+	case RetryableStatus:
+		if a.StatusCode == http.StatusTooManyRequests {
+			return Throttling
+		}
+		return ErrorFromTarget
+	case PermanentStatus:
+		return ErrorFromTarget
+	case Unauthorized, NoCredential:
+		return NoPermissions
+	case TimedOut:
+		return Timeout
+	case ConnectFailed, ConnectionBroken:
+		return ConnectionFailure
+	case InvalidRequest:
+		return InvalidParameter
+	case Denied:
+		return EgressDenied
+	}
+	return InternalError
+}
+
+// after applies an attempt to its delivery: it ends, or the next attempt has a time.
+func (d *Delivery) after(a *Attempt, payload string, now time.Time) {
+	d.Attempts = a.Number
+	if a.Class == Unauthorized && !d.AuthForgiven {
+		d.AuthForgiven = true // the credential is renewed; that was not the destination's failure
+	} else {
+		d.Charged++
+	}
+	d.ErrorCode, d.ErrorMessage = a.code(), clip(a.Message, maxMessage)
+	switch {
+	case a.Class == NoFailure:
+		d.State, d.EndTime = Succeeded, now
+		d.ErrorCode, d.ErrorMessage = NoError, ""
+	case !a.Class.retryable(), a.RetryAfter != nil && *a.RetryAfter < 0:
+		d.bury(NotExhausted, payload, now)
+	case d.Retries() >= d.Target.Retry.MaxRetries() && d.Charged > 0:
+		d.bury(RetriesExhausted, payload, now)
+	default:
+		d.NextAttempt = now.Add(d.delay(a))
+		if !d.NextAttempt.Before(d.ExpireTime) {
+			d.bury(EventAgeExhausted, payload, now)
+		}
+	}
+}
+
+// delay is the time to the next attempt: the longer of the policy's and of what the destination asked for.
+func (d *Delivery) delay(a *Attempt) time.Duration {
+	var delay time.Duration
+	if d.Charged > 0 {
+		bound := min(backoffBase<<min(d.Charged-1, 20), backoffCap)
+		delay = max(rand.N(bound), backoffFloor)
+	}
+	if a.RetryAfter != nil {
+		delay = max(delay, *a.RetryAfter)
+	}
+	return delay
+}
+
+// bury ends a delivery as Dead.
+func (d *Delivery) bury(condition Condition, payload string, now time.Time) {
+	d.State, d.EndTime, d.Condition, d.Payload = Dead, now, condition, payload
+}
+
+// expire ends a delivery whose time is over, with the reason of its last failure, if it had one.
+func (d *Delivery) expire(payload, why string, code ErrorCode, now time.Time) {
+	if d.ErrorCode == NoError || code == NoPermissions {
+		d.ErrorCode, d.ErrorMessage = code, clip(why, maxMessage)
+	}
+	d.bury(EventAgeExhausted, payload, now)
+}
+
+// statusMessage describes an answer that is a failure.
+func statusMessage(status int, excerpt string) string {
+	text := fmt.Sprintf("the destination answered %d %s", status, http.StatusText(status))
+	if excerpt == "" {
+		return strings.TrimSpace(text)
+	}
+	return strings.TrimSpace(text) + ": " + excerpt
+}
+
+// clip cuts a text to n characters.
+func clip(s string, n int) string {
+	if utf8.RuneCountInString(s) <= n {
+		return s
+	}
+	return string([]rune(s)[:n])
+}

@@ -1,0 +1,12 @@
+// Package pattern matches events against event patterns with the semantics of EventBridge
+// (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns.html).
+//
+// It owns the language: [Compile] checks a pattern and says where it is wrong, [Pattern.Match] judges one event, and an [Index]
+// judges an event against all rules of a bus at once, at a cost that does not grow with rules whose values do not occur. It does not
+// know buses, rules or where an event comes from.
+//
+// Of the language, exact values are matched: strings, numbers by value, true, false, null; nested objects and dotted keys alike;
+// arrays by intersection, arrays of objects with array consistency. Other operators are refused by name.
+//
+// Neighbours: delivery/rawjson reads the event; the delivery service keeps an index per bus.
+package pattern

@@ -1,0 +1,118 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+
+	"go.opentelemetry.io/otel/propagation"
+
+	"github.com/freshet-io/freshet/services/delivery/shape"
+)
+
+// errNoInput ends a delivery: the event cannot be shaped.
+var errNoInput = errors.New("the event has no value at the target's input path")
+
+// payload returns the body of a delivery before the connection adds to it. Nil without error: the method has no body.
+func (d *Delivery) payload(envelope []byte) ([]byte, error) {
+	if d.Target.InputPath == "" {
+		return envelope, nil
+	}
+	path, err := shape.ParsePath(d.Target.InputPath)
+	if err != nil {
+		return nil, err
+	}
+	body, ok := path.Find(envelope)
+	if !ok {
+		return nil, fmt.Errorf("%w %s", errNoInput, d.Target.InputPath)
+	}
+	return body, nil
+}
+
+// request builds the request of a delivery. Of parameters given several times, those of the connection win over the target's, and those
+// over the destination's, as in EventBridge. The error is for people.
+func (s *Service) request(ctx context.Context, d *Delivery, lane *laneState, c *Credential, envelope, payload []byte) (Request, error) {
+	r := Request{Method: lane.destination.Method, Timeout: lane.destination.Timeout, Header: http.Header{}}
+	values := make([]string, len(d.Target.PathParameters))
+	for i, text := range d.Target.PathParameters {
+		p, err := shape.ParseParameter(text)
+		if err != nil {
+			return Request{}, err
+		}
+		values[i] = p.Value(envelope)
+	}
+	filled, err := lane.endpoint.Fill(values)
+	if err != nil {
+		return Request{}, err
+	}
+	query, err := evaluate(d.Target.QueryParameters, envelope)
+	if err != nil {
+		return Request{}, err
+	}
+	if r.URL, err = shape.AddQuery(filled, query, revealed(c.Query)); err != nil {
+		return Request{}, err
+	}
+	headers, err := evaluate(d.Target.Headers, envelope)
+	if err != nil {
+		return Request{}, err
+	}
+	for _, h := range headers {
+		if hasControl(h.Value) {
+			return Request{}, fmt.Errorf("the value of header %s has control characters", h.Key)
+		}
+		r.Header.Set(h.Key, h.Value)
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		r.Body = shape.MergeBody(payload, revealed(c.Body))
+	}
+	s.addHeaders(ctx, &r, d, c)
+	return r, nil
+}
+
+// addHeaders adds the connection's headers and our own.
+func (s *Service) addHeaders(ctx context.Context, r *Request, d *Delivery, c *Credential) {
+	seen := map[string]bool{}
+	for _, f := range c.Headers {
+		if name := http.CanonicalHeaderKey(f.Key); !seen[name] {
+			seen[name] = true
+			r.Header.Del(name)
+		}
+		r.Header.Add(f.Key, f.Value.Reveal())
+	}
+	for _, fields := range [][]Field{c.Headers, c.Query, c.Body} {
+		for _, f := range fields {
+			r.Secrets = append(r.Secrets, f.Value)
+		}
+	}
+	if r.Body != nil && r.Header.Get("Content-Type") == "" {
+		r.Header.Set("Content-Type", "application/json; charset=utf-8")
+	}
+	r.Header.Set("User-Agent", s.userAgent)
+	r.Header.Set("Idempotency-Key", d.ID.Delivery) // the same in every attempt
+	r.Header.Set("X-Freshet-Event-Id", d.Event.ID)
+	propagation.TraceContext{}.Inject(ctx, propagation.HeaderCarrier(r.Header))
+}
+
+// evaluate returns parameters with their values, by name.
+func evaluate(parameters map[string]string, envelope []byte) ([]shape.Pair, error) {
+	pairs := make([]shape.Pair, 0, len(parameters))
+	for _, key := range slices.Sorted(maps.Keys(parameters)) {
+		p, err := shape.ParseParameter(parameters[key])
+		if err != nil {
+			return nil, err
+		}
+		pairs = append(pairs, shape.Pair{Key: key, Value: p.Value(envelope)})
+	}
+	return pairs, nil
+}
+
+func revealed(fields []Field) []shape.Pair {
+	pairs := make([]shape.Pair, len(fields))
+	for i, f := range fields {
+		pairs[i] = shape.Pair{Key: f.Key, Value: f.Value.Reveal()}
+	}
+	return pairs
+}

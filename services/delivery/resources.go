@@ -1,0 +1,106 @@
+package delivery
+
+import (
+	"net/http"
+	"time"
+)
+
+// Bus receives events and hands them to its rules.
+type Bus struct {
+	Name        BusName
+	Description string
+	CreateTime  time.Time // zero for a default bus that nobody has written yet
+	UpdateTime  time.Time
+	Etag        string
+}
+
+// Rule selects events of its bus and sends them to its targets.
+type Rule struct {
+	Name         RuleName
+	Description  string
+	EventPattern string // JSON text
+	Disabled     bool
+	Targets      []Target
+	CreateTime   time.Time
+	UpdateTime   time.Time
+	Etag         string
+}
+
+// Target is one destination of a rule and what it is sent.
+type Target struct {
+	ID          string
+	Destination string // of the rule's project
+	// PathParameters fill the `*` of the destination's endpoint, in order. These and the other parameters are constants or JSON paths.
+	PathParameters  []string
+	Headers         map[string]string
+	QueryParameters map[string]string
+	InputPath       string // JSON path to the body; empty: the whole event
+	Retry           RetryPolicy
+}
+
+// Defaults and bounds of a [RetryPolicy].
+const (
+	DefaultRetries = 185
+	DefaultMaxAge  = 24 * time.Hour
+)
+
+// RetryPolicy bounds the attempts of a delivery.
+type RetryPolicy struct {
+	// Retries is the number of attempts after the first. Nil: DefaultRetries.
+	Retries *int
+	// MaxAge counts from the acceptance of the event. 0: DefaultMaxAge.
+	MaxAge time.Duration
+}
+
+// MaxRetries is Retries or the default.
+func (p RetryPolicy) MaxRetries() int {
+	if p.Retries == nil {
+		return DefaultRetries
+	}
+	return *p.Retries
+}
+
+// Lifetime is MaxAge or the default.
+func (p RetryPolicy) Lifetime() time.Duration {
+	if p.MaxAge <= 0 {
+		return DefaultMaxAge
+	}
+	return p.MaxAge
+}
+
+// Defaults of a [Destination].
+const (
+	DefaultMethod  = http.MethodPost
+	DefaultRate    = 300
+	DefaultTimeout = 5 * time.Second
+)
+
+// Destination is an HTTPS endpoint with a method, a connection and a rate.
+type Destination struct {
+	Name        DestinationName
+	Description string
+	Connection  string // of the same project
+	Endpoint    string
+	Method      string        // default DefaultMethod
+	RateLimit   int           // requests per second; default DefaultRate
+	Timeout     time.Duration // of one attempt; default DefaultTimeout
+	// Active says that the connection has a valid credential at the moment. It is not stored.
+	Active     bool
+	CreateTime time.Time
+	UpdateTime time.Time
+	Etag       string
+}
+
+// withDefaults fills in what was not given.
+func (d Destination) withDefaults() Destination {
+	if d.Method == "" {
+		d.Method = DefaultMethod
+	}
+	if d.RateLimit == 0 {
+		d.RateLimit = DefaultRate
+	}
+	if d.Timeout == 0 {
+		d.Timeout = DefaultTimeout
+	}
+	return d
+}

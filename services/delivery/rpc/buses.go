@@ -1,0 +1,88 @@
+package rpc
+
+import (
+	"context"
+
+	deliveryv1 "github.com/freshet-io/freshet/gen/freshet/delivery/v1"
+	"github.com/freshet-io/freshet/services/delivery"
+)
+
+// CreateBus implements deliveryv1.DeliveryServiceServer.
+func (s *server) CreateBus(ctx context.Context, req *deliveryv1.CreateBusRequest) (*deliveryv1.CreateBusResponse, error) {
+	project, err := parseProject("parent", req.GetParent())
+	if err != nil {
+		return nil, s.fail(ctx, err)
+	}
+	bus := delivery.Bus{Name: delivery.BusName{Project: project, Bus: req.GetBusId()}}
+	bus.Description = req.GetBus().GetDescription()
+	bus, err = s.service.CreateBus(ctx, bus, delivery.Write{ValidateOnly: req.GetValidateOnly()})
+	if err != nil {
+		return nil, s.fail(ctx, err)
+	}
+	return &deliveryv1.CreateBusResponse{Bus: fromBus(&bus)}, nil
+}
+
+// GetBus implements deliveryv1.DeliveryServiceServer.
+func (s *server) GetBus(ctx context.Context, req *deliveryv1.GetBusRequest) (*deliveryv1.GetBusResponse, error) {
+	name, err := parseBus("name", req.GetName())
+	if err != nil {
+		return nil, s.fail(ctx, err)
+	}
+	bus, err := s.service.GetBus(ctx, name)
+	if err != nil {
+		return nil, s.fail(ctx, err)
+	}
+	return &deliveryv1.GetBusResponse{Bus: fromBus(&bus)}, nil
+}
+
+// ListBuses implements deliveryv1.DeliveryServiceServer.
+func (s *server) ListBuses(ctx context.Context, req *deliveryv1.ListBusesRequest) (*deliveryv1.ListBusesResponse, error) {
+	project, err := parseProject("parent", req.GetParent())
+	if err != nil {
+		return nil, s.fail(ctx, err)
+	}
+	list, next, err := listed(s, "buses\n"+req.GetParent(), req.GetPageToken(), req.GetPageSize(),
+		func(after string, limit int) ([]delivery.Bus, error) {
+			return s.service.ListBuses(ctx, project, after, limit)
+		},
+		func(bus *delivery.Bus) string { return bus.Name.Bus }, fromBus)
+	if err != nil {
+		return nil, s.fail(ctx, err)
+	}
+	return &deliveryv1.ListBusesResponse{Buses: list, NextPageToken: next}, nil
+}
+
+// UpdateBus implements deliveryv1.DeliveryServiceServer.
+func (s *server) UpdateBus(ctx context.Context, req *deliveryv1.UpdateBusRequest) (*deliveryv1.UpdateBusResponse, error) {
+	in := req.GetBus()
+	name, err := parseBus("bus.name", in.GetName())
+	if err != nil {
+		return nil, s.fail(ctx, err)
+	}
+	bus, err := s.service.UpdateBus(ctx, name, delivery.Write{Etag: in.GetEtag(), ValidateOnly: req.GetValidateOnly()},
+		func(bus *delivery.Bus) error {
+			merged := fromBus(bus)
+			err := s.merge("bus", merged, in, req.GetUpdateMask(), "description")
+			if err != nil {
+				return err
+			}
+			bus.Description = merged.GetDescription()
+			return nil
+		})
+	if err != nil {
+		return nil, s.fail(ctx, err)
+	}
+	return &deliveryv1.UpdateBusResponse{Bus: fromBus(&bus)}, nil
+}
+
+// DeleteBus implements deliveryv1.DeliveryServiceServer.
+func (s *server) DeleteBus(ctx context.Context, req *deliveryv1.DeleteBusRequest) (*deliveryv1.DeleteBusResponse, error) {
+	name, err := parseBus("name", req.GetName())
+	if err != nil {
+		return nil, s.fail(ctx, err)
+	}
+	if err := s.service.DeleteBus(ctx, name, delivery.Write{Etag: req.GetEtag()}); err != nil {
+		return nil, s.fail(ctx, err)
+	}
+	return &deliveryv1.DeleteBusResponse{}, nil
+}

@@ -1,0 +1,168 @@
+package rpc
+
+import (
+	"context"
+	"log/slog"
+
+	"buf.build/go/protovalidate"
+	"google.golang.org/grpc"
+
+	deliveryv1 "github.com/freshet-io/freshet/gen/freshet/delivery/v1"
+	"github.com/freshet-io/freshet/services/delivery"
+	"github.com/freshet-io/freshet/services/internal/authn"
+	"github.com/freshet-io/freshet/services/internal/page"
+)
+
+// Options are what the handlers need besides the use cases.
+type Options struct {
+	// Logger gets errors that callers do not see in full. Default: discard.
+	Logger *slog.Logger
+	// Pages makes page tokens. Required.
+	Pages *page.Codec
+	// Validator checks resources after an update is merged. Default: protovalidate.GlobalValidator.
+	Validator protovalidate.Validator
+}
+
+// Register registers the service of the delivery role.
+func Register(r grpc.ServiceRegistrar, svc *delivery.Service, o Options) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Validator == nil {
+		o.Validator = protovalidate.GlobalValidator
+	}
+	deliveryv1.RegisterDeliveryServiceServer(r, &server{service: svc, logger: o.Logger, pages: o.Pages, validator: o.Validator})
+}
+
+type server struct {
+	deliveryv1.UnimplementedDeliveryServiceServer
+	service   *delivery.Service
+	logger    *slog.Logger
+	pages     *page.Codec
+	validator protovalidate.Validator
+}
+
+// listed reads one page of a list: the rows after the token's cursor, and the token of the next page.
+func listed[R, M any](
+	s *server, scope, token string, size int32,
+	read func(after string, limit int) ([]R, error), key func(*R) string, convert func(*R) M,
+) (messages []M, next string, err error) {
+	cursor, err := s.pages.Decode(scope, token)
+	if err != nil {
+		return nil, "", err
+	}
+	after := ""
+	if len(cursor) > 0 {
+		after = cursor[0]
+	}
+	limit := page.Size(size)
+	rows, err := read(after, limit+1) // one more tells whether there is a next page
+	if err != nil {
+		return nil, "", err
+	}
+	if len(rows) > limit {
+		rows = rows[:limit]
+		next = s.pages.Encode(scope, key(&rows[limit-1]))
+	}
+	for i := range rows {
+		messages = append(messages, convert(&rows[i]))
+	}
+	return messages, next, nil
+}
+
+// PutEvents implements deliveryv1.DeliveryServiceServer.
+func (s *server) PutEvents(ctx context.Context, req *deliveryv1.PutEventsRequest) (*deliveryv1.PutEventsResponse, error) {
+	bus, err := parseBus("bus", req.GetBus())
+	if err != nil {
+		return nil, s.fail(ctx, err)
+	}
+	caller, _ := authn.FromContext(ctx)
+	results, err := s.service.PutEvents(ctx, bus, toEntries(req.GetEntries()), caller.Service != "")
+	if err != nil {
+		return nil, s.fail(ctx, err)
+	}
+	response := &deliveryv1.PutEventsResponse{FailedEntryCount: new(int32)}
+	for _, r := range results {
+		if r.Code != "" {
+			*response.FailedEntryCount++
+		}
+		response.Entries = append(response.Entries, &deliveryv1.PutEventsResultEntry{
+			EventId: r.EventID, ErrorCode: r.Code, ErrorMessage: r.Message,
+		})
+	}
+	return response, nil
+}
+
+// GetDelivery implements deliveryv1.DeliveryServiceServer.
+func (s *server) GetDelivery(ctx context.Context, req *deliveryv1.GetDeliveryRequest) (*deliveryv1.GetDeliveryResponse, error) {
+	id, err := parseDelivery("name", req.GetName())
+	if err != nil {
+		return nil, s.fail(ctx, err)
+	}
+	d, err := s.service.GetDelivery(ctx, id)
+	if err != nil {
+		return nil, s.fail(ctx, err)
+	}
+	return &deliveryv1.GetDeliveryResponse{Delivery: fromDelivery(&d)}, nil
+}
+
+// ListDeliveries implements deliveryv1.DeliveryServiceServer.
+func (s *server) ListDeliveries(
+	ctx context.Context, req *deliveryv1.ListDeliveriesRequest,
+) (*deliveryv1.ListDeliveriesResponse, error) {
+	project, err := parseProject("parent", req.GetParent())
+	if err != nil {
+		return nil, s.fail(ctx, err)
+	}
+	filter, err := parseFilter(req.GetFilter(), project)
+	if err != nil {
+		return nil, s.fail(ctx, err)
+	}
+	list, next, err := listed(s, "deliveries\n"+project+"\n"+req.GetFilter(), req.GetPageToken(), req.GetPageSize(),
+		func(before string, limit int) ([]delivery.Delivery, error) {
+			return s.service.ListDeliveries(ctx, project, filter, before, limit)
+		},
+		func(d *delivery.Delivery) string { return d.ID.Delivery }, fromDelivery)
+	if err != nil {
+		return nil, s.fail(ctx, err)
+	}
+	return &deliveryv1.ListDeliveriesResponse{Deliveries: list, NextPageToken: next}, nil
+}
+
+// RedriveDelivery implements deliveryv1.DeliveryServiceServer.
+func (s *server) RedriveDelivery(
+	ctx context.Context, req *deliveryv1.RedriveDeliveryRequest,
+) (*deliveryv1.RedriveDeliveryResponse, error) {
+	id, err := parseDelivery("name", req.GetName())
+	if err != nil {
+		return nil, s.fail(ctx, err)
+	}
+	d, err := s.service.RedriveDelivery(ctx, id)
+	if err != nil {
+		return nil, s.fail(ctx, err)
+	}
+	return &deliveryv1.RedriveDeliveryResponse{Delivery: fromDelivery(&d)}, nil
+}
+
+// RedriveDeliveries implements deliveryv1.DeliveryServiceServer.
+func (s *server) RedriveDeliveries(
+	ctx context.Context, req *deliveryv1.RedriveDeliveriesRequest,
+) (*deliveryv1.RedriveDeliveriesResponse, error) {
+	project, err := parseProject("parent", req.GetParent())
+	if err != nil {
+		return nil, s.fail(ctx, err)
+	}
+	filter, err := parseFilter(req.GetFilter(), project)
+	if err == nil && filter.State != 0 && filter.State != delivery.Dead {
+		err = &filterError{"only DEAD deliveries are redriven by filter"}
+	}
+	if err != nil {
+		return nil, s.fail(ctx, err)
+	}
+	n, err := s.service.RedriveDeliveries(ctx, project, filter, int(req.GetMaxCount()), req.GetValidateOnly())
+	if err != nil {
+		return nil, s.fail(ctx, err)
+	}
+	count := int32(n) // at most 10,000
+	return &deliveryv1.RedriveDeliveriesResponse{RedrivenCount: &count}, nil
+}

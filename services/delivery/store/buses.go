@@ -1,0 +1,146 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/freshet-io/freshet/services/delivery"
+	"github.com/freshet-io/freshet/services/internal/sqldb"
+)
+
+// The default bus while nothing is stored of it.
+const (
+	virtualEtag    = "0"
+	virtualVersion = "0"
+)
+
+const busColumns = `project, bus_id, description, create_time, update_time, etag`
+
+func scanBus(row scanner) (delivery.Bus, error) {
+	var b delivery.Bus
+	var created, updated int64
+	err := row.Scan(&b.Name.Project, &b.Name.Bus, &b.Description, &created, &updated, &b.Etag)
+	b.CreateTime, b.UpdateTime = sqldb.Time(created), sqldb.Time(updated)
+	return b, err
+}
+
+// Bus implements delivery.Buses.
+func (s *Store) Bus(ctx context.Context, name delivery.BusName) (delivery.Bus, error) {
+	return reading(ctx, s, func(ctx context.Context, tx sqldb.Tx) (delivery.Bus, error) {
+		return bus(ctx, tx, name)
+	})
+}
+
+func bus(ctx context.Context, tx sqldb.Tx, name delivery.BusName) (delivery.Bus, error) {
+	b, err := scanBus(tx.QueryRowContext(ctx, `SELECT `+busColumns+` FROM buses WHERE project = $1 AND bus_id = $2`,
+		name.Project, name.Bus))
+	if errors.Is(err, sql.ErrNoRows) && name.Bus == delivery.DefaultBus {
+		return delivery.Bus{Name: name, Etag: virtualEtag}, nil
+	}
+	return b, notFound(err, delivery.ErrBusNotFound, name)
+}
+
+// ListBuses implements delivery.Buses.
+func (s *Store) ListBuses(ctx context.Context, project, after string, limit int) ([]delivery.Bus, error) {
+	return reading(ctx, s, func(ctx context.Context, tx sqldb.Tx) ([]delivery.Bus, error) {
+		list, err := collect(ctx, tx, scanBus, `SELECT `+busColumns+` FROM buses
+			WHERE project = $1 AND bus_id > $2 ORDER BY bus_id LIMIT $3`, project, after, limit)
+		if err != nil {
+			return nil, err
+		}
+		name := delivery.BusName{Project: project, Bus: delivery.DefaultBus}
+		standard, err := bus(ctx, tx, name)
+		if err != nil || standard.Etag != virtualEtag || after >= name.Bus {
+			return list, err
+		}
+		return insertBus(list, standard, limit), nil
+	})
+}
+
+// insertBus puts the default bus that is not stored in its place.
+func insertBus(list []delivery.Bus, standard delivery.Bus, limit int) []delivery.Bus {
+	at := 0
+	for at < len(list) && list[at].Name.Bus < standard.Name.Bus {
+		at++
+	}
+	list = append(list[:at:at], append([]delivery.Bus{standard}, list[at:]...)...)
+	return list[:min(len(list), limit)]
+}
+
+// CreateBus implements delivery.Buses.
+func (s *Store) CreateBus(ctx context.Context, b delivery.Bus) error {
+	return s.write(ctx, func(ctx context.Context, tx sqldb.Tx) error {
+		if b.Name.Bus == delivery.DefaultBus {
+			return fmt.Errorf("%s: %w", b.Name, delivery.ErrExists)
+		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO buses (`+busColumns+`, rules_version) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+			b.Name.Project, b.Name.Bus, b.Description, micros(b.CreateTime), micros(b.UpdateTime), b.Etag, b.Etag)
+		return exists(err, b.Name)
+	})
+}
+
+// materialise stores the default bus if it is not yet, so that it can be locked.
+func materialise(ctx context.Context, tx sqldb.Tx, name delivery.BusName) error {
+	if name.Bus != delivery.DefaultBus {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, `INSERT INTO buses (`+busColumns+`, rules_version) VALUES ($1, $2, '', 0, 0, $3, $4)
+		ON CONFLICT (project, bus_id) DO NOTHING`, name.Project, name.Bus, virtualEtag, virtualVersion)
+	return err
+}
+
+// ReplaceBus implements delivery.Buses.
+func (s *Store) ReplaceBus(ctx context.Context, b delivery.Bus, etag string) error {
+	return s.write(ctx, func(ctx context.Context, tx sqldb.Tx) error {
+		if err := materialise(ctx, tx, b.Name); err != nil {
+			return err
+		}
+		n, err := affected(ctx, tx, `UPDATE buses SET description = $1, update_time = $2, etag = $3
+			WHERE project = $4 AND bus_id = $5 AND etag = $6`,
+			b.Description, micros(b.UpdateTime), b.Etag, b.Name.Project, b.Name.Bus, etag)
+		if err != nil || n == 1 {
+			return err
+		}
+		if _, err := bus(ctx, tx, b.Name); err != nil {
+			return err
+		}
+		return fmt.Errorf("%s: %w", b.Name, delivery.ErrEtagMismatch)
+	})
+}
+
+// DeleteBus implements delivery.Buses.
+func (s *Store) DeleteBus(ctx context.Context, name delivery.BusName, etag string) error {
+	return s.write(ctx, func(ctx context.Context, tx sqldb.Tx) error {
+		stored, err := bus(ctx, tx, name)
+		if err != nil {
+			return err
+		}
+		if etag != "" && etag != stored.Etag {
+			return fmt.Errorf("%s: %w", name, delivery.ErrEtagMismatch)
+		}
+		// Locks the row: who creates a rule does so too, and so is either seen here or finds no bus.
+		if n, err := affected(ctx, tx, `DELETE FROM buses WHERE project = $1 AND bus_id = $2 AND etag = $3`,
+			name.Project, name.Bus, stored.Etag); err != nil || n == 0 {
+			return errors.Join(err, mismatch(n, name))
+		}
+		var rule string
+		err = tx.QueryRowContext(ctx, `SELECT rule_id FROM rules WHERE project = $1 AND bus_id = $2 ORDER BY rule_id LIMIT 1`,
+			name.Project, name.Bus).Scan(&rule)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return fmt.Errorf("%s: %w by its rule %s", name, delivery.ErrInUse, rule)
+	})
+}
+
+func mismatch(n int, name fmt.Stringer) error {
+	if n > 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", name, delivery.ErrEtagMismatch)
+}

@@ -1,0 +1,113 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/freshet-io/freshet/services/delivery"
+	"github.com/freshet-io/freshet/services/internal/sqldb"
+)
+
+// channel is where instances tell each other what they changed.
+const channel = "delivery"
+
+// Beat implements delivery.Instances.
+func (s *Store) Beat(ctx context.Context, instance string, now, until time.Time) (int, error) {
+	return writing(ctx, s, func(ctx context.Context, tx sqldb.Tx) (others int, err error) {
+		if s.Alone() { // whoever else is recorded is dead
+			if _, err := tx.ExecContext(ctx, `DELETE FROM instances WHERE instance_id <> $1`, instance); err != nil {
+				return 0, err
+			}
+		}
+		known, err := affected(ctx, tx, `UPDATE instances SET expire_time = $1 WHERE instance_id = $2`, micros(until), instance)
+		if err != nil {
+			return 0, err
+		}
+		if known == 0 {
+			if _, err := tx.ExecContext(ctx, `INSERT INTO instances (instance_id, expire_time) VALUES ($1, $2)`,
+				instance, micros(until)); err != nil {
+				return 0, err
+			}
+			if err := s.publish(ctx, tx, delivery.Change{Instances: true}); err != nil {
+				return 0, err
+			}
+		}
+		err = tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM instances WHERE instance_id <> $1 AND expire_time > $2`,
+			instance, micros(now)).Scan(&others)
+		return others, err
+	})
+}
+
+func scanText(row scanner) (text string, err error) {
+	err = row.Scan(&text)
+	return text, err
+}
+
+// Bury implements delivery.Instances.
+func (s *Store) Bury(ctx context.Context, now time.Time, limit int) (int, error) {
+	dead, err := reading(ctx, s, func(ctx context.Context, tx sqldb.Tx) ([]string, error) {
+		return collect(ctx, tx, scanText, `SELECT instance_id FROM instances WHERE expire_time <= $1`, micros(now))
+	})
+	if err != nil {
+		return 0, err
+	}
+	total := 0
+	for _, instance := range dead {
+		n, err := s.Leave(ctx, instance, limit)
+		if err != nil {
+			return total, err
+		}
+		total += n
+	}
+	return total, nil
+}
+
+// Leave implements delivery.Instances.
+func (s *Store) Leave(ctx context.Context, instance string, limit int) (int, error) {
+	return writing(ctx, s, func(ctx context.Context, tx sqldb.Tx) (int, error) {
+		n, err := affected(ctx, tx, `UPDATE deliveries SET owner = '' WHERE (project, delivery_id) IN (
+			SELECT project, delivery_id FROM deliveries WHERE state = 1 AND owner <> '' AND owner = $1 LIMIT $2 `+
+			s.db.ForUpdateSkipLocked()+`)`, instance, limit)
+		if err != nil || n > 0 {
+			return n, err
+		}
+		_, err = tx.ExecContext(ctx, `DELETE FROM instances WHERE instance_id = $1`, instance)
+		return 0, err
+	})
+}
+
+// Adopt implements delivery.Instances.
+func (s *Store) Adopt(ctx context.Context, limit int) (int, error) {
+	const orphans = `FROM deliveries WHERE state = 1 AND owner <> '' AND owner NOT IN (SELECT instance_id FROM instances)`
+	some, err := reading(ctx, s, func(ctx context.Context, tx sqldb.Tx) ([]string, error) {
+		return collect(ctx, tx, scanText, `SELECT owner `+orphans+` LIMIT 1`)
+	})
+	if err != nil || len(some) == 0 { // most of the time, without a write
+		return 0, err
+	}
+	return writing(ctx, s, func(ctx context.Context, tx sqldb.Tx) (int, error) {
+		return affected(ctx, tx, `UPDATE deliveries SET owner = '' WHERE (project, delivery_id) IN (
+			SELECT project, delivery_id `+orphans+` LIMIT $1 `+s.db.ForUpdateSkipLocked()+`)`, limit)
+	})
+}
+
+// publish tells other instances of a change, when and if the transaction commits.
+func (s *Store) publish(ctx context.Context, tx sqldb.Tx, change delivery.Change) error {
+	payload, err := json.Marshal(change)
+	if err != nil {
+		return err
+	}
+	return s.db.Notify(ctx, tx, channel, string(payload))
+}
+
+// Watch implements delivery.Instances.
+func (s *Store) Watch(ctx context.Context, changed func(delivery.Change)) error {
+	return s.db.Listen(ctx, channel, func(payload string) {
+		var change delivery.Change
+		if payload != "" && json.Unmarshal([]byte(payload), &change) != nil {
+			change = delivery.Change{} // of a newer release: read everything again
+		}
+		changed(change)
+	})
+}

@@ -1,0 +1,71 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/freshet-io/freshet/services/delivery"
+)
+
+// target is a target as it is stored.
+type target struct {
+	ID             string            `json:"id"`
+	Destination    string            `json:"destination"`
+	PathParameters []string          `json:"path,omitempty"`
+	Headers        map[string]string `json:"headers,omitempty"`
+	Query          map[string]string `json:"query,omitempty"`
+	InputPath      string            `json:"input_path,omitempty"`
+	Retries        *int              `json:"retries,omitempty"`
+	MaxAge         time.Duration     `json:"max_age,omitempty"` // nanoseconds
+}
+
+func toTarget(t delivery.Target) target {
+	return target{ID: t.ID, Destination: t.Destination, PathParameters: t.PathParameters, Headers: t.Headers,
+		Query: t.QueryParameters, InputPath: t.InputPath, Retries: t.Retry.Retries, MaxAge: t.Retry.MaxAge}
+}
+
+func (t target) domain() delivery.Target {
+	return delivery.Target{ID: t.ID, Destination: t.Destination, PathParameters: t.PathParameters, Headers: t.Headers,
+		QueryParameters: t.Query, InputPath: t.InputPath, Retry: delivery.RetryPolicy{Retries: t.Retries, MaxAge: t.MaxAge}}
+}
+
+func encodeTargets(list []delivery.Target) (string, error) {
+	rows := make([]target, len(list))
+	for i, t := range list {
+		rows[i] = toTarget(t)
+	}
+	return encode(rows)
+}
+
+func decodeTargets(text string) ([]delivery.Target, error) {
+	var rows []target
+	if err := decode(text, &rows); err != nil {
+		return nil, err
+	}
+	list := make([]delivery.Target, len(rows))
+	for i, t := range rows {
+		list[i] = t.domain()
+	}
+	return list, nil
+}
+
+func encodeTarget(t delivery.Target) (string, error) { return encode(toTarget(t)) }
+
+func decodeTarget(text string) (delivery.Target, error) {
+	var t target
+	err := decode(text, &t)
+	return t.domain(), err
+}
+
+func encode(v any) (string, error) {
+	b, err := json.Marshal(v)
+	return string(b), err
+}
+
+func decode(text string, v any) error {
+	if err := json.Unmarshal([]byte(text), v); err != nil {
+		return fmt.Errorf("store: unreadable column: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,183 @@
+package delivery
+
+import (
+	"context"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/freshet-io/freshet/services/delivery/dispatch"
+)
+
+const (
+	// keepFor is how long a retry is kept in memory; one that is due later is backlog until then.
+	keepFor = 5 * time.Second
+	// recordPause is the time between attempts to record an outcome while the store does not answer.
+	recordPause   = 500 * time.Millisecond
+	recordTimeout = 10 * time.Second
+)
+
+// work takes one delivery a step further: it makes one attempt, or finds that none is to be made.
+func (s *Service) work(ctx context.Context, name DestinationName, d *Delivery, free func()) dispatch.Again {
+	lane, err := s.lane(ctx, name)
+	if err != nil {
+		return dispatch.Again{Keep: true, At: time.Now().Add(lookAgain)}
+	}
+	now := s.stamp()
+	if lane.missing {
+		d.State, d.EndTime = Cancelled, now
+		return s.record(ctx, d, nil, free)
+	}
+	connection := ConnectionName(name.Project, lane.destination.Connection)
+	credential, _ := s.credentials.Current(connection)
+	if !now.Before(d.ExpireTime) {
+		return s.record(ctx, d, s.overdue(d, credential, now), free)
+	}
+	if !credential.Usable(now) || !lane.waits(credential.Fingerprint, now).IsZero() {
+		return dispatch.Again{Keep: true, At: time.Now()} // the gate closes
+	}
+	attempt, payload := s.attempt(ctx, d, lane, credential)
+	if ctx.Err() != nil && attempt.Class != NoFailure { // cut off at the end of the process: whoever is next begins anew
+		return dispatch.Again{}
+	}
+	free()
+	if attempt.Class == Unauthorized {
+		lane.refuse(credential.Fingerprint, s.now())
+		if err := s.credentials.Reject(ctx, connection, credential.Fingerprint); err != nil {
+			s.logger.WarnContext(ctx, "a refused credential could not be reported", "connection", connection, "error", err)
+		}
+	}
+	d.after(attempt, payload, s.stamp())
+	return s.record(ctx, d, attempt, free)
+}
+
+// overdue ends a delivery whose time is over. Where there was no credential for it, the attempt that could not be made is returned, for
+// the history.
+func (s *Service) overdue(d *Delivery, c *Credential, now time.Time) *Attempt {
+	payload, _ := d.payload(d.Event.Envelope())
+	if c == nil || c.Usable(now) {
+		d.expire(string(payload), "the destination's rate limit left no room within the event's maximum age", Throttling, now)
+		return nil
+	}
+	reason := "the connection had no valid credential within the event's maximum age"
+	if c.Reason != "" {
+		reason += ": " + c.Reason
+	}
+	d.expire(string(payload), reason, NoPermissions, now)
+	d.Attempts++
+	return &Attempt{Number: d.Attempts, StartTime: now, Class: NoCredential, Message: clip(reason, maxMessage)}
+}
+
+// attempt makes one request and returns what became of it, and the body without what the connection added.
+func (s *Service) attempt(ctx context.Context, d *Delivery, lane *laneState, c *Credential) (*Attempt, string) {
+	ctx, span := s.startAttempt(ctx, d, c)
+	defer span.End()
+	a := &Attempt{Number: d.Attempts + 1, StartTime: s.stamp(), TokenGeneration: c.Generation}
+	if sc := span.SpanContext(); sc.HasTraceID() {
+		a.TraceID = sc.TraceID().String()
+	}
+	begin := time.Now()
+	envelope := d.Event.Envelope()
+	payload, err := d.payload(envelope)
+	var request Request
+	if err == nil {
+		request, err = s.request(ctx, d, lane, c, envelope, payload)
+	}
+	if err != nil {
+		a.Class, a.Message = InvalidRequest, clip(err.Error(), maxMessage)
+	} else {
+		s.send(ctx, request, a)
+	}
+	a.Duration = time.Since(begin)
+	span.SetAttributes(attribute.String("freshet.outcome", a.Class.String()))
+	if a.StatusCode > 0 {
+		span.SetAttributes(attribute.Int("http.response.status_code", a.StatusCode))
+	}
+	if a.Class != NoFailure {
+		span.SetStatus(codes.Error, a.Class.String())
+	}
+	s.metrics.attempted(ctx, a.Class)
+	return a, string(payload)
+}
+
+func (s *Service) send(ctx context.Context, request Request, a *Attempt) {
+	response := s.sender.Send(ctx, request)
+	a.StatusCode, a.RetryAfter = response.Status, response.RetryAfter
+	if response.Status == 0 {
+		a.Class, a.Message = response.Failure, clip(response.Message, maxMessage)
+		return
+	}
+	if a.Class = classify(response.Status); a.Class != NoFailure {
+		a.Excerpt = response.Excerpt
+		a.Message = clip(statusMessage(response.Status, response.Excerpt), maxMessage)
+	}
+}
+
+// startAttempt starts the span of an attempt: in the trace of the call that put the event, linked to the refresh cycle that made its
+// credential.
+func (s *Service) startAttempt(ctx context.Context, d *Delivery, c *Credential) (context.Context, trace.Span) {
+	options := []trace.SpanStartOption{
+		trace.WithSpanKind(trace.SpanKindClient),
+		trace.WithAttributes(
+			attribute.String("freshet.delivery", d.ID.String()), attribute.String("freshet.destination", d.Lane().String()),
+			attribute.Int("freshet.attempt", d.Attempts+1), attribute.Int64("freshet.token.generation", c.Generation)),
+	}
+	if refresh := spanContext(c.Traceparent); refresh.IsValid() {
+		options = append(options, trace.WithLinks(trace.Link{SpanContext: refresh}))
+	}
+	if put := spanContext(d.Event.Traceparent); put.IsValid() {
+		ctx = trace.ContextWithRemoteSpanContext(ctx, put)
+	}
+	return s.tracer.Start(ctx, "delivery.attempt", options...)
+}
+
+func spanContext(traceparent string) trace.SpanContext {
+	if traceparent == "" {
+		return trace.SpanContext{}
+	}
+	ctx := propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier{"traceparent": traceparent})
+	return trace.SpanContextFromContext(ctx)
+}
+
+// record stores an outcome, however long that takes, and says what becomes of the delivery in memory.
+func (s *Service) record(ctx context.Context, d *Delivery, a *Attempt, free func()) dispatch.Again {
+	free()
+	var again dispatch.Again
+	stored := *d
+	if d.State == Pending {
+		again = dispatch.Again{At: d.NextAttempt, Keep: d.NextAttempt.Sub(s.now()) <= keepFor}
+		if !again.Keep {
+			stored.Owner = ""
+		}
+	} else {
+		stored.Owner = ""
+	}
+	for {
+		applied, err := s.recordOnce(ctx, &stored, a)
+		if err == nil {
+			if !applied {
+				return dispatch.Again{} // ended or taken over meanwhile
+			}
+			if d.State != Pending {
+				s.metrics.ended(ctx, d)
+			}
+			return again
+		}
+		s.logger.WarnContext(ctx, "an attempt cannot be recorded yet", "delivery", d.ID.String(), "error", err)
+		select {
+		case <-ctx.Done():
+			return dispatch.Again{}
+		case <-time.After(recordPause):
+		}
+	}
+}
+
+// recordOnce is not cut off with the attempts at the end of the process: what was achieved is to be known.
+func (s *Service) recordOnce(ctx context.Context, d *Delivery, a *Attempt) (bool, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
+	return s.store.Record(ctx, s.owner, d, a)
+}
