@@ -88,7 +88,7 @@ func (s *Service) launch(key Key, work func() error) (f *flight, started bool, e
 		again := f.again
 		s.mu.Unlock()
 		close(f.done)
-		s.landed(key, f.err, again)
+		s.settle(key, f, again)
 	})
 	return f, true, nil
 }
@@ -103,47 +103,46 @@ func guard(work func() error) (err error) {
 	return work()
 }
 
-// landed looks after a rotation that left no outcome in the store, or missed a change.
-func (s *Service) landed(key Key, err error, again bool) {
+// settle looks after a rotation that left no outcome in the store, or missed a change.
+func (s *Service) settle(key Key, f *flight, again bool) {
 	switch {
-	case err == nil, errors.Is(err, ErrNotFound), errors.Is(err, errNotDue), errors.Is(err, errLeased),
-		errors.Is(err, errStale), errors.Is(err, errStopped), errors.Is(err, errLeaseLost), errors.Is(err, ErrShuttingDown):
+	case f.harmless(), errors.Is(f.err, ErrNotFound), errors.Is(f.err, ErrShuttingDown):
 		if again {
 			s.attempts.Set(key, 0, s.p.Now())
 		}
 	default:
-		s.p.Logger.Error("rotation not recorded, will be looked at again", "token", key.Name(), "error", err)
+		s.p.Logger.Error("rotation not recorded, will be looked at again", "token", key.Name(), "error", f.err)
 		s.attempts.Set(key, 0, s.p.Now().Add(time.Second))
 	}
 }
 
-// await waits for the outcome of an attempt on the token whose fence is at least the given one. It returns the token
-// as it is afterwards, with its credential. flight, if not nil, is the rotation in this process.
-func (s *Service) await(ctx context.Context, key Key, fence int64, f *flight) (Token, error) {
+// await waits for the outcome of an attempt on the token whose fence is at least the given one, and returns the token as it
+// is afterwards, with its credential; or as soon as attempts have ended. start, unless nil, begins such an attempt in this
+// process, or returns the rotation that runs here, which may be another.
+func (s *Service) await(ctx context.Context, key Key, fence int64, start func() (*flight, error)) (Token, error) {
 	sub := s.tokens.Subscribe()
 	defer sub.Close()
 	sub.Add(key)
-	var done <-chan struct{}
-	if f != nil {
-		done = f.done
-	}
+	var f *flight
 	for {
 		t, err := s.p.Store.Get(ctx, key)
-		if err != nil {
+		begun := t.Lease.Fence >= fence
+		switch {
+		case err != nil:
 			return Token{}, err
-		}
-		if t.Stopped || t.Lease.Fence >= fence && t.Lease.Owner == "" {
+		case t.Stopped, begun && t.Lease.Owner == "":
 			return t, nil
+		case !begun && start != nil && f == nil:
+			if f, err = start(); err != nil {
+				return Token{}, err
+			}
 		}
 		select {
-		case <-done:
-			done = nil
-			switch {
-			case f.err == nil, errors.Is(f.err, errLeased), errors.Is(f.err, errStale), errors.Is(f.err, errStopped),
-				errors.Is(f.err, errLeaseLost):
-			default:
+		case <-f.landed():
+			if !f.harmless() {
 				return Token{}, f.err
 			}
+			f = nil
 		case <-sub.Wake():
 			for _, item := range sub.Take() {
 				if item.Value.Deleted {
@@ -156,4 +155,22 @@ func (s *Service) await(ctx context.Context, key Key, fence int64, f *flight) (T
 			return Token{}, ctx.Err()
 		}
 	}
+}
+
+// landed is closed when the flight ends; nil, which blocks for ever, without one.
+func (f *flight) landed() <-chan struct{} {
+	if f == nil {
+		return nil
+	}
+	return f.done
+}
+
+// harmless reports whether the flight either took place, or had a reason not to that the token's state shows.
+func (f *flight) harmless() bool {
+	for _, reason := range []error{errNotDue, errLeased, errStale, errStopped, errLeaseLost} {
+		if errors.Is(f.err, reason) {
+			return true
+		}
+	}
+	return f.err == nil
 }

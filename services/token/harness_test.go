@@ -2,9 +2,11 @@ package token_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"sync"
 	"testing"
 	"time"
@@ -67,6 +69,10 @@ type handlerTransport struct{ handler http.Handler }
 
 func (t handlerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	type result struct{ response *http.Response }
+	if hooks := httptrace.ContextClientTrace(r.Context()); hooks != nil {
+		hooks.WroteHeaders()
+		hooks.WroteRequest(httptrace.WroteRequestInfo{})
+	}
 	done := make(chan result, 1)
 	go func() {
 		w := httptest.NewRecorder()
@@ -155,4 +161,49 @@ func (s *suite) start(p token.Params) (*token.Service, func()) {
 func openSQLite(t *testing.T) *sqldb.DB {
 	t.Helper()
 	return sqltest.Open(t, sqldb.SQLite, store.Migrations())
+}
+
+// read returns the token as it is stored.
+func (s *suite) read() token.Token {
+	s.t.Helper()
+	got, err := store.New(s.db, s.sealer).Get(s.t.Context(), crm)
+	require.NoError(s.t, err)
+	return got
+}
+
+// reasonOf returns the reason of a NotUsableError.
+func reasonOf(t *testing.T, err error) token.Reason {
+	t.Helper()
+	var notUsable *token.NotUsableError
+	require.ErrorAs(t, err, &notUsable)
+	return notUsable.Reason
+}
+
+// expiring returns a context with a deadline.
+func expiring(t *testing.T, d time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// cachingServer hands out one token for an hour, until shortly before its end.
+type cachingServer struct {
+	until    time.Duration
+	requests int
+	issued   int
+	expire   time.Time
+}
+
+func (c *cachingServer) RoundTrip(*http.Request) (*http.Response, error) {
+	c.requests++
+	now := time.Now()
+	if c.expire.Sub(now) < c.until {
+		c.issued++
+		c.expire = now.Add(time.Hour)
+	}
+	w := httptest.NewRecorder()
+	w.Header().Set("Content-Type", "application/json")
+	_, err := fmt.Fprintf(w, `{"access_token":"token-%d","token_type":"bearer","expires_in":%d}`, c.issued, int(c.expire.Sub(now).Seconds()))
+	return w.Result(), err
 }

@@ -71,11 +71,8 @@ func (s *Service) next(ctx context.Context, t *Token, trigger Trigger) (Token, e
 		}
 		return s.await(ctx, t.Key, t.Lease.Fence+1, nil)
 	}
-	f, err := s.begin(t.Key, ask{trigger: trigger, fence: t.Lease.Fence, caller: trace.SpanContextFromContext(ctx)})
-	if err != nil {
-		return Token{}, err
-	}
-	return s.await(ctx, t.Key, t.Lease.Fence+1, f)
+	a := ask{trigger: trigger, fence: t.Lease.Fence, caller: trace.SpanContextFromContext(ctx)}
+	return s.await(ctx, t.Key, t.Lease.Fence+1, func() (*flight, error) { return s.begin(t.Key, a) })
 }
 
 // heldBack reports whether the server asked not to be asked now.

@@ -114,15 +114,11 @@ func (t *Token) fail(f *Failure, revision int64, random func() float64) {
 	}
 	t.Failures++
 	t.LastFailure = f
-	remaining := time.Duration(0)
-	if t.ValidAt(f.Time) && !t.ExpireTime.IsZero() {
-		remaining = t.ExpireTime.Sub(f.Time)
-	}
 	if f.Class.EndsAttempts() {
 		t.Stopped = true
 		t.AttemptAt, t.AttemptTrigger = time.Time{}, ""
 	} else {
-		wait := max(schedule.Backoff(t.Failures, remaining, random), min(f.RetryAfter, maxRetryAfter))
+		wait := max(schedule.Backoff(t.Failures, t.ExpireTime.Sub(f.Time), t.Lifetime(), random), min(f.RetryAfter, maxRetryAfter))
 		t.AttemptAt = f.Time.Add(wait)
 	}
 	if t.ValidAt(f.Time) {

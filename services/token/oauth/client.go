@@ -88,7 +88,7 @@ func (c *Client) Exchange(ctx context.Context, settings token.OAuth2) (token.Ans
 
 	answer, err := c.do(request)
 	if err != nil {
-		failure := c.unanswered(err, sent.Load(), answer.HTTPStatus)
+		failure := c.unanswered(err, sent.Load() || answer.HTTPStatus != 0, answer.HTTPStatus)
 		span.SetAttributes(attribute.String("error.type", string(failure.Class)))
 		span.SetStatus(codes.Error, failure.Message)
 		return answer, failure

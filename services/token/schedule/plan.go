@@ -52,18 +52,28 @@ const (
 	firstBackoff = time.Second
 	minBackoff   = 100 * time.Millisecond
 	maxBackoff   = 5 * time.Minute
+	// maxFloor bounds what is waited at least when the limit is drawn from the time to or since expiry.
+	maxFloor = 10 * time.Second
 )
 
 // Backoff returns how long to wait after so many failures in a row: a random part of a limit that doubles from 1 s with
-// every failure up to 5 min. While the token is valid the limit is also a quarter of its remaining life, so that several
-// attempts are left before it expires; remaining is 0 or less when it is not. random returns numbers in [0, 1).
-func Backoff(failures int, remaining time.Duration, random func() float64) time.Duration {
+// every failure up to 5 min.
+//
+// A token that expires bounds the limit: before its expiry by a quarter of the life that remains, so that several attempts
+// are left, after it by half of the time since, so that a consumer that stands still does not wait for the backoff of an
+// outage that was over in time. Neither goes below a floor by the lifetime, or a server that is down would be asked ever
+// faster. remaining is negative after the expiry; lifetime is 0 where there is none. random returns numbers in [0, 1).
+func Backoff(failures int, remaining, lifetime time.Duration, random func() float64) time.Duration {
 	limit := maxBackoff
 	if exponent := failures - 1; exponent < 16 { // beyond, the limit is reached and the shift might overflow
 		limit = min(limit, firstBackoff<<max(exponent, 0))
 	}
-	if remaining > 0 {
-		limit = min(limit, remaining/4)
+	if lifetime > 0 {
+		bound := remaining / 4
+		if remaining < 0 {
+			bound = -remaining / 2
+		}
+		limit = min(limit, max(bound, min(lifetime/200, maxFloor)))
 	}
 	limit = max(limit, minBackoff)
 	return minBackoff + time.Duration(math.Floor(random()*float64(limit-minBackoff+1)))
