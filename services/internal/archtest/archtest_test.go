@@ -18,7 +18,6 @@ var limits = archtest.Limits{File: 700, Function: 100, Main: 40}
 
 // exceptions are the places where a rule does not hold, and why.
 var exceptions = []archtest.Exception{
-	{Rule: "egress-only", File: "services/delivery/httpsend/client.go", Reason: "a client around the transport it is given"},
 	{Rule: "no-skip", File: "services/internal/seal/keyfile_test.go", Reason: "file modes mean nothing on Windows"},
 	{Rule: "no-skip", File: "services/internal/sqltest/sqltest_test.go", Reason: "watches the server it starts; there is none when a DSN is given"},
 }
