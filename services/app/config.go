@@ -1,0 +1,142 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/freshet-io/freshet/services/internal/egress"
+)
+
+// Config is everything an operator can set. Each setting has one name: `egress.allow_http` in the file, FRESHET_EGRESS_ALLOW_HTTP in the
+// environment, --egress-allow-http as a flag. Tags are those of kong, which also makes the help text of them.
+type Config struct {
+	DataDir         string            `default:"./freshet-data" help:"Folder of the SQLite databases and of the key files; created if missing." placeholder:"DIR"`
+	Database        string            `help:"PostgreSQL 15 or later, as a URL: postgres://user@host/name. Without it, SQLite in the data folder. A password belongs into FRESHET_DATABASE or the file, not into a flag." placeholder:"URL"`
+	Roles           []string          `default:"connection,token,delivery,gateway" help:"Roles this process runs: ${default}." placeholder:"ROLE,…"`
+	Peers           map[string]string `help:"Where the roles run that this process does not: token=host:port;delivery=host:port." placeholder:"ROLE=ADDR;…"`
+	HTTPAddr        string            `name:"http-addr" default:"127.0.0.1:8080" help:"Where REST, /metrics and the health checks are served." placeholder:"ADDR"`
+	GRPCAddr        string            `name:"grpc-addr" default:"127.0.0.1:9090" help:"Where gRPC is served." placeholder:"ADDR"`
+	AdminKeyFile    string            `help:"File of the admin key; created with a new key if missing. Default: admin.key in the data folder." placeholder:"FILE"`
+	MasterKeyFile   string            `help:"File of the master key that seals stored secrets; created if missing. Default: master.key in the data folder." placeholder:"FILE"`
+	ShutdownTimeout time.Duration     `default:"15s" help:"How long stopping may take before what is left is cut off."`
+	TLS             TLSConfig         `embed:"" prefix:"tls-"`
+	Egress          EgressConfig      `embed:"" prefix:"egress-"`
+	Delivery        DeliveryConfig    `embed:"" prefix:"delivery-"`
+	Log             LogConfig         `embed:"" prefix:"log-"`
+}
+
+// TLSConfig secures gRPC and REST over TCP.
+type TLSConfig struct {
+	CertFile string `help:"Certificate chain of this process, PEM. With it, gRPC and REST are served with TLS." placeholder:"FILE"`
+	KeyFile  string `help:"Key of the certificate, PEM." placeholder:"FILE"`
+	CAFile   string `name:"ca-file" help:"Authorities that peers' certificates are checked against, PEM. Without it, peers must be on the loopback interface." placeholder:"FILE"`
+}
+
+// EgressConfig widens where outbound calls may go: token endpoints and destinations.
+type EgressConfig struct {
+	Allow     []string `help:"Networks that may be called although they are not public, such as 10.1.0.0/16, 192.0.2.7 or loopback." placeholder:"NET,…"`
+	AllowHTTP bool     `name:"allow-http" help:"Allow http:// besides https://."`
+}
+
+// DeliveryConfig tunes the delivery service.
+type DeliveryConfig struct {
+	MaxEntries int `default:"10" help:"Most events in one PutEvents call, 1 to 1000."`
+}
+
+// LogConfig tunes the log.
+type LogConfig struct {
+	Level  string `default:"info" help:"Least severity that is logged: debug, info, warn, error."`
+	Format string `default:"text" help:"Form of the log: text or json."`
+}
+
+// RoleNames are the roles there are, in start order.
+func RoleNames() []string {
+	names := make([]string, len(roles))
+	for i, role := range roles {
+		names[i] = role.name
+	}
+	return names
+}
+
+// Validate returns everything that is wrong with the configuration, each error with the setting's name.
+func (c *Config) Validate() error {
+	var errs []error
+	fail := func(setting, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%s: %s", setting, fmt.Sprintf(format, args...)))
+	}
+	if len(c.Roles) == 0 {
+		fail("roles", "at least one of %s", strings.Join(RoleNames(), ", "))
+	}
+	for _, role := range c.Roles {
+		if !slices.Contains(RoleNames(), role) {
+			fail("roles", "%q is none of %s", role, strings.Join(RoleNames(), ", "))
+		}
+	}
+	for role, addr := range c.Peers {
+		if !slices.Contains(RoleNames(), role) {
+			fail("peers", "%q is none of %s", role, strings.Join(RoleNames(), ", "))
+		}
+		host, _, err := net.SplitHostPort(addr)
+		if err != nil {
+			fail("peers", "%s: %q is not host:port", role, addr)
+		} else if c.TLS.CAFile == "" && !isLoopback(host) {
+			fail("peers", "%s: %s is not on the loopback interface; set tls.ca_file so that it is reached with TLS", role, addr)
+		}
+	}
+	for _, role := range missingPeers(c) {
+		fail("peers", "%s is needed by this process's roles and runs elsewhere: give its address", role)
+	}
+	for setting, addr := range map[string]string{"http_addr": c.HTTPAddr, "grpc_addr": c.GRPCAddr} {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			fail(setting, "%q is not host:port", addr)
+		}
+	}
+	if c.Database != "" {
+		if u, err := url.Parse(c.Database); err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") {
+			fail("database", "must be a URL that begins with postgres://")
+		}
+	}
+	if (c.TLS.CertFile == "") != (c.TLS.KeyFile == "") {
+		fail("tls", "cert_file and key_file go together")
+	}
+	if _, err := egress.ParseNetworks(c.Egress.Allow); err != nil {
+		fail("egress.allow", "%v", err)
+	}
+	if c.Delivery.MaxEntries < 1 || c.Delivery.MaxEntries > 1000 {
+		fail("delivery.max_entries", "%d is not within 1 to 1000", c.Delivery.MaxEntries)
+	}
+	if c.ShutdownTimeout < time.Second {
+		fail("shutdown_timeout", "%s is less than 1s", c.ShutdownTimeout)
+	}
+	if _, err := parseLevel(c.Log.Level); err != nil {
+		fail("log.level", "%q is none of debug, info, warn, error", c.Log.Level)
+	}
+	if c.Log.Format != "text" && c.Log.Format != "json" {
+		fail("log.format", "%q is neither text nor json", c.Log.Format)
+	}
+	return errors.Join(errs...)
+}
+
+// AdminKeyPath is the admin key's file.
+func (c *Config) AdminKeyPath() string { return orIn(c.AdminKeyFile, c.DataDir, "admin.key") }
+
+// MasterKeyPath is the master key's file.
+func (c *Config) MasterKeyPath() string { return orIn(c.MasterKeyFile, c.DataDir, "master.key") }
+
+func orIn(path, dir, name string) string {
+	if path != "" {
+		return path
+	}
+	return filepath.Join(dir, name)
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || (ip != nil && ip.IsLoopback())
+}

@@ -1,0 +1,173 @@
+package app
+
+import (
+	"context"
+	"io/fs"
+	"slices"
+
+	"google.golang.org/grpc"
+
+	"github.com/freshet-io/freshet/services/connection"
+	"github.com/freshet-io/freshet/services/connection/announce"
+	"github.com/freshet-io/freshet/services/connection/probe"
+	connectionrpc "github.com/freshet-io/freshet/services/connection/rpc"
+	connectionstore "github.com/freshet-io/freshet/services/connection/store"
+	"github.com/freshet-io/freshet/services/connection/tokens"
+	"github.com/freshet-io/freshet/services/delivery"
+	"github.com/freshet-io/freshet/services/delivery/connections"
+	"github.com/freshet-io/freshet/services/delivery/credentials"
+	"github.com/freshet-io/freshet/services/delivery/httpsend"
+	deliveryrpc "github.com/freshet-io/freshet/services/delivery/rpc"
+	deliverystore "github.com/freshet-io/freshet/services/delivery/store"
+	"github.com/freshet-io/freshet/services/internal/egress"
+	"github.com/freshet-io/freshet/services/internal/lifecycle"
+	"github.com/freshet-io/freshet/services/internal/rpcserver"
+	"github.com/freshet-io/freshet/services/token"
+	"github.com/freshet-io/freshet/services/token/oauth"
+	tokenrpc "github.com/freshet-io/freshet/services/token/rpc"
+	"github.com/freshet-io/freshet/services/token/settings"
+	tokenstore "github.com/freshet-io/freshet/services/token/store"
+)
+
+// role is one service as the process sees it.
+type role struct {
+	name string
+	// needs are the roles it calls; they are started before it where the table's order allows, and reached wherever they run.
+	needs []string
+	// migrations are those of its database; nil without one.
+	migrations func() fs.FS
+	// build makes it from what the process shares, registers its RPCs and returns its background work.
+	build func(ctx context.Context, p *process, database *database) ([]lifecycle.Task, error)
+}
+
+// roles is the start order; stopping goes the other way. Calls against the order (connection to token) wait until their role is up.
+var roles = []role{
+	{name: "connection", needs: []string{"token", "delivery"}, migrations: connectionstore.Migrations, build: buildConnection},
+	{name: "token", needs: []string{"connection"}, migrations: tokenstore.Migrations, build: buildToken},
+	{name: "delivery", needs: []string{"token", "connection"}, migrations: deliverystore.Migrations, build: buildDelivery},
+	{name: "gateway", needs: []string{"connection", "token", "delivery"}},
+}
+
+// internalCallers says which service may call which internal one. Only the token service may read credentials.
+func internalCallers() rpcserver.Policy {
+	return rpcserver.Policy{
+		"freshet.connection.v1.ConnectionInternalService": {"token"},
+		"freshet.token.v1.TokenInternalService":           {"connection"},
+	}
+}
+
+// missingPeers returns the roles that those of this process call, that do not run here, and whose address is not known.
+func missingPeers(c *Config) []string {
+	var missing []string
+	for _, r := range roles {
+		if !slices.Contains(c.Roles, r.name) {
+			continue
+		}
+		for _, needed := range r.needs {
+			if !slices.Contains(c.Roles, needed) && c.Peers[needed] == "" && !slices.Contains(missing, needed) {
+				missing = append(missing, needed)
+			}
+		}
+	}
+	return missing
+}
+
+// dial opens a role's connections to those it needs, under its own identity.
+func (p *process) dial(caller string, needs ...string) ([]grpc.ClientConnInterface, error) {
+	conns := make([]grpc.ClientConnInterface, len(needs))
+	for i, needed := range needs {
+		conn, err := p.network.to(needed, caller, p.internal.Credentials(caller))
+		if err != nil {
+			return nil, err
+		}
+		conns[i] = conn
+	}
+	return conns, nil
+}
+
+func buildConnection(_ context.Context, p *process, db *database) ([]lifecycle.Task, error) {
+	conns, err := p.dial("connection", "token", "delivery")
+	if err != nil {
+		return nil, err
+	}
+	control := tokens.New(conns[0])
+	service, err := connection.NewService(connection.Params{
+		Store:          connectionstore.New(db.DB, p.sealer),
+		Tokens:         control,
+		Announcer:      announce.New(conns[1]),
+		Probe:          probe.New(p.egress, control),
+		CheckURL:       p.checkURL,
+		Logger:         p.logger("connection"),
+		TracerProvider: p.telemetry.TracerProvider,
+		MeterProvider:  p.telemetry.MeterProvider,
+		Now:            p.now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	connectionrpc.Register(p.server, service, connectionrpc.Options{Logger: p.logger("connection"), Pages: p.pages, Validator: p.validator})
+	return []lifecycle.Task{{Name: "connection", Run: service.Run}}, nil
+}
+
+func buildToken(_ context.Context, p *process, db *database) ([]lifecycle.Task, error) {
+	conns, err := p.dial("token", "connection")
+	if err != nil {
+		return nil, err
+	}
+	exchanger, err := oauth.New(oauth.Config{HTTP: p.egress.Client(), Denied: egress.IsDenied, Now: p.now})
+	if err != nil {
+		return nil, err
+	}
+	service, err := token.NewService(token.Params{
+		Store:        tokenstore.New(db.DB, p.sealer),
+		Settings:     settings.New(conns[0]),
+		Exchanger:    exchanger,
+		Logger:       p.logger("token"),
+		Tracer:       p.telemetry.TracerProvider,
+		Meter:        p.telemetry.MeterProvider,
+		Now:          p.now,
+		Instance:     p.instance,
+		DrainTimeout: p.config.ShutdownTimeout / 2,
+	})
+	if err != nil {
+		return nil, err
+	}
+	tokenrpc.Register(p.server, service, tokenrpc.Options{Logger: p.logger("token"), Draining: p.server.Draining(), Pages: p.pages})
+	return []lifecycle.Task{{Name: "token", Run: service.Run}}, nil
+}
+
+func buildDelivery(_ context.Context, p *process, db *database) ([]lifecycle.Task, error) {
+	conns, err := p.dial("delivery", "token", "connection")
+	if err != nil {
+		return nil, err
+	}
+	watcher := credentials.New(conns[0], credentials.Options{Logger: p.logger("delivery"), Now: p.now})
+	service, err := delivery.NewService(delivery.Params{
+		Store:          deliverystore.New(db.DB),
+		Credentials:    watcher,
+		Connections:    connections.New(conns[1]),
+		Sender:         httpsend.New(p.egress.Client(), p.now),
+		CheckURL:       p.checkURL,
+		Instance:       p.instance,
+		MaxEntries:     p.config.Delivery.MaxEntries,
+		UserAgent:      p.userAgent(),
+		Drain:          p.config.ShutdownTimeout / 2,
+		Logger:         p.logger("delivery"),
+		TracerProvider: p.telemetry.TracerProvider,
+		MeterProvider:  p.telemetry.MeterProvider,
+		Now:            p.now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	deliveryrpc.Register(p.server, service, deliveryrpc.Options{Logger: p.logger("delivery"), Pages: p.pages, Validator: p.validator})
+	return []lifecycle.Task{
+		{Name: "delivery credentials", Run: watcher.Run},
+		{Name: "delivery", Run: service.Run},
+	}, nil
+}
+
+func (p *process) checkURL(raw string) error {
+	_, err := p.egress.CheckURL(raw)
+	return err
+}
