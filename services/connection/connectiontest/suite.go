@@ -26,7 +26,7 @@ import (
 type Suite struct {
 	Tokens  *TokenService
 	Bus     *EventBus
-	Guard   *egress.Guard // public addresses by https, unless a test replaces it before New
+	Guard   *egress.Guard // public addresses by https
 	Sealer  *seal.Sealer
 	DB      *sqldb.DB
 	Store   *store.Store
