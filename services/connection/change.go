@@ -203,6 +203,9 @@ func (s *Service) save(
 // retry repeats try while others write the same connection.
 func (s *Service) retry(ctx context.Context, try func() (Connection, error)) (Connection, error) {
 	for range maxConflicts {
+		if err := ctx.Err(); err != nil {
+			return Connection{}, err
+		}
 		c, err := try()
 		if !errors.Is(err, ErrStale) {
 			return c, err

@@ -150,9 +150,6 @@ func (s *Service) acknowledged(told, c Connection) Connection {
 
 // noteUnreachable shows on a connection with something under way why nothing happens.
 func (s *Service) noteUnreachable(ctx context.Context, told Connection) error {
-	if ctx.Err() != nil {
-		return nil
-	}
 	return s.changeIfThere(ctx, told.Name, func(c Connection) Connection {
 		if c.UID == told.UID && c.Pending != PendingNothing && c.State.underWay() {
 			c.Reason, c.Message = ReasonServiceUnavailable, "The token service cannot be told at the moment; attempts go on."

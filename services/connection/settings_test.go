@@ -3,7 +3,6 @@ package connection_test
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -223,10 +222,10 @@ func TestValidateOnly(t *testing.T) {
 		require.Empty(t, c.UID)
 		_, err = s.Service.Get(t.Context(), crm())
 		require.ErrorIs(t, err, connection.ErrNotFound)
-		before := create(t, s)
+		create(t, s)
 		_, err = s.Service.Create(t.Context(), draft, true)
 		require.ErrorIs(t, err, connection.ErrExists)
-		before = requireState(t, s, connection.StateAuthorizing)
+		before := requireState(t, s, connection.StateAuthorizing)
 
 		c, err = s.Service.Update(t.Context(), crm(), connection.Update{
 			ValidateOnly: true,
@@ -251,7 +250,7 @@ func TestSettingsPrintNoSecret(t *testing.T) {
 	s.Invocation.Headers = []connection.Parameter{secretParameter("X-A", "canary"), parameter("X-B", "canary")}
 	s.OAuth2.ClientSecret = seal.NewSecret("canary")
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
-		require.False(t, strings.Contains(fmt.Sprintf(verb, s), "canary"), verb)
+		require.NotContains(t, fmt.Sprintf(verb, s), "canary")
 	}
 	require.Equal(t, "projects/p/connections/crm/token", crm().Token())
 }

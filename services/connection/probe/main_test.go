@@ -169,7 +169,7 @@ func request(ctx context.Context, client *http.Client, req *tokenv1.TryAuthoriza
 			FailureClass: tokenv1.FailureClass_NOT_SENT, Reason: errorsv1.Reason_NOT_SENT, Message: egress.WithoutURL(err).Error(),
 		}, nil
 	}
-	defer response.Body.Close() //nolint:errcheck // nothing depends on it
+	defer response.Body.Close()
 	out := &tokenv1.TryAuthorizationResponse{Sent: true, HttpStatus: int32(response.StatusCode), Duration: durationpb.New(time.Millisecond)}
 	kind, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
 	var answered struct {

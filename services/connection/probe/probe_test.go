@@ -71,8 +71,10 @@ func TestGoodServer(t *testing.T) {
 
 	steps, err := p.Run(t.Context(), calling("https://example.com:"+port(t, server.URL)+"/token", goodSecret))
 	require.NoError(t, err)
-	for i, says := range []string{"complete", "example.com", "127.0.0.1; other addresses may not be called", "connected to 127.0.0.1",
-		"TLS 1.3, certificate of example.com", "HTTP status 200", "type Bearer, valid for 1h0m0s, with the scopes a b"} {
+	for i, says := range []string{
+		"complete", "example.com", "127.0.0.1; other addresses may not be called", "connected to 127.0.0.1",
+		"TLS 1.3, certificate of example.com", "HTTP status 200", "type Bearer, valid for 1h0m0s, with the scopes a b",
+	} {
 		require.Contains(t, steps[i].Message, says)
 	}
 	require.Positive(t, steps[5].Duration)

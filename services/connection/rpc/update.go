@@ -97,8 +97,10 @@ func changes(in *connectionv1.Connection, kind string, mask *fieldmaskpb.FieldMa
 		}
 	}
 	if len(paths) == 0 && !identifiesOnly(mask) {
-		return nil, &maskError{strings.Join(mask.GetPaths(), ","),
-			"names only fields that cannot be changed; those that can: " + strings.Join(changeable, ", ")}
+		return nil, &maskError{
+			strings.Join(mask.GetPaths(), ","),
+			"names only fields that cannot be changed; those that can: " + strings.Join(changeable, ", "),
+		}
 	}
 	return paths, nil
 }

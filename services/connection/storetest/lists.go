@@ -98,9 +98,11 @@ func eventsWithTheirChange(t *testing.T, s connection.Store) {
 }
 
 func eventsInOrder(t *testing.T, s connection.Store) {
-	for id, after := range map[string]time.Duration{"a": 3, "b": 1, "c": 2, "d": 4} {
+	for id, after := range map[string]time.Duration{
+		"a": 3 * time.Microsecond, "b": time.Microsecond, "c": 2 * time.Microsecond, "d": 4 * time.Microsecond,
+	} {
 		c := named("p", id)
-		require.NoError(t, s.Create(t.Context(), c, event(c, after*time.Microsecond)))
+		require.NoError(t, s.Create(t.Context(), c, event(c, after)))
 	}
 	events, err := s.ClaimEvents(t.Context(), "o", noon(), noon().Add(time.Minute), 3)
 	require.NoError(t, err)
