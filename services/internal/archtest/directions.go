@@ -23,7 +23,7 @@ var (
 	// services are the folders of the services, each with a database and contracts of its own.
 	services = []string{"token", "connection", "delivery", "gateway"}
 	// wholes are the packages that put services together.
-	wholes = []string{"services/app/...", "services/cmd/...", "services/e2e/...", "services/demo/..."}
+	wholes = []string{"services/app/...", "services/bench/...", "services/cmd/...", "services/e2e/...", "services/demo/..."}
 
 	rpcPackages = []string{"google.golang.org/grpc/...", "github.com/grpc-ecosystem/..."}
 	sqlDrivers  = []string{"modernc.org/sqlite/...", "github.com/jackc/pgx/...", "github.com/pressly/goose/..."}
