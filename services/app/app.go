@@ -97,7 +97,7 @@ func (p *process) run(ctx context.Context, options Options) error {
 	)
 	err = lifecycle.Run(ctx, p.config.ShutdownTimeout, tasks...)
 	if err == nil {
-		p.telemetry.Logger.Info("stopped")
+		p.telemetry.Logger.InfoContext(ctx, "stopped")
 	}
 	return err
 }

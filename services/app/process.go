@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"buf.build/go/protovalidate"
@@ -158,8 +159,8 @@ func (p *process) close() error {
 	if p.network != nil {
 		errs = append(errs, p.network.close())
 	}
-	for i := len(p.databases) - 1; i >= 0; i-- {
-		errs = append(errs, p.databases[i].Close())
+	for _, v := range slices.Backward(p.databases) {
+		errs = append(errs, v.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -65,7 +65,7 @@ func (s *Settings) load(kctx *kong.Context) error {
 	path, _ := s.lookupEnv(EnvName("config"))
 	for _, element := range kctx.Path {
 		if element.Flag != nil && element.Flag.Name == "config" {
-			path = kctx.FlagValue(element.Flag).(string)
+			path = fmt.Sprint(kctx.FlagValue(element.Flag))
 		}
 	}
 	if path == "" {

@@ -63,7 +63,7 @@ func TestOnlyTheCredentialReachesTheServices(t *testing.T) {
 				sent["authorization"] = []string{"Bearer " + adminKey} // of the fixture
 			}
 			for _, name := range []string{"authorization", "x-api-key"} {
-				require.Equal(t, sent[name], []string(md.Get(name)), name)
+				require.Equal(t, sent[name], md.Get(name), name)
 			}
 			require.True(t, bounded, "Grpc-Timeout must not set the deadline, the gateway must")
 		}

@@ -90,8 +90,7 @@ func (m jsonMarshaler) NewDecoder(r io.Reader) runtime.Decoder {
 		}
 		var whole json.RawMessage
 		if err := json.Unmarshal(text, &whole); err != nil {
-			var syntax *json.SyntaxError
-			if errors.As(err, &syntax) {
+			if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 				return fmt.Errorf("the body is not JSON: byte %d: %w", syntax.Offset, err)
 			}
 			return fmt.Errorf("the body is not JSON: %w", err)

@@ -11,7 +11,7 @@ import (
 // "text/event-stream, */*" gets events.
 func streamType(accept []string) string {
 	var lines, events preference
-	for _, field := range strings.Split(strings.Join(accept, ","), ",") {
+	for field := range strings.SplitSeq(strings.Join(accept, ","), ",") {
 		name, params, err := mime.ParseMediaType(strings.TrimSpace(field))
 		if err != nil {
 			continue

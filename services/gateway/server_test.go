@@ -31,7 +31,7 @@ import (
 
 // serve serves the fixture's handler with the gateway's own server, with TLS if the settings say so. Serve's result comes on the channel
 // once stop was called.
-func (f *fixture) serve(server *tls.Config, client *tls.Config) (stop func(), result <-chan error) {
+func (f *fixture) serve(server, client *tls.Config) (stop func(), result <-chan error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(f.t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(f.t, err)
