@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"math"
 	"strconv"
 	"strings"
@@ -51,7 +52,8 @@ func duration(value any) (time.Duration, bool) {
 		return 0, false
 	}
 	seconds, err := strconv.ParseFloat(text, 64)
-	if (err != nil && !math.IsInf(seconds, 1)) || math.IsNaN(seconds) || seconds <= 0 {
+	outOfRange := errors.Is(err, strconv.ErrRange) && seconds > 0
+	if err != nil && !outOfRange || err == nil && math.IsInf(seconds, 0) || math.IsNaN(seconds) || seconds <= 0 {
 		return 0, false
 	}
 	if seconds >= maxLifetime.Seconds() {

@@ -18,6 +18,8 @@ func (e *edge) fail(ctx context.Context, key token.Key, err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case rpcerr.ReasonOf(err) != errorsv1.Reason_REASON_UNSPECIFIED:
+		return err // of the server around us: an invalid message on a stream
 	case errors.As(err, &notUsable):
 		return rpcerr.New(notUsableCode(notUsable.Reason), reason(notUsable.Reason), "%s", notUsable.Error())
 	case errors.Is(err, token.ErrNotFound):
