@@ -22,6 +22,7 @@ type root struct {
 	Events      eventsCmd      `cmd:"" help:"Put events on a bus."`
 	Deliveries  deliveriesCmd  `cmd:"" help:"What became of events."`
 	Demo        demoCmd        `cmd:"" help:"Show rotations and deliveries, with nothing but this process."`
+	Bench       benchCmd       `cmd:"" help:"Measure the suite against the limit of this machine."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 }
 

@@ -1,0 +1,111 @@
+package bench
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/freshet-io/freshet/services/bench/sink"
+)
+
+// Host is where and how the processes of a run are started.
+type Host struct {
+	// Executable is the program freshet, whose commands serve, bench sink and bench fanout are used.
+	Executable string
+	// Env is the environment of the processes. It should have no setting of the suite.
+	Env []string
+	// Dir is where the run's folder is made, on the disk that is to be measured; removed at the end. Empty: the system's temporary folder.
+	Dir string
+	// Database is the URL of an empty PostgreSQL database, in which the run leaves its tables. Empty: SQLite in the run's folder.
+	Database string
+	// Timeout bounds the run. Default 10 min.
+	Timeout time.Duration
+}
+
+const (
+	defaultTimeout = 10 * time.Minute
+	maxEvents      = 1_000_000
+	maxPublishers  = 1024
+	maxBody        = 64 << 10
+	maxStreams     = 50_000
+	maxConnections = 256
+	maxRotations   = 100
+	maxPaced       = 100_000
+)
+
+// DeliveryConfig says what Delivery does.
+type DeliveryConfig struct {
+	Host
+	// Events is how many events are put as fast as their acknowledgements allow; 1 to 1,000,000.
+	Events int
+	// Publishers put at the same time, each waiting for its acknowledgement; 1 to 1024.
+	Publishers int
+	// BodyBytes is the size of each body; 64 to 65,536.
+	BodyBytes int
+	// Destinations share the events evenly; 1 to 64. A destination takes at most 300 requests a second, so one alone would measure
+	// that limit; 64 take 19,200.
+	Destinations int
+	// PacedEvents are put at 100 a second after that, to measure latency without a queue; 1 to 100,000.
+	PacedEvents int
+	// OAuth delivers with an access token instead of an API key.
+	OAuth bool
+}
+
+// Validate returns everything that is wrong.
+func (c *DeliveryConfig) Validate() error {
+	return errors.Join(
+		c.validateHost(),
+		within("events", c.Events, 1, maxEvents),
+		within("publishers", c.Publishers, 1, maxPublishers),
+		within("body", c.BodyBytes, max(64, sink.MinBody), maxBody),
+		within("destinations", c.Destinations, 1, maxDestinations),
+		within("paced events", c.PacedEvents, 1, maxPaced),
+	)
+}
+
+// WatchConfig says what Watch does.
+type WatchConfig struct {
+	Host
+	// Streams are opened over Connections connections; 1 to 50,000 and 1 to 256.
+	Streams, Connections int
+	// Rotations is how many generations are pushed and measured; 1 to 100.
+	Rotations int
+}
+
+// Validate returns everything that is wrong.
+func (c *WatchConfig) Validate() error {
+	return errors.Join(
+		c.validateHost(),
+		within("streams", c.Streams, 1, maxStreams),
+		within("connections", c.Connections, 1, maxConnections),
+		within("rotations", c.Rotations, 1, maxRotations),
+	)
+}
+
+func (h *Host) validateHost() error {
+	if h.Timeout < 0 {
+		return fmt.Errorf("timeout: %v is negative", h.Timeout)
+	}
+	if h.Database == "" {
+		return nil
+	}
+	if u, err := url.Parse(h.Database); err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+		return errors.New("database: must be a URL that begins with postgres://")
+	}
+	return nil
+}
+
+func (h *Host) timeout() time.Duration {
+	if h.Timeout == 0 {
+		return defaultTimeout
+	}
+	return h.Timeout
+}
+
+func within(name string, n, least, most int) error {
+	if n < least || n > most {
+		return fmt.Errorf("%s: %d is not within %d to %d", name, n, least, most)
+	}
+	return nil
+}

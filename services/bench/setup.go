@@ -1,0 +1,148 @@
+package bench
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	connectionv1 "github.com/freshet-io/freshet/gen/freshet/connection/v1"
+	deliveryv1 "github.com/freshet-io/freshet/gen/freshet/delivery/v1"
+	tokenv1 "github.com/freshet-io/freshet/gen/freshet/token/v1"
+	"github.com/freshet-io/freshet/services/bench/child"
+	"github.com/freshet-io/freshet/services/bench/sink"
+)
+
+const (
+	connectionID = "bench"
+	busID        = "bench"
+	source       = "bench"
+
+	// maxDestinations is how many destinations there can be, and maxRate the most that the contract lets one take in a second.
+	maxDestinations = 64
+	maxRate         = 300
+
+	readyWithin = 30 * time.Second
+	// tokenAgain is how soon a token that is not there yet is asked for again.
+	tokenAgain = 10 * time.Millisecond
+)
+
+// startSink starts the sink and returns its configuration too, which has the credentials that it accepts.
+func (r *run) startSink(config sink.Config) (*child.Process, *sink.Client, error) {
+	addrs := map[string]string{}
+	p, err := r.start(child.Command{Name: "sink", Args: []string{"bench", "sink"}, Config: config, Ready: child.Addresses(addrs)})
+	if err != nil {
+		return nil, nil, err
+	}
+	return p, sink.NewClient(addrs), nil
+}
+
+// suite is the suite's API and the project of the run: one of its own, as a PostgreSQL database may have seen other runs.
+type suite struct {
+	conn    *grpc.ClientConn
+	project string
+}
+
+func openSuite(s *server) (*suite, error) {
+	conn, err := dial(s.grpcAddr, s.key)
+	if err != nil {
+		return nil, err
+	}
+	return &suite{conn: conn, project: "projects/bench-" + strings.ToLower(rand.Text())}, nil
+}
+
+func (s *suite) connection() string { return s.project + "/connections/" + connectionID }
+func (s *suite) token() string      { return s.connection() + "/token" }
+func (s *suite) bus() string        { return s.project + "/buses/" + busID }
+
+// connect makes the connection and waits until it has a credential.
+func (s *suite) connect(ctx context.Context, config sink.Config, tokenEndpoint string) error {
+	ctx, cancel := context.WithTimeout(ctx, readyWithin)
+	defer cancel()
+	connection := &connectionv1.Connection{}
+	if config.APIKey != "" {
+		connection.Authorization = &connectionv1.Connection_ApiKey{ApiKey: &connectionv1.ApiKeyAuthorization{
+			Name: sink.KeyHeader, Value: config.APIKey,
+		}}
+	} else {
+		connection.Authorization = &connectionv1.Connection_Oauth2{Oauth2: &connectionv1.OAuth2Authorization{
+			GrantType: connectionv1.OAuth2Authorization_CLIENT_CREDENTIALS, TokenEndpoint: tokenEndpoint,
+			ClientId: config.ClientID, ClientSecret: config.ClientSecret,
+		}}
+	}
+	_, err := connectionv1.NewConnectionServiceClient(s.conn).CreateConnection(ctx, &connectionv1.CreateConnectionRequest{
+		Parent: s.project, ConnectionId: connectionID, Connection: connection,
+	})
+	if err != nil {
+		return fmt.Errorf("create the connection: %w", err)
+	}
+	for {
+		err := s.awaitToken(ctx)
+		if status.Code(err) != codes.NotFound {
+			return err
+		}
+		select { // the token follows its connection
+		case <-time.After(tokenAgain):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// awaitToken returns when the connection has a credential.
+func (s *suite) awaitToken(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := tokenv1.NewTokenServiceClient(s.conn).WatchToken(ctx, &tokenv1.WatchTokenRequest{Name: s.token()})
+	if err != nil {
+		return fmt.Errorf("watch the token: %w", err)
+	}
+	for {
+		message, err := stream.Recv()
+		if err != nil {
+			return fmt.Errorf("wait for the credential: %w", err)
+		}
+		switch token := message.GetToken(); token.GetState() {
+		case tokenv1.Token_AUTHORIZED:
+			return nil
+		case tokenv1.Token_DEAUTHORIZED:
+			return fmt.Errorf("no credential: %s: %s", token.GetStateReason(), token.GetStateMessage())
+		default:
+		}
+	}
+}
+
+// subscribe makes the bus and n destinations at url, each with a rule that selects its share of the events.
+func (s *suite) subscribe(ctx context.Context, n int, url string) error {
+	client := deliveryv1.NewDeliveryServiceClient(s.conn)
+	if _, err := client.CreateBus(ctx, &deliveryv1.CreateBusRequest{Parent: s.project, BusId: busID, Bus: &deliveryv1.Bus{}}); err != nil {
+		return fmt.Errorf("create the bus: %w", err)
+	}
+	for i := range n {
+		id := share(i)
+		_, err1 := client.CreateDestination(ctx, &deliveryv1.CreateDestinationRequest{
+			Parent: s.project, DestinationId: id, Destination: &deliveryv1.Destination{
+				Connection: s.connection(), Endpoint: url, RateLimitPerSecond: maxRate,
+			},
+		})
+		_, err2 := client.CreateRule(ctx, &deliveryv1.CreateRuleRequest{
+			Parent: s.bus(), RuleId: id, Rule: &deliveryv1.Rule{
+				EventPattern: fmt.Sprintf(`{"source":[%q],"detail-type":[%q]}`, source, id),
+				Targets:      []*deliveryv1.Target{{Id: "sink", Destination: s.project + "/destinations/" + id, InputPath: "$.detail"}},
+			},
+		})
+		if err := errors.Join(err1, err2); err != nil {
+			return fmt.Errorf("create destination and rule %s: %w", id, err)
+		}
+	}
+	return nil
+}
+
+// share names the i-th destination, its rule, and the detail type of its events.
+func share(i int) string { return fmt.Sprintf("share-%02d", i) }
