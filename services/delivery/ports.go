@@ -168,9 +168,10 @@ type Instances interface {
 
 // Change tells what another process changed. The zero value: anything.
 type Change struct {
-	Destination *DestinationName // created, changed or deleted; or its backlog grew
+	Destination *DestinationName // created, changed or deleted
 	Cancelled   *Cancellation
 	Instances   bool // one came
+	Backlog     bool // an instance that ended left something in it
 }
 
 // CredentialState says whether a credential can be used.

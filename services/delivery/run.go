@@ -38,6 +38,7 @@ func (s *Service) Run(ctx context.Context) error {
 	tasks.Go(func() { s.every(ctx, adoptEvery, s.adopt) })
 	tasks.Go(func() { s.every(ctx, sweepEvery, s.sweep) })
 	tasks.Go(func() { s.every(ctx, scanEvery, s.scan) })
+	tasks.Go(func() { s.follow(ctx) })
 	tasks.Go(func() { _ = s.store.Watch(ctx, s.changed) })
 	s.dispatcher.Wait()
 	tasks.Wait()
@@ -126,6 +127,20 @@ func (s *Service) scan(ctx context.Context) error {
 	return nil
 }
 
+// follow scans when another instance left something.
+func (s *Service) follow(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.left:
+			if err := s.scan(ctx); err != nil && ctx.Err() == nil {
+				s.logger.WarnContext(ctx, "the backlog cannot be read", "error", err) // the next scan is not far
+			}
+		}
+	}
+}
+
 // sweep ends what is overdue, and follows up what was left undone.
 func (s *Service) sweep(ctx context.Context) error {
 	if err := s.clearSuspects(ctx); err != nil {
@@ -175,6 +190,11 @@ func (s *Service) changed(c Change) {
 		s.dispatcher.Wake(*c.Destination, s.now())
 	case c.Cancelled != nil:
 		s.dropCovered(*c.Cancelled)
+	case c.Backlog:
+		select {
+		case s.left <- struct{}{}:
+		default:
+		}
 	case c.Instances:
 		s.shared.Store(true) // until the next beat counts them
 	default:

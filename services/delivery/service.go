@@ -68,7 +68,8 @@ type Service struct {
 	indexes    indexCache
 	lanes      laneCache
 	suspects   suspects
-	shared     atomic.Bool // other instances are alive
+	left       chan struct{} // holds one: another instance left something in the backlog
+	shared     atomic.Bool   // other instances are alive
 }
 
 // NewService returns a service, or an error that names what is missing.
@@ -86,6 +87,7 @@ func NewService(p Params) (*Service, error) {
 		ids:     &ulid.LockedMonotonicReader{MonotonicReader: ulid.Monotonic(rand.Reader, 0)},
 		lanes:   laneCache{lanes: map[DestinationName]*laneState{}},
 		indexes: indexCache{indexes: map[BusName]*busIndex{}},
+		left:    make(chan struct{}, 1),
 	}
 	s.owner = p.Instance + "/" + s.newID(p.Now())
 	s.dispatcher = dispatch.New(worker{s}, dispatch.Config{Concurrency: p.Concurrency, Drain: p.Drain, Logger: p.Logger})

@@ -69,8 +69,11 @@ func (s *Store) Leave(ctx context.Context, instance string, limit int) (int, err
 		n, err := affected(ctx, tx, `UPDATE deliveries SET owner = '' WHERE (project, delivery_id) IN (
 			SELECT project, delivery_id FROM deliveries WHERE state = 1 AND owner <> '' AND owner = $1 LIMIT $2 `+
 			s.db.ForUpdateSkipLocked()+`)`, instance, limit)
-		if err != nil || n > 0 {
+		if err != nil {
 			return n, err
+		}
+		if n > 0 {
+			return n, s.publish(ctx, tx, delivery.Change{Backlog: true})
 		}
 		_, err = tx.ExecContext(ctx, `DELETE FROM instances WHERE instance_id = $1`, instance)
 		return 0, err
