@@ -1,0 +1,117 @@
+package e2e_test
+
+import (
+	"bytes"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// moodyAPI is an API that sometimes fails, hangs, or takes an event and breaks off before it says so.
+type moodyAPI struct {
+	scene  *scene
+	site   *site
+	behave atomic.Bool
+
+	mu       sync.Mutex
+	accepted map[string]int // by the event's own id
+}
+
+func newMoodyAPI(t testing.TB, s *scene) *moodyAPI {
+	t.Helper()
+	m := &moodyAPI{scene: s, accepted: map[string]int{}}
+	m.site = newSite(t, m)
+	return m
+}
+
+// ServeHTTP implements http.Handler.
+func (m *moodyAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	mood := rand.IntN(100)
+	switch {
+	case m.behave.Load() || mood >= 12:
+		m.accept(w, r)
+	case mood < 6:
+		http.Error(w, "not in the mood", http.StatusServiceUnavailable)
+	case mood < 8:
+		_, _ = io.Copy(io.Discard, r.Body) // so that the end of the connection is noticed
+		<-r.Context().Done()
+	default:
+		m.accept(&unheard{header: http.Header{}}, r)
+		panic(http.ErrAbortHandler) // ends the connection without an answer
+	}
+}
+
+// accept has the API check the call, and counts what it accepts.
+func (m *moodyAPI) accept(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return // the sender left
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	answered := &observed{ResponseWriter: w}
+	m.scene.api.Handler().ServeHTTP(answered, r)
+	if answered.status == http.StatusOK {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.accepted[entryID(body)]++
+	}
+}
+
+// calm makes it answer everything.
+func (m *moodyAPI) calm() { m.behave.Store(true) }
+
+// delivered returns how often each event was accepted.
+func (m *moodyAPI) delivered() map[string]int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.accepted)
+}
+
+// lane names a destination and the source of its events.
+func lane(number int) string { return "lane" + strconv.Itoa(number) }
+
+// destine creates a destination of this API.
+func (m *moodyAPI) destine(t testing.TB, number int) {
+	t.Helper()
+	regular := m.scene.apiSite
+	m.scene.apiSite = m.site
+	defer func() { m.scene.apiSite = regular }()
+	m.scene.destine(t, lane(number), "crm", "/orders/*", nil)
+}
+
+// observed notes the status of an answer.
+type observed struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (o *observed) WriteHeader(status int) {
+	o.status = status
+	o.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (o *observed) Write(p []byte) (int, error) {
+	if o.status == 0 {
+		o.status = http.StatusOK
+	}
+	return o.ResponseWriter.Write(p)
+}
+
+// unheard is an answer that never leaves.
+type unheard struct{ header http.Header }
+
+// Header implements http.ResponseWriter.
+func (u *unheard) Header() http.Header { return u.header }
+
+// Write implements http.ResponseWriter.
+func (u *unheard) Write(p []byte) (int, error) { return len(p), nil }
+
+// WriteHeader implements http.ResponseWriter.
+func (u *unheard) WriteHeader(int) {}
