@@ -49,7 +49,11 @@ func (r *run) close() error {
 	r.cancel()
 	var errs []error
 	for _, p := range slices.Backward(r.all) {
-		errs = append(errs, p.Stop())
+		select {
+		case <-p.Ended(): // that has failed the run already
+		default:
+			errs = append(errs, p.Stop())
+		}
 	}
 	return errors.Join(append(errs, os.RemoveAll(r.dir))...)
 }
