@@ -169,6 +169,22 @@ func TestEchoedSecrets(t *testing.T) {
 	require.Contains(t, got.Excerpt, "you sent [redacted] and [redacted]?key=[redacted]")
 }
 
+// TestEchoedSpellings is TestEchoedSecrets for destinations that answer in JSON or with a page.
+func TestEchoedSpellings(t *testing.T) {
+	const secret = `c&n<a"r>y=é😀`
+	for _, spelled := range []string{
+		`c\u0026n\u003ca\"r\u003ey=é😀`, `c&n<a\"r>y=é😀`, `c&n<a\"r>y=\u00e9\ud83d\ude00`, `c&amp;n&lt;a&#34;r&gt;y=é😀`,
+	} {
+		url := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = fmt.Fprintf(w, `{"you":"%s"}`, spelled)
+		})
+		r := request(url)
+		r.Secrets = []seal.Secret{seal.NewSecret(secret)}
+		require.Equal(t, `{"you":"[redacted]"}`, newClient(t).Send(t.Context(), r).Excerpt)
+	}
+}
+
 func TestExcerptIsText(t *testing.T) {
 	url := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)

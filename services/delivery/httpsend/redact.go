@@ -2,8 +2,12 @@ package httpsend
 
 import (
 	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"html"
 	"net/url"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/freshet-io/freshet/services/internal/seal"
@@ -19,7 +23,7 @@ const (
 func redactor(secrets []seal.Secret) func(string) string {
 	var pairs []string
 	add := func(text string) {
-		for _, form := range []string{text, url.QueryEscape(text), url.PathEscape(text)} {
+		for _, form := range spellings(text) {
 			if len(form) >= minSecret {
 				pairs = append(pairs, form, redacted)
 			}
@@ -40,6 +44,33 @@ func redactor(secrets []seal.Secret) func(string) string {
 		}
 	}
 	return strings.NewReplacer(pairs...).Replace
+}
+
+// spellings are the forms in which a text comes back: as it was, as part of a URL or a form, in JSON, in a page.
+func spellings(text string) []string {
+	return []string{text, url.QueryEscape(text), url.PathEscape(text), inJSON(text, false), inJSON(text, true), inASCII(inJSON(text, false)), html.EscapeString(text)}
+}
+
+// inJSON is the text within a JSON string. Encoders differ in whether they escape what means something in HTML.
+func inJSON(text string, escapeHTML bool) string {
+	var out strings.Builder
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(escapeHTML)
+	_ = encoder.Encode(text) // a string always can be
+	return strings.TrimSuffix(strings.TrimPrefix(out.String(), `"`), "\"\n")
+}
+
+// inASCII is a text of a JSON string as encoders write it that use nothing but ASCII.
+func inASCII(text string) string {
+	var out strings.Builder
+	for _, unit := range utf16.Encode([]rune(text)) {
+		if unit < utf8.RuneSelf {
+			out.WriteByte(byte(unit))
+		} else {
+			fmt.Fprintf(&out, `\u%04x`, unit)
+		}
+	}
+	return out.String()
 }
 
 // excerpt cuts a text to n bytes and replaces what is not text.
