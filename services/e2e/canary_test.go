@@ -1,9 +1,13 @@
 package e2e_test
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -71,7 +75,10 @@ func newCanary(t *testing.T, w World) *canary {
 	c.other["master key"] = strings.TrimSpace(string(master))
 	c.nosy = newSite(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
-		fmt.Fprintln(w, r.Header.Get("Authorization"), r.Header.Get("X-Extra"), r.Header.Get(keyHeader), r.URL.RawQuery)
+		extra := r.Header.Get("X-Extra")
+		fmt.Fprintln(w, r.Header.Get("Authorization"), extra, r.Header.Get(keyHeader), r.URL.RawQuery)
+		body, _ := io.ReadAll(io.LimitReader(r.Body, 1<<10))
+		_ = json.NewEncoder(w).Encode(map[string]any{"query": r.URL.Query(), "body": string(body), "extra": extra, "key": r.Header.Get(keyHeader)})
 	}))
 	return c
 }
@@ -138,6 +145,13 @@ func (c *canary) failures(t *testing.T) {
 		Description: "no: " + c.secrets.client + " " + c.other["token parameter in the body"],
 	})
 	c.call(t, http.MethodPost, c.connection("crm")+":test", nil)
+	c.auth.Inject(authserver.Fault{
+		Kind: authserver.FaultOAuthError, Count: 1, Code: "invalid_request",
+		Description: "not client_secret=" + url.QueryEscape(c.secrets.client) + " nor Basic " +
+			base64.StdEncoding.EncodeToString([]byte(clientID+":"+url.QueryEscape(c.secrets.client))),
+	})
+	c.call(t, http.MethodPost, c.token("plain-"+c.control)+":refresh", nil)
+	c.call(t, http.MethodPost, c.connection("plain-"+c.control)+":test", nil)
 	c.auth.Inject(authserver.Fault{Kind: authserver.FaultHTML, Count: 1})
 	c.call(t, http.MethodPost, c.connection("crm")+":test", nil)
 	c.auth.Inject(authserver.Fault{Kind: authserver.FaultTruncatedBody, Count: 1})

@@ -72,7 +72,7 @@ func newScene(t testing.TB, w World, lifetime time.Duration) *scene {
 func unique() string { return strings.ToLower(rand.Text()[:10]) }
 
 // secret is a secret that changes in every encoding.
-func secret() string { return "s3cr& +/=é" + rand.Text() }
+func secret() string { return `s3cr&"+/=é` + rand.Text() }
 
 func (s *scene) path() string                { return "/v1/" + s.project }
 func (s *scene) connection(id string) string { return s.path() + "/connections/" + id }

@@ -56,7 +56,9 @@ func forms(secret string) map[string]string {
 		"hexadecimal in upper": strings.ToUpper(hex.EncodeToString([]byte(secret))),
 	}
 	quoted, _ := json.Marshal(secret) // a string always can be
-	out["JSON"] = strings.Trim(string(quoted), `"`)
+	out["JSON"] = within(quoted)
+	quoted, _ = json.Marshal(out["JSON"]) // JSON texts are sent within JSON too
+	out["JSON in JSON"] = within(quoted)
 	form := url.QueryEscape(secret) // as RFC 6749 section 2.3.1 wants it in HTTP Basic
 	for name, encoding := range map[string]*base64.Encoding{"base64": base64.RawStdEncoding, "base64url": base64.RawURLEncoding} {
 		// What stands before it decides how it is cut into groups of three bytes.
@@ -67,6 +69,9 @@ func forms(secret string) map[string]string {
 	}
 	return out
 }
+
+// within is what stands within a JSON string.
+func within(quoted []byte) string { return string(quoted[1 : len(quoted)-1]) }
 
 // inBase64 returns the part of an encoding that depends on the secret alone, not on what stands before or after it.
 func inBase64(encoding *base64.Encoding, before, secret string) string {

@@ -30,8 +30,17 @@ func testStateEvents(t *testing.T, w World) {
 	event := s.awaitEvent(t, "Connection Deauthorized")
 	require.Equal(t, "DEAUTHORIZED", event.Detail.State)
 	require.Equal(t, "DEAUTHORIZED", event.Detail.StateReason)
+	watched := s.watchToken(t.Context(), t, s.token("crm"), false)
 	s.ok(t, http.MethodDelete, s.connection("crm"), nil, nil)
 	s.awaitEvent(t, "Connection Deletion Started")
+	var end message
+	for end.Problem == nil {
+		var err error
+		end, err = watched.next()
+		require.NoError(t, err)
+	}
+	require.Equal(t, "TOKEN_NOT_FOUND", end.Problem.Reason)
+	require.Equal(t, http.StatusNotFound, end.Problem.Status)
 
 	// Nobody else can speak for the suite.
 	var result putResult

@@ -1,6 +1,10 @@
 package e2e_test
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
 
 // scenario is one behaviour that every world must show.
 type scenario struct {
@@ -38,6 +42,13 @@ func TestSuite(t *testing.T) {
 						c.run(t, w)
 					})
 				}
+			})
+			t.Run("nothing was served expired or asked for twice", func(t *testing.T) {
+				m := scrape(t, w)
+				require.Contains(t, m.values, "freshet_token_served_expired_total")
+				require.Zero(t, m.values["freshet_token_served_expired_total"])
+				require.Zero(t, m.values["freshet_token_double_redeem_total"])
+				require.Zero(t, m.values["freshet_token_rotation_lost_total"])
 			})
 			t.Run("a restart goes unnoticed", func(t *testing.T) { testRestart(t, w) })
 			if mortal, ok := w.(Mortal); ok {
