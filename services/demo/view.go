@@ -97,12 +97,20 @@ func (f frame) pending() int { return max(0, f.targets-f.traffic.accepted) }
 func (f frame) clock() string {
 	elapsed := f.elapsed.Truncate(time.Second)
 	if f.duration > 0 && f.elapsed > f.duration {
-		return f.duration.String() + " are over"
+		return span(f.duration) + " are over"
 	}
 	if f.duration > 0 {
-		return fmt.Sprintf("%s of %s", elapsed, f.duration)
+		return fmt.Sprintf("%s of %s", span(elapsed), span(f.duration))
 	}
-	return elapsed.String() + ", Ctrl-C ends"
+	return span(elapsed) + ", Ctrl-C ends"
+}
+
+// span writes 1m instead of 1m0s.
+func span(d time.Duration) string {
+	if d >= time.Minute && d%time.Minute == 0 {
+		return strings.TrimSuffix(d.String(), "0s")
+	}
+	return d.String()
 }
 
 // validity is a bar of the life that is left.
@@ -178,7 +186,7 @@ func (f frame) line() string {
 		}
 		tokens = append(tokens, text)
 	}
-	return fmt.Sprintf("%s: events %d, deliveries %d done %d pending, attempts %d, 401s %d; %s\n", f.elapsed.Round(time.Second),
+	return fmt.Sprintf("%s: events %d, deliveries %d done %d pending, attempts %d, 401s %d; %s\n", span(f.elapsed.Round(time.Second)),
 		f.events, f.traffic.accepted, f.pending(), f.traffic.calls, f.traffic.unauthorized, strings.Join(tokens, ", "))
 }
 
@@ -187,10 +195,10 @@ func (d *demo) welcome(took time.Duration) string {
 	a := d.suite.addrs
 	ends := "until Ctrl-C"
 	if d.config.Duration > 0 {
-		ends = "for " + d.config.Duration.String()
+		ends = "for " + span(d.config.Duration)
 	}
 	lines := []string{
-		fmt.Sprintf("Freshet is up after %.1fs: tokens that live for %s, %d events a second, %s.", took.Seconds(), d.config.TokenLifetime, d.config.Rate, ends),
+		fmt.Sprintf("Freshet is up after %.1fs: tokens that live for %s, %d events a second, %s.", took.Seconds(), span(d.config.TokenLifetime), d.config.Rate, ends),
 		"",
 		"  REST       http://" + a.HTTP,
 		"  gRPC       " + a.GRPC,

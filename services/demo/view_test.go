@@ -95,6 +95,8 @@ events 20   deliveries 38 done, 2 pending   attempts 39   401s 1   1s of 30s
 
 	f.news = append(f.news, f.news...)
 	require.Len(t, f.screen(), len(got), "what is redrawn keeps its height")
+	f.duration = time.Minute
+	require.Contains(t, f.screen()[6], "1s of 1m")
 	f.duration = 0
 	require.Contains(t, f.screen()[6], "1s, Ctrl-C ends")
 	f.duration, f.elapsed = 30*time.Second, 31*time.Second
