@@ -233,18 +233,18 @@ func TestSameTokenAgain(t *testing.T) {
 		got := s.read()
 		require.Equal(t, token.Healthy, got.Health(time.Now()), "not a failure of anything")
 		require.EqualValues(t, 1, got.Generation)
-		asked := caching.requests
+		asked := caching.asked()
 		_, err = svc.Get(t.Context(), crm, 59*time.Minute)
 		require.NoError(t, err, "half the lifetime is enough")
 		_, err = svc.Refresh(t.Context(), crm)
 		require.Equal(t, token.ReasonTooEarly, reasonOf(t, err))
-		require.Equal(t, asked, caching.requests, "not asked again so soon")
+		require.Equal(t, asked, caching.asked(), "not asked again so soon")
 
 		time.Sleep(time.Until(first.ExpireTime) - time.Second)
 		synctest.Wait()
 		got = s.read()
 		require.EqualValues(t, 2, got.Generation, "the next one came before the first expired")
 		require.NotEqual(t, first.Fingerprint, got.Fingerprint)
-		require.Less(t, caching.requests, 20)
+		require.Less(t, caching.asked(), 20)
 	})
 }

@@ -190,12 +190,21 @@ func expiring(t *testing.T, d time.Duration) context.Context {
 // cachingServer hands out one token for an hour, until shortly before its end.
 type cachingServer struct {
 	until    time.Duration
+	mu       sync.Mutex
 	requests int
 	issued   int
 	expire   time.Time
 }
 
+func (c *cachingServer) asked() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.requests
+}
+
 func (c *cachingServer) RoundTrip(*http.Request) (*http.Response, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.requests++
 	now := time.Now()
 	if c.expire.Sub(now) < c.until {

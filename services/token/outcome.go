@@ -131,8 +131,13 @@ func (r *rotation) uncommitted(ctx context.Context, err error) {
 		return
 	}
 	t, err := r.s.p.Store.Get(context.WithoutCancel(ctx), r.key)
-	if err == nil && t.ConnectionUID == r.token.ConnectionUID && t.Generation > r.token.Generation {
-		r.s.meters.doubleRedeemed(ctx) // another process made a request for the same generation
+	if err != nil || t.ConnectionUID != r.token.ConnectionUID {
+		return
+	}
+	if t.Generation > r.token.Generation || t.Lease.Owner != "" { // another process has made that generation, or is about to
+		r.s.meters.doubleRedeemed(ctx)
+		r.s.p.Logger.ErrorContext(ctx, "two processes made a token request for one generation", "token", r.key.Name(),
+			"generation", r.entry.Generation)
 	}
 }
 

@@ -62,14 +62,26 @@ func TestCrashAtEveryStep(t *testing.T) {
 		states   []token.RotationState
 		triggers []token.Trigger
 	}{
-		{"before the claim", 0, 1,
-			[]token.RotationState{token.RotationCommitted}, []token.Trigger{token.TriggerAuthorize}},
-		{"after the intent", 1, 2,
-			[]token.RotationState{token.RotationCommitted, token.RotationAbandoned}, []token.Trigger{token.TriggerRecovery, token.TriggerAuthorize}},
-		{"after the answer was stored", 2, 1,
-			[]token.RotationState{token.RotationCommitted}, []token.Trigger{token.TriggerAuthorize}},
-		{"after the commit", 3, 1,
-			[]token.RotationState{token.RotationCommitted}, []token.Trigger{token.TriggerAuthorize}},
+		{
+			"before the claim", 0, 1,
+			[]token.RotationState{token.RotationCommitted},
+			[]token.Trigger{token.TriggerAuthorize},
+		},
+		{
+			"after the intent", 1, 2,
+			[]token.RotationState{token.RotationCommitted, token.RotationAbandoned},
+			[]token.Trigger{token.TriggerRecovery, token.TriggerAuthorize},
+		},
+		{
+			"after the answer was stored", 2, 1,
+			[]token.RotationState{token.RotationCommitted},
+			[]token.Trigger{token.TriggerAuthorize},
+		},
+		{
+			"after the commit", 3, 1,
+			[]token.RotationState{token.RotationCommitted},
+			[]token.Trigger{token.TriggerAuthorize},
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -236,7 +248,7 @@ func TestShutdownLetsRequestsFinish(t *testing.T) {
 // TestReplicas runs two processes on one PostgreSQL database: no generation is requested twice, and both push each.
 func TestReplicas(t *testing.T) {
 	db := sqltest.Open(t, sqldb.Postgres, store.Migrations())
-	s := newSuite(t, db, 2*time.Second)
+	s := newSuite(t, db, 3*time.Second)
 	var replicas []*token.Service
 	for range 2 {
 		svc, _ := s.start(s.params())
@@ -245,7 +257,7 @@ func TestReplicas(t *testing.T) {
 	_, err := replicas[0].Authorize(t.Context(), crm, uid, 1)
 	require.NoError(t, err)
 
-	const generations = 5
+	const generations = 4
 	var last token.Token
 	for _, svc := range replicas {
 		watcher := svc.Watch(t.Context())

@@ -58,7 +58,8 @@ func (s *Service) rotate(ctx context.Context, key Key, a ask) error {
 	}
 	var failure *Failure
 	switch {
-	case errors.Is(context.Cause(ctx), errLeaseLost):
+	case errors.Is(err, errLeaseLost), errors.Is(context.Cause(ctx), errLeaseLost):
+		r.uncommitted(ctx, errLeaseLost)
 		return errLeaseLost
 	case s.life.Err() != nil && r.answer == nil:
 		return r.abandon(ctx)

@@ -61,12 +61,18 @@ func (t *Token) renew(issued Issued, settings *Settings, fingerprint, traceparen
 	t.Stopped, t.Failures, t.LastFailure, t.LastSuccess = false, 0, nil, now
 	t.setState(StateAuthorized, "", "", now)
 	t.plan(issued.IssueTime, settings.OAuth2.RefreshBefore, TriggerSchedule)
+	if !t.AttemptAt.IsZero() {
+		t.AttemptAt = later(t.AttemptAt, now.Add(minInterval))
+	}
 	if t.Revision > t.GenerationRevision { // the settings changed while this one was being obtained
 		t.AttemptAt, t.AttemptTrigger = now, TriggerAuthorize
 	}
 	t.lapse(now)
 	t.release()
 }
+
+// minInterval keeps tokens that live for no time at all from being asked for in a tight loop.
+const minInterval = 100 * time.Millisecond
 
 // plan sets when the generation is refreshed, as if it lived from start to ExpireTime.
 func (t *Token) plan(start time.Time, override time.Duration, trigger Trigger) {

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/freshet-io/freshet/services/demo/authserver"
+	"github.com/freshet-io/freshet/services/internal/egress"
 	"github.com/freshet-io/freshet/services/internal/seal"
 	"github.com/freshet-io/freshet/services/token"
 	"github.com/freshet-io/freshet/services/token/oauth"
@@ -107,7 +108,8 @@ func TestFaults(t *testing.T) {
 		{"slow_down", authserver.Fault{Kind: authserver.FaultOAuthError, Code: "slow_down"}, token.ClassThrottled, 400, "slow_down"},
 		{"code with 500", authserver.Fault{Kind: authserver.FaultOAuthError, Code: "invalid_grant", Status: 500}, token.ClassAmbiguous, 500, "invalid_grant"},
 		{
-			"echoed secret", authserver.Fault{Kind: authserver.FaultOAuthError, Code: "invalid_client", Description: "wrong: " + clientSecret},
+			"echoed secret",
+			authserver.Fault{Kind: authserver.FaultOAuthError, Code: "invalid_client", Description: "wrong: " + clientSecret},
 			token.ClassClientBroken, 401, "wrong: [redacted]",
 		},
 		{"redirect", authserver.Fault{Kind: authserver.FaultRedirect, Location: "https://elsewhere.example/"}, token.ClassConfiguration, 307, "not redirected"},
@@ -141,9 +143,17 @@ func TestNoHarm(t *testing.T) {
 	_, err := w.obtain(t.Context())
 	require.NoError(t, err)
 	for _, quirks := range []authserver.Quirks{
-		{Status: 201}, {Body: authserver.BodyForm}, {TokenType: "bearer"}, {TokenType: "BEARER"}, {ExpiresIn: authserver.ExpiresInText},
-		{ExpiresIn: authserver.ExpiresInString}, {ExpiresIn: authserver.ExpiresInFloat}, {ExpiresIn: authserver.ExpiresInMissing},
-		{ExpiresIn: authserver.ExpiresInNull}, {ExpiresIn: authserver.ExpiresInZero}, {ExpiresIn: authserver.ExpiresInNegative},
+		{Status: 201},
+		{Body: authserver.BodyForm},
+		{TokenType: "bearer"},
+		{TokenType: "BEARER"},
+		{ExpiresIn: authserver.ExpiresInText},
+		{ExpiresIn: authserver.ExpiresInString},
+		{ExpiresIn: authserver.ExpiresInFloat},
+		{ExpiresIn: authserver.ExpiresInMissing},
+		{ExpiresIn: authserver.ExpiresInNull},
+		{ExpiresIn: authserver.ExpiresInZero},
+		{ExpiresIn: authserver.ExpiresInNegative},
 		{ExpiresIn: authserver.ExpiresInMilliseconds},
 	} {
 		w.auth.SetQuirks(quirks)
@@ -224,4 +234,20 @@ func TestTimeout(t *testing.T) {
 	require.Equal(t, token.ClassAmbiguous, failure.Class)
 	require.Contains(t, failure.Message, "no answer in time")
 	require.True(t, failure.Sent)
+}
+
+// TestEgressGuard uses the guard that the suite uses.
+func TestEgressGuard(t *testing.T) {
+	guard := egress.NewGuard(egress.Policy{}, egress.Options{})
+	client, err := oauth.New(oauth.Config{HTTP: guard.Client(), Denied: egress.IsDenied})
+	require.NoError(t, err)
+	for _, endpoint := range []string{"https://127.0.0.1:1/token", "http://as.example/token", "https://[::1]/token"} {
+		_, err := client.Exchange(t.Context(), token.OAuth2{
+			TokenEndpoint: endpoint, ClientID: clientID, ClientSecret: seal.NewSecret(clientSecret), ClientAuthentication: token.ClientSecretBasic,
+		})
+		failure := failureOf(t, err)
+		require.Equal(t, token.ClassConfiguration, failure.Class, failure.Message)
+		require.Equal(t, token.ReasonEgressDenied, failure.Reason)
+		require.False(t, failure.Sent)
+	}
 }

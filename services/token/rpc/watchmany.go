@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"maps"
 	"sync"
 	"time"
 
@@ -25,8 +24,7 @@ const maxNames = 100_000
 func (p *public) WatchTokens(stream grpc.BidiStreamingServer[tokenv1.WatchTokensRequest, tokenv1.WatchTokensResponse]) error {
 	ctx := stream.Context()
 	m := &many{
-		public: p, stream: stream, watcher: p.svc.Watch(ctx), wake: make(chan struct{}, 1),
-		refused: map[string]*tokenv1.WatchTokensError{}, sent: map[token.Key]*generation{},
+		public: p, stream: stream, watcher: p.svc.Watch(ctx), refused: make(chan *tokenv1.WatchTokensError), sent: map[token.Key]*generation{},
 	}
 	defer m.watcher.Close(ctx)
 	received := make(chan error, 1)
@@ -40,10 +38,12 @@ type many struct {
 	stream  grpc.BidiStreamingServer[tokenv1.WatchTokensRequest, tokenv1.WatchTokensResponse]
 	watcher *token.Watcher
 
-	mu      sync.Mutex
-	refused map[string]*tokenv1.WatchTokensError // by name, not yet sent: bounded by what names there are
-	wake    chan struct{}                        // capacity 1: something is in refused
-	sent    map[token.Key]*generation            // the last one of each name
+	// refused carries names that cannot be watched from receive to send. It has no buffer: who asks for what is not there and
+	// does not listen is not heard.
+	refused chan *tokenv1.WatchTokensError
+
+	mu   sync.Mutex
+	sent map[token.Key]*generation // the last one of each name
 }
 
 // generation is one that was sent.
@@ -88,7 +88,10 @@ func (m *many) subscribe(ctx context.Context, name string) {
 		}
 	}
 	if err != nil {
-		m.refuse(name, err)
+		select {
+		case m.refused <- refusal(name, err):
+		case <-ctx.Done():
+		}
 	}
 }
 
@@ -103,19 +106,12 @@ func (m *many) unsubscribe(name string) {
 	delete(m.sent, key)
 }
 
-// refuse makes a name's error pending. err is a status, or an error of names.
-func (m *many) refuse(name string, err error) {
-	refusal := &tokenv1.WatchTokensError{Name: name, Reason: rpcerr.ReasonOf(err), Message: status.Convert(err).Message()}
+// refusal says why a name is not, or no longer, watched. err is a status, or an error of names.
+func refusal(name string, err error) *tokenv1.WatchTokensError {
 	if errors.Is(err, token.ErrInvalidName) {
-		refusal.Reason, refusal.Message = errorsv1.Reason_INVALID_FIELD, err.Error()
+		return &tokenv1.WatchTokensError{Name: name, Reason: errorsv1.Reason_INVALID_FIELD, Message: err.Error()}
 	}
-	m.mu.Lock()
-	m.refused[name] = refusal
-	m.mu.Unlock()
-	select {
-	case m.wake <- struct{}{}:
-	default:
-	}
+	return &tokenv1.WatchTokensError{Name: name, Reason: rpcerr.ReasonOf(err), Message: status.Convert(err).Message()}
 }
 
 // acknowledge accounts for a generation that arrived.
@@ -145,8 +141,8 @@ func (m *many) send(ctx context.Context, received <-chan error) error {
 		select {
 		case <-m.watcher.Wake():
 			err = m.sendTokens(ctx)
-		case <-m.wake:
-			err = m.sendRefused()
+		case r := <-m.refused:
+			err = m.sendRefusal(r)
 		case <-timer.C:
 			err = m.stream.Send(&tokenv1.WatchTokensResponse{
 				Event: &tokenv1.WatchTokensResponse_Heartbeat{Heartbeat: &tokenv1.WatchTokensHeartbeat{}},
@@ -173,7 +169,9 @@ func (m *many) sendTokens(ctx context.Context) error {
 		if update.Deleted || !m.note(update) {
 			key := update.Token.Key
 			m.watcher.Remove(key)
-			m.refuse(key.Name(), m.fail(ctx, key, token.ErrNotFound))
+			if err := m.sendRefusal(refusal(key.Name(), m.fail(ctx, key, token.ErrNotFound))); err != nil {
+				return err
+			}
 			continue
 		}
 		shown := update.Token.Revealed(m.svc.Now())
@@ -208,16 +206,6 @@ func (m *many) note(update *token.Update) bool {
 	return true
 }
 
-func (m *many) sendRefused() error {
-	m.mu.Lock()
-	refused := maps.Clone(m.refused)
-	clear(m.refused)
-	m.mu.Unlock()
-	for _, refusal := range refused {
-		err := m.stream.Send(&tokenv1.WatchTokensResponse{Event: &tokenv1.WatchTokensResponse_Error{Error: refusal}})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+func (m *many) sendRefusal(r *tokenv1.WatchTokensError) error {
+	return m.stream.Send(&tokenv1.WatchTokensResponse{Event: &tokenv1.WatchTokensResponse_Error{Error: r}})
 }

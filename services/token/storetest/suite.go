@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -138,7 +139,7 @@ func unchanged(t *testing.T, stores Stores) {
 			r.Credential = &token.Credential{AccessToken: seal.NewSecret("no")}
 			return failure
 		})
-		if failure == token.ErrUnchanged {
+		if errors.Is(failure, token.ErrUnchanged) {
 			require.NoError(t, err)
 		} else {
 			require.ErrorIs(t, err, failure)
