@@ -1,7 +1,6 @@
 package token
 
 import (
-	"slices"
 	"time"
 
 	"github.com/freshet-io/freshet/services/internal/seal"
@@ -74,8 +73,8 @@ type Token struct {
 	Message   string
 	StateTime time.Time
 
-	// RefreshAt is when the next generation shall be asked for, MustRefreshAt when callers begin to wait for it. Both
-	// are drawn once per generation.
+	// RefreshAt is when the next generation shall be asked for, MustRefreshAt when it should be there at the latest. Both
+	// are fixed once per generation.
 	RefreshAt, MustRefreshAt time.Time
 	// AttemptAt is when the next attempt is made: RefreshAt at first, then what backoff says. Zero: no attempt.
 	AttemptAt time.Time
@@ -218,11 +217,4 @@ func (t *Token) Health(now time.Time) HealthStatus {
 	default:
 		return ""
 	}
-}
-
-// Clone returns a copy that shares nothing that can change.
-func (t *Token) Clone() Token {
-	c := *t
-	c.Scopes = slices.Clone(t.Scopes)
-	return c
 }
