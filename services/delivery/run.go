@@ -25,8 +25,9 @@ const (
 // Run attempts deliveries until ctx ends. Then attempts under way may finish, for Params.Drain at most, everything else is left to the
 // other instances or to the next start, and Run returns.
 func (s *Service) Run(ctx context.Context) error {
+	defer s.leave(ctx)
 	if !s.join(ctx) {
-		return ctx.Err()
+		return nil
 	}
 	if err := s.dispatcher.Start(ctx); err != nil {
 		return err
@@ -42,7 +43,6 @@ func (s *Service) Run(ctx context.Context) error {
 	tasks.Go(func() { _ = s.store.Watch(ctx, s.changed) })
 	s.dispatcher.Wait()
 	tasks.Wait()
-	s.leave(ctx)
 	return nil
 }
 

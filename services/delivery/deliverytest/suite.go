@@ -94,20 +94,20 @@ func (s *Suite) Run(t testing.TB) *Suite {
 	go func() { done <- s.Service.Run(ctx) }()
 	s.cancel = func() {
 		cancel()
-		require.NoError(t, <-done)
+		err := <-done
 		stopWatcher()
+		require.NoError(t, err)
 	}
 	return s
 }
 
 // Stop stops what runs, in order, and waits for it.
 func (s *Suite) Stop() {
-	if s.cancel == nil {
-		return
+	if cancel := s.cancel; cancel != nil {
+		s.cancel = nil
+		cancel()
+		s.tasks.Wait()
 	}
-	s.cancel()
-	s.cancel = nil
-	s.tasks.Wait()
 }
 
 // Dial returns a connection to a server in memory that stands for the token and the connection service, until the test ends.
