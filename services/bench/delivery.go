@@ -118,7 +118,7 @@ func (d *deliveryRun) prepare(r *run) (closeClients func(), err error) {
 	c := d.config
 	config := sink.Config{
 		IDs:       rawPhases*c.Events + c.Destinations + c.Events + c.PacedEvents,
-		BodyBytes: c.BodyBytes, ClientID: "bench", ClientSecret: rand.Text(),
+		BodyBytes: c.BodyBytes, Addresses: c.Destinations, ClientID: "bench", ClientSecret: rand.Text(),
 	}
 	if !c.OAuth {
 		config.APIKey = rand.Text()
@@ -138,12 +138,12 @@ func (d *deliveryRun) prepare(r *run) (closeClients func(), err error) {
 		d.sink.Close()
 	}
 	bodies := sink.NewBodies(c.BodyBytes)
-	d.poster = &poster{url: d.sink.PostURL, key: config.APIKey, bodies: bodies}
+	d.poster = &poster{url: d.sink.PostURLs[0], key: config.APIKey, bodies: bodies}
 	d.publisher = &publisher{
 		client: deliveryv1.NewDeliveryServiceClient(s.conn), bus: s.bus(), bodies: bodies, destinations: c.Destinations,
 	}
 	if err = s.connect(r.ctx, config, d.sink.TokenEndpoint); err == nil {
-		err = s.subscribe(r.ctx, c.Destinations, d.sink.PostURL)
+		err = s.subscribe(r.ctx, d.sink.PostURLs)
 	}
 	if err != nil {
 		closeClients()

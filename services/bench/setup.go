@@ -118,13 +118,13 @@ func (s *suite) awaitToken(ctx context.Context) error {
 	}
 }
 
-// subscribe makes the bus and n destinations at url, each with a rule that selects its share of the events.
-func (s *suite) subscribe(ctx context.Context, n int, url string) error {
+// subscribe makes the bus and a destination for each URL, with a rule that selects its share of the events.
+func (s *suite) subscribe(ctx context.Context, urls []string) error {
 	client := deliveryv1.NewDeliveryServiceClient(s.conn)
 	if _, err := client.CreateBus(ctx, &deliveryv1.CreateBusRequest{Parent: s.project, BusId: busID, Bus: &deliveryv1.Bus{}}); err != nil {
 		return fmt.Errorf("create the bus: %w", err)
 	}
-	for i := range n {
+	for i, url := range urls {
 		id := share(i)
 		_, err1 := client.CreateDestination(ctx, &deliveryv1.CreateDestinationRequest{
 			Parent: s.project, DestinationId: id, Destination: &deliveryv1.Destination{

@@ -15,8 +15,10 @@ import (
 
 // Client asks a sink what arrived.
 type Client struct {
-	// PostURL is where bodies are posted, and TokenEndpoint where tokens are issued.
-	PostURL, TokenEndpoint string
+	// PostURLs are where bodies are posted, at least one.
+	PostURLs []string
+	// TokenEndpoint is where tokens are issued.
+	TokenEndpoint string
 
 	control string
 	http    *http.Client
@@ -24,11 +26,17 @@ type Client struct {
 
 // NewClient returns the client of the sink that announced addrs.
 func NewClient(addrs map[string]string) *Client {
-	return &Client{
-		PostURL:       addrs[postAddr] + "/",
+	c := &Client{
 		TokenEndpoint: addrs[authServerAddr] + authserver.PathToken,
 		control:       addrs[controlAddr],
 		http:          &http.Client{Transport: &http.Transport{}}, // not the default one, which asks the environment for a proxy
+	}
+	for i := 0; ; i++ {
+		addr, ok := addrs[postAddr+strconv.Itoa(i)]
+		if !ok {
+			return c
+		}
+		c.PostURLs = append(c.PostURLs, addr+"/")
 	}
 }
 

@@ -25,7 +25,7 @@ const (
 	headersWithin  = 10 * time.Second
 	awaitPath      = "/await"
 	tokenLifetime  = time.Hour
-	postAddr       = "post"
+	postAddr       = "post-" // and a number from 0
 	controlAddr    = "control"
 	authServerAddr = "authserver"
 )
@@ -35,6 +35,8 @@ type Config struct {
 	// IDs is how many bodies there are, of BodyBytes each.
 	IDs       int `json:"ids"`
 	BodyBytes int `json:"body_bytes"`
+	// Addresses is how many addresses take posts, at least one. An HTTP client keeps a pool of connections for each.
+	Addresses int `json:"addresses"`
 	// APIKey is the key that requests must carry. Empty: a bearer token instead, which is not looked into.
 	APIKey string `json:"api_key"`
 	// ClientID and ClientSecret are the authorization server's only client.
@@ -64,12 +66,14 @@ func Serve(ctx context.Context, config Config, ready func(addrs map[string]strin
 	s := &server{config: config, ledger: newLedger(config.IDs), bodies: NewBodies(config.BodyBytes)}
 	control := http.NewServeMux()
 	control.HandleFunc("GET "+awaitPath, s.await)
-	addrs := map[string]string{}
-	servers := make([]*http.Server, 0, 3)
-	ended := make(chan error, cap(servers))
-	for name, handler := range map[string]http.Handler{
-		postAddr: http.HandlerFunc(s.receive), controlAddr: control, authServerAddr: auth.Handler(),
-	} {
+	handlers := map[string]http.Handler{controlAddr: control, authServerAddr: auth.Handler()}
+	for i := range max(1, config.Addresses) {
+		handlers[postAddr+strconv.Itoa(i)] = http.HandlerFunc(s.receive)
+	}
+	addrs := make(map[string]string, len(handlers))
+	servers := make([]*http.Server, 0, len(handlers))
+	ended := make(chan error, len(handlers))
+	for name, handler := range handlers {
 		var lc net.ListenConfig
 		listener, err := lc.Listen(ctx, "tcp", anyPort)
 		if err != nil {

@@ -3,6 +3,7 @@ package sink_test
 import (
 	"bytes"
 	"context"
+	"math/rand/v2"
 	"net/http"
 	"testing"
 	"time"
@@ -42,7 +43,8 @@ func serve(t *testing.T, config sink.Config) *sink.Client {
 
 func post(t *testing.T, client *sink.Client, header, value string, body []byte) int {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, client.PostURL, bytes.NewReader(body))
+	url := client.PostURLs[rand.IntN(len(client.PostURLs))]
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, bytes.NewReader(body))
 	require.NoError(t, err)
 	request.Header.Set(header, value)
 	transport := &http.Transport{DisableKeepAlives: true}
@@ -53,7 +55,8 @@ func post(t *testing.T, client *sink.Client, header, value string, body []byte) 
 }
 
 func TestSinkCountsWhatArrives(t *testing.T) {
-	client := serve(t, sink.Config{IDs: ids, BodyBytes: size, APIKey: "key", ClientID: "c", ClientSecret: "s"})
+	client := serve(t, sink.Config{IDs: ids, BodyBytes: size, Addresses: 3, APIKey: "key", ClientID: "c", ClientSecret: "s"})
+	require.Len(t, client.PostURLs, 3)
 	bodies := sink.NewBodies(size)
 	begin := time.Now()
 	for id := range ids {
