@@ -66,10 +66,8 @@ func (f *clientFlags) showAttempts(s *session, attempts []*deliveryv1.Attempt) e
 		if a.GetErrorClass() != deliveryv1.Attempt_ERROR_CLASS_UNSPECIFIED {
 			outcome = a.GetErrorClass().String()
 		}
-		for _, more := range []string{a.GetErrorMessage(), a.GetResponseExcerpt()} {
-			if more != "" {
-				outcome += ": " + more
-			}
+		if a.GetErrorMessage() != "" {
+			outcome += ": " + a.GetErrorMessage() // ends with the excerpt of the answer, where there is one
 		}
 		t.row(strconv.Itoa(int(a.GetNumber())), relative(a.GetStartTime(), s.now()), span(a.GetDuration().AsDuration()),
 			orDash(status), orDash(token), outcome)

@@ -247,6 +247,7 @@ func delivery(full bool) *deliveryv1.Delivery {
 			{Number: 1, StartTime: at(-2 * time.Hour), Duration: durationpb.New(5 * time.Second), ErrorClass: deliveryv1.Attempt_TIMED_OUT, TokenGeneration: 2},
 			{
 				Number: 2, StartTime: at(-time.Hour), Duration: durationpb.New(31 * time.Millisecond), StatusCode: 404, ErrorClass: deliveryv1.Attempt_PERMANENT_STATUS,
+				ErrorMessage:    "the destination answered 404 Not Found: no\nsuch\x1b[2J order",
 				ResponseExcerpt: "no\nsuch\x1b[2J order", TokenGeneration: 3,
 			},
 		}
