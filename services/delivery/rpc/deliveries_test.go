@@ -101,6 +101,7 @@ func TestDeliveries(t *testing.T) {
 		"state = NONSENSE": -1, "state != DEAD": -1, "state = DEAD OR state = SUCCEEDED": -1, "NOT state = DEAD": -1, "owner = x": -1,
 		"state = DEAD AND state = DEAD": -1, "state": -1, "(": -1, `destination = "projects/q/destinations/d"`: -1,
 		`rule = "r"`: -1, "error_code = NONSENSE": -1, "event.id > 5": -1, "state:DEAD": -1,
+		"event.id = 7": -1, `event.id = ""`: -1, "event.id = -x": -1, // never all of them
 	} {
 		if want >= 0 {
 			require.Len(t, list(filter), want, filter)

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -25,6 +26,9 @@ func parseFilter(text, project string) (delivery.Filter, error) {
 	parser.Init(text)
 	parsed, err := parser.Parse()
 	if err != nil {
+		if hint := unquoted(text); hint != "" {
+			return f, &filterError{hint + filterHelp}
+		}
 		return f, &filterError{err.Error() + filterHelp}
 	}
 	c := conjunction{filter: &f, project: project, seen: map[string]bool{}}
@@ -32,6 +36,24 @@ func parseFilter(text, project string) (delivery.Filter, error) {
 		return f, &filterError{err.Error() + filterHelp}
 	}
 	return f, nil
+}
+
+// comparison finds strings in quotes, which it passes over, and comparisons with a value that has none.
+const comparison = `"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|([a-z_]+(?:\.[a-z_]+)*)\s*(<=|>=|!=|[<>=:])\s*([^\s"'()]+)`
+
+// plainWord is what the grammar takes as one value without quotes. An id that begins with a digit, a time and a name with a hyphen are
+// several to it, and the error is about the second of them.
+const plainWord = `^[A-Za-z_][A-Za-z0-9_/]*$`
+
+// unquoted says which value needs quotes; empty if none does.
+func unquoted(text string) string {
+	plain := regexp.MustCompile(plainWord)
+	for _, found := range regexp.MustCompile(comparison).FindAllStringSubmatch(text, -1) {
+		if field, operator, value := found[1], found[2], found[3]; value != "" && !plain.MatchString(value) {
+			return fmt.Sprintf("put the value of %s into quotes: %s %s %q", field, field, operator, value)
+		}
+	}
+	return ""
 }
 
 // conjunction collects comparisons into a filter.
@@ -66,6 +88,9 @@ func (c *conjunction) add(e *expr.Expr) error {
 	}
 	if c.seen[field] {
 		return fmt.Errorf("%s is compared twice", field)
+	}
+	if value == "" {
+		return fmt.Errorf("%s: want a value, in quotes unless it is one plain word", field)
 	}
 	c.seen[field] = true
 	return c.equals(field, value)
@@ -133,7 +158,7 @@ func (c *conjunction) time(operator, value string) error {
 	return nil
 }
 
-// spelled returns a field's path, a string, or a bare word.
+// spelled returns a field's path, a string, or a bare word; empty for anything else, such as a number.
 func spelled(e *expr.Expr) string {
 	switch {
 	case e.GetIdentExpr() != nil:
