@@ -50,7 +50,7 @@ func (c *applyCmd) Run(ctx context.Context, s *session) error {
 			_, _ = fmt.Fprintln(s.stderr, "warning: "+printable(warning))
 		}
 	}
-	cl, err := c.connect(s)
+	cl, err := c.connect(s, rolesOf(objects)...)
 	if err != nil {
 		return err
 	}
@@ -67,6 +67,21 @@ func (c *applyCmd) Run(ctx context.Context, s *session) error {
 		_, _ = fmt.Fprintln(s.stdout, summary(report, c.DryRun))
 	}
 	return err
+}
+
+// rolesOf returns the roles that objects are applied to.
+func rolesOf(objects []manifest.Object) []string {
+	var roles []string
+	for _, object := range objects {
+		role := roleDelivery
+		if object.Kind == "Connection" {
+			role = roleConnection
+		}
+		if !slices.Contains(roles, role) {
+			roles = append(roles, role)
+		}
+	}
+	return roles
 }
 
 func (c *applyCmd) parse(s *session) ([]manifest.Object, error) {

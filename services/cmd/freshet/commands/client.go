@@ -28,7 +28,7 @@ import (
 // clientFlags are the flags of every command that talks to a server. The admin key only ever comes from a file: a flag would show up in
 // the list of processes and in the shell's history.
 type clientFlags struct {
-	Server       string        `group:"client" default:"127.0.0.1:9090" help:"gRPC address of the server. Default: ${default}." placeholder:"ADDR"`
+	Server       string        `group:"client" default:"127.0.0.1:9090" help:"gRPC address of the server, or addresses by role: connection=ADDR;token=ADDR;delivery=ADDR. Default: ${default}." placeholder:"ADDR"`
 	AdminKeyFile string        `group:"client" help:"File of the admin key. Default: admin.key in FRESHET_DATA_DIR, or in ./freshet-data." placeholder:"FILE"`
 	TLS          bool          `group:"client" name:"tls" help:"Use TLS, which anything but this machine needs."`
 	TLSCAFile    string        `group:"client" name:"tls-ca-file" help:"Authorities that the server's certificate is checked against, PEM. Default: the system's. Implies --tls." placeholder:"FILE"`
@@ -37,16 +37,20 @@ type clientFlags struct {
 	Timeout      time.Duration `group:"client" default:"30s" help:"How long one call may take. Default: ${default}." placeholder:"TIME"`
 }
 
-// client is a connection to a server.
+// client calls the roles that it was made for; the others are nil.
 type client struct {
 	connections connectionv1.ConnectionServiceClient
 	tokens      tokenv1.TokenServiceClient
 	deliveries  deliveryv1.DeliveryServiceClient
-	close       func()
+	opened      map[string]*grpc.ClientConn // by address
 }
 
-// connect returns a client, which connects when it is first used.
-func (f *clientFlags) connect(s *session) (*client, error) {
+// connect returns a client of roles, which connects when it is first used.
+func (f *clientFlags) connect(s *session, roles ...string) (*client, error) {
+	addrs, err := parseServers(f.Server)
+	if err != nil {
+		return nil, usagef("--server: %w", err)
+	}
 	path := f.adminKeyPath(s)
 	key, err := authn.ReadAdminKey(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -58,17 +62,46 @@ func (f *clientFlags) connect(s *session) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn, err := rpcclient.Dial(f.Server, rpcclient.Options{Credentials: authn.AdminCredentials(key), TLS: tlsConfig})
-	if err != nil {
-		return nil, usagef("--server: %w", err)
+	options := rpcclient.Options{Credentials: authn.AdminCredentials(key), TLS: tlsConfig}
+	cl := &client{opened: map[string]*grpc.ClientConn{}}
+	for _, role := range roles {
+		addr, err := addrs.of(role)
+		if err == nil {
+			err = cl.open(role, addr, f.Timeout, options)
+		}
+		if err != nil {
+			cl.close()
+			return nil, usagef("--server: %w", err)
+		}
 	}
-	bounded := &boundedConn{conn: conn, server: f.Server, timeout: f.Timeout}
-	return &client{
-		connections: connectionv1.NewConnectionServiceClient(bounded),
-		tokens:      tokenv1.NewTokenServiceClient(bounded),
-		deliveries:  deliveryv1.NewDeliveryServiceClient(bounded),
-		close:       func() { _ = conn.Close() },
-	}, nil
+	return cl, nil
+}
+
+// open makes the client of a role. Roles at the same address share a connection.
+func (c *client) open(role, addr string, timeout time.Duration, options rpcclient.Options) error {
+	if c.opened[addr] == nil {
+		conn, err := rpcclient.Dial(addr, options)
+		if err != nil {
+			return err
+		}
+		c.opened[addr] = conn
+	}
+	bounded := &boundedConn{conn: c.opened[addr], server: addr, timeout: timeout}
+	switch role {
+	case roleConnection:
+		c.connections = connectionv1.NewConnectionServiceClient(bounded)
+	case roleToken:
+		c.tokens = tokenv1.NewTokenServiceClient(bounded)
+	case roleDelivery:
+		c.deliveries = deliveryv1.NewDeliveryServiceClient(bounded)
+	}
+	return nil
+}
+
+func (c *client) close() {
+	for _, conn := range c.opened {
+		_ = conn.Close()
+	}
 }
 
 func (f *clientFlags) adminKeyPath(s *session) string {

@@ -32,7 +32,7 @@ func (c *connectionsListCmd) Run(ctx context.Context, s *session, f *connections
 	if err != nil {
 		return err
 	}
-	cl, err := f.connect(s)
+	cl, err := f.connect(s, roleConnection)
 	if err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ type connectionsGetCmd struct {
 
 // Run shows one connection.
 func (c *connectionsGetCmd) Run(ctx context.Context, s *session, f *connectionsCmd) error {
-	cl, err := f.connect(s)
+	cl, err := f.connect(s, roleConnection)
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ type connectionsAuthorizeCmd struct {
 
 // Run authorizes a connection anew.
 func (c *connectionsAuthorizeCmd) Run(ctx context.Context, s *session, f *connectionsCmd) error {
-	cl, err := f.connect(s)
+	cl, err := f.connect(s, roleConnection)
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ type connectionsDeauthorizeCmd struct {
 
 // Run withdraws a connection's credential.
 func (c *connectionsDeauthorizeCmd) Run(ctx context.Context, s *session, f *connectionsCmd) error {
-	cl, err := f.connect(s)
+	cl, err := f.connect(s, roleConnection)
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ type connectionsDeleteCmd struct {
 
 // Run deletes a connection.
 func (c *connectionsDeleteCmd) Run(ctx context.Context, s *session, f *connectionsCmd) error {
-	cl, err := f.connect(s)
+	cl, err := f.connect(s, roleConnection)
 	if err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ type connectionsTestCmd struct {
 
 // Run tests a connection; a step that fails fails the command.
 func (c *connectionsTestCmd) Run(ctx context.Context, s *session, f *connectionsCmd) error {
-	cl, err := f.connect(s)
+	cl, err := f.connect(s, roleConnection)
 	if err != nil {
 		return err
 	}

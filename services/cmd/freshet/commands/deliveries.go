@@ -29,7 +29,7 @@ func (c *deliveriesListCmd) Run(ctx context.Context, s *session, f *deliveriesCm
 	if err != nil {
 		return err
 	}
-	cl, err := f.connect(s)
+	cl, err := f.connect(s, roleDelivery)
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ type deliveriesGetCmd struct {
 
 // Run shows one delivery.
 func (c *deliveriesGetCmd) Run(ctx context.Context, s *session, f *deliveriesCmd) error {
-	cl, err := f.connect(s)
+	cl, err := f.connect(s, roleDelivery)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (c *deliveriesRedriveCmd) Run(ctx context.Context, s *session, f *deliverie
 	case c.Filter == nil && c.DryRun:
 		return usagef("--dry-run goes with --filter")
 	}
-	cl, err := f.connect(s)
+	cl, err := f.connect(s, roleDelivery)
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func (c *eventsPutCmd) Run(ctx context.Context, s *session, f *eventsCmd) error 
 		return err
 	}
 	defer done()
-	cl, err := f.connect(s)
+	cl, err := f.connect(s, roleDelivery)
 	if err != nil {
 		return err
 	}

@@ -60,6 +60,14 @@ const (
 // startSuite runs `freshet serve`.
 func startSuite(t *testing.T) *suite {
 	t.Helper()
+	s := newSuite(t)
+	s.env["FRESHET_SERVER"] = s.serve("--grpc-addr", "127.0.0.1:0")
+	return s
+}
+
+// newSuite returns what a suite calls, which is not served yet.
+func newSuite(t *testing.T) *suite {
+	t.Helper()
 	s := &suite{t: t, log: &syncBuffer{}, dir: t.TempDir(), env: map[string]string{"CRM_SECRET": firstSecret}}
 	var err error
 	s.as, err = authserver.New(authserver.Config{Clients: []authserver.Client{
@@ -72,21 +80,20 @@ func startSuite(t *testing.T) *suite {
 	t.Cleanup(asServer.Close)
 	t.Cleanup(apiServer.Close)
 	s.asURL, s.apiURL = asServer.URL, apiServer.URL
-	s.env["FRESHET_SERVER"] = s.serve()
 	s.env["FRESHET_DATA_DIR"] = s.dir
 	return s
 }
 
-// serve returns the address at which gRPC is served.
-func (s *suite) serve() string {
+// serve runs a process of the suite and returns the address at which gRPC is served.
+func (s *suite) serve(flags ...string) string {
 	reader, writer := io.Pipe()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan int, 1)
 	go func() {
-		done <- run(ctx, []string{
-			"serve", "--data-dir", s.dir, "--http-addr", "127.0.0.1:0", "--grpc-addr", "127.0.0.1:0",
+		done <- run(ctx, append([]string{
+			"serve", "--data-dir", s.dir, "--http-addr", "127.0.0.1:0",
 			"--egress-allow", "loopback", "--egress-allow-http", "--log-level", "debug",
-		}, &session{stdin: strings.NewReader(""), stdout: writer, stderr: s.log, lookupEnv: s.lookup, now: time.Now})
+		}, flags...), &session{stdin: strings.NewReader(""), stdout: writer, stderr: s.log, lookupEnv: s.lookup, now: time.Now})
 		_ = writer.Close()
 	}()
 	s.t.Cleanup(func() {

@@ -54,7 +54,7 @@ type tokenGetCmd struct {
 
 // Run shows the current token.
 func (c *tokenGetCmd) Run(ctx context.Context, s *session, f *tokenCmd) error {
-	cl, err := f.connect(s)
+	cl, err := f.connect(s, roleToken)
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ type tokenRefreshCmd struct {
 
 // Run obtains the next generation.
 func (c *tokenRefreshCmd) Run(ctx context.Context, s *session, f *tokenCmd) error {
-	cl, err := f.connect(s)
+	cl, err := f.connect(s, roleToken)
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ type tokenWatchCmd struct {
 
 // Run prints the token whenever it changes, until it is interrupted or the server ends the stream.
 func (c *tokenWatchCmd) Run(ctx context.Context, s *session, f *tokenCmd) error {
-	cl, err := f.connect(s)
+	cl, err := f.connect(s, roleToken)
 	if err != nil {
 		return err
 	}
@@ -172,7 +172,7 @@ type tokenRotationsCmd struct {
 
 // Run lists rotations.
 func (c *tokenRotationsCmd) Run(ctx context.Context, s *session, f *tokenCmd) error {
-	cl, err := f.connect(s)
+	cl, err := f.connect(s, roleToken)
 	if err != nil {
 		return err
 	}
