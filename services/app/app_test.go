@@ -88,6 +88,7 @@ func TestRunOnBothEngines(t *testing.T) {
 			require.NoError(t, err)
 			log := stop()
 			require.Contains(t, log, "stopped")
+			require.NotRegexp(t, "level=(WARN|ERROR)", log, "an orderly stop is nothing to worry about")
 			require.NotContains(t, log, strings.TrimSpace(string(key)))
 		})
 	}

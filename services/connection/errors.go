@@ -21,6 +21,8 @@ var (
 	ErrSecretsUnreadable = errors.New("connection: stored secrets cannot be opened")
 	// ErrEventRefused is returned by an Announcer for an event that will never be taken.
 	ErrEventRefused = errors.New("connection: event refused")
+	// ErrTokensUnavailable means that the token service does not answer, or leaves.
+	ErrTokensUnavailable = errors.New("connection: the token service is unavailable")
 	// ErrStale means that somebody else wrote the connection since it was read. Use cases read again; callers see it only when that
 	// happens many times in a row.
 	ErrStale = errors.New("connection: changed meanwhile")

@@ -3,6 +3,7 @@ package connection
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 )
 
@@ -19,7 +20,11 @@ func (s *Service) watch(ctx context.Context) error {
 			failures = 0
 		}
 		failures++
-		s.logger.WarnContext(ctx, "stream of token states ended, will be opened again", "error", err)
+		level := slog.LevelWarn
+		if errors.Is(err, ErrTokensUnavailable) {
+			level = slog.LevelInfo // it restarts, or this process stops
+		}
+		s.logger.Log(ctx, level, "stream of token states ended, will be opened again", "error", err)
 		_ = sleep(ctx, retryDelay(failures))
 	}
 	return ctx.Err()

@@ -7,6 +7,8 @@ import (
 	"io"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	errorsv1 "github.com/freshet-io/freshet/gen/freshet/errors/v1"
 	tokenv1 "github.com/freshet-io/freshet/gen/freshet/token/v1"
@@ -56,7 +58,7 @@ func (c *Client) WatchStates(ctx context.Context, fn func(connection.TokenReport
 	defer cancel()
 	stream, err := c.tokens.WatchTokenStates(ctx, &tokenv1.WatchTokenStatesRequest{})
 	if err != nil {
-		return fmt.Errorf("tokens: watch: %w", err)
+		return watchError(err)
 	}
 	for {
 		message, err := stream.Recv()
@@ -64,7 +66,7 @@ func (c *Client) WatchStates(ctx context.Context, fn func(connection.TokenReport
 			return errEnded
 		}
 		if err != nil {
-			return fmt.Errorf("tokens: watch: %w", err)
+			return watchError(err)
 		}
 		report, ok := toReport(message)
 		if !ok {
@@ -74,6 +76,13 @@ func (c *Client) WatchStates(ctx context.Context, fn func(connection.TokenReport
 			return err
 		}
 	}
+}
+
+func watchError(err error) error {
+	if status.Code(err) == codes.Unavailable {
+		err = fmt.Errorf("%w: %w", connection.ErrTokensUnavailable, err)
+	}
+	return fmt.Errorf("tokens: watch: %w", err)
 }
 
 // TryAuthorization makes one token request with the connection's settings, secrets included. An error means that the token service could

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	errorsv1 "github.com/freshet-io/freshet/gen/freshet/errors/v1"
@@ -16,6 +17,7 @@ import (
 	"github.com/freshet-io/freshet/services/connection/connectiontest"
 	"github.com/freshet-io/freshet/services/connection/tokens"
 	"github.com/freshet-io/freshet/services/internal/authn"
+	"github.com/freshet-io/freshet/services/internal/rpcerr"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -24,6 +26,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type script struct {
 	tokenv1.UnimplementedTokenInternalServiceServer
 	messages []*tokenv1.WatchTokenStatesResponse
+	end      error
 }
 
 func (s *script) WatchTokenStates(
@@ -34,7 +37,7 @@ func (s *script) WatchTokenStates(
 			return err
 		}
 	}
-	return nil
+	return s.end
 }
 
 func client(t *testing.T, service tokenv1.TokenInternalServiceServer) *tokens.Client {
@@ -78,6 +81,14 @@ func TestWatchStates(t *testing.T) {
 
 	enough := errors.New("enough")
 	require.Equal(t, enough, c.WatchStates(t.Context(), func(connection.TokenReport) error { return enough }))
+}
+
+func TestWatchStatesOfALeavingService(t *testing.T) {
+	heard := func(connection.TokenReport) error { return nil }
+	leaving := rpcerr.New(codes.Unavailable, errorsv1.Reason_SHUTTING_DOWN, "leaving")
+	require.ErrorIs(t, client(t, &script{end: leaving}).WatchStates(t.Context(), heard), connection.ErrTokensUnavailable)
+	broken := rpcerr.New(codes.Internal, errorsv1.Reason_INTERNAL_FAULT, "broken")
+	require.NotErrorIs(t, client(t, &script{end: broken}).WatchStates(t.Context(), heard), connection.ErrTokensUnavailable)
 }
 
 func TestUnknownTokensAreGone(t *testing.T) {
