@@ -114,7 +114,7 @@ func buildToken(_ context.Context, p *process, db *database) ([]lifecycle.Task, 
 	if err != nil {
 		return nil, err
 	}
-	exchanger, err := oauth.New(oauth.Config{HTTP: p.egress.Client(), Denied: egress.IsDenied, Now: p.now})
+	exchanger, err := oauth.New(oauth.Config{HTTP: p.egress.Client(), Denied: egress.IsDenied, Tracer: p.telemetry.TracerProvider, Now: p.now})
 	if err != nil {
 		return nil, err
 	}
