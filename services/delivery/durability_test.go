@@ -66,7 +66,7 @@ func (s *failingStore) Leave(ctx context.Context, instance string, limit int) (i
 
 // TestProcessThatDies: what was acknowledged before a process died without a word is delivered by the next one.
 func TestProcessThatDies(t *testing.T) {
-	to := newSink(t, func(_ http.ResponseWriter, _ *http.Request, n int) { time.Sleep(time.Millisecond) })
+	to := newSink(t, nil)
 	path := filepath.Join(t.TempDir(), "db")
 	acknowledged := map[string]bool{}
 	for round := range 4 {

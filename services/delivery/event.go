@@ -129,8 +129,10 @@ const (
 
 // String returns the class's name in metrics and spans.
 func (c ErrorClass) String() string {
-	names := [...]string{"success", "retryable_status", "permanent_status", "unauthorized", "timed_out", "connect_failed",
-		"connection_broken", "no_credential", "invalid_request", "denied"}
+	names := [...]string{
+		"success", "retryable_status", "permanent_status", "unauthorized", "timed_out", "connect_failed",
+		"connection_broken", "no_credential", "invalid_request", "denied",
+	}
 	if c < 0 || int(c) >= len(names) {
 		return "unknown"
 	}

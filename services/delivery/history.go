@@ -88,19 +88,18 @@ func (s *Service) cancelNow(ctx context.Context, list []Cancellation) {
 
 func (s *Service) cancel(ctx context.Context, c Cancellation) error {
 	s.dropCovered(c)
-	for {
-		done, err := s.store.Cancel(ctx, c, s.stamp(), batch)
-		if err != nil {
+	for after, done := "", false; !done; {
+		var err error
+		if after, done, err = s.store.Cancel(ctx, c, after, s.stamp(), batch); err != nil {
 			return err
 		}
-		if done {
-			s.dropCovered(c) // what was claimed before it was cancelled
-			return nil
-		}
 	}
+	s.dropCovered(c) // what was claimed before it was cancelled
+	return nil
 }
 
-// dropCovered removes from memory what a cancellation means.
+// dropCovered removes from memory what a cancellation means. What turns out not to be cancelled, because it was redriven since, is backlog
+// again.
 func (s *Service) dropCovered(c Cancellation) {
 	s.lanes.mu.Lock()
 	var names []DestinationName
@@ -111,6 +110,6 @@ func (s *Service) dropCovered(c Cancellation) {
 	}
 	s.lanes.mu.Unlock()
 	for _, name := range names {
-		s.dispatcher.Drop(name, c.Covers)
+		s.suspect(s.dispatcher.Drop(name, c.Covers))
 	}
 }

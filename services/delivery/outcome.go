@@ -78,7 +78,7 @@ func (d *Delivery) after(a *Attempt, payload string, now time.Time) {
 	} else {
 		d.Charged++
 	}
-	d.ErrorCode, d.ErrorMessage = a.code(), clip(a.Message, maxMessage)
+	d.ErrorCode, d.ErrorMessage = a.code(), clip(a.Message)
 	switch {
 	case a.Class == NoFailure:
 		d.State, d.EndTime = Succeeded, now
@@ -116,7 +116,7 @@ func (d *Delivery) bury(condition Condition, payload string, now time.Time) {
 // expire ends a delivery whose time is over, with the reason of its last failure, if it had one.
 func (d *Delivery) expire(payload, why string, code ErrorCode, now time.Time) {
 	if d.ErrorCode == NoError || code == NoPermissions {
-		d.ErrorCode, d.ErrorMessage = code, clip(why, maxMessage)
+		d.ErrorCode, d.ErrorMessage = code, clip(why)
 	}
 	d.bury(EventAgeExhausted, payload, now)
 }
@@ -130,10 +130,10 @@ func statusMessage(status int, excerpt string) string {
 	return strings.TrimSpace(text) + ": " + excerpt
 }
 
-// clip cuts a text to n characters.
-func clip(s string, n int) string {
-	if utf8.RuneCountInString(s) <= n {
+// clip cuts a message to the characters it may have.
+func clip(s string) string {
+	if utf8.RuneCountInString(s) <= maxMessage {
 		return s
 	}
-	return string([]rune(s)[:n])
+	return string([]rune(s)[:maxMessage])
 }

@@ -127,8 +127,9 @@ type Deliveries interface {
 	CountDead(ctx context.Context, project string, filter Filter, limit int) (int, error)
 	// Cancellations returns recorded ones that are not done.
 	Cancellations(ctx context.Context, limit int) ([]Cancellation, error)
-	// Cancel cancels up to limit unfinished deliveries, and tells whether that was all; the record is then removed.
-	Cancel(ctx context.Context, c Cancellation, now time.Time, limit int) (done bool, err error)
+	// Cancel cancels up to limit unfinished deliveries, those after the given id ("" for the first), and returns the last one's id, and
+	// whether that was all; the record is then removed.
+	Cancel(ctx context.Context, c Cancellation, after string, now time.Time, limit int) (last string, done bool, err error)
 }
 
 // Queue is the backlog: unfinished deliveries, each owned by at most one instance.

@@ -85,8 +85,10 @@ func (s *Service) cancelTargets(name RuleName, before, after []Target) []Cancell
 	var cancel []Cancellation
 	for i := range before {
 		if !kept[before[i].ID] {
-			cancel = append(cancel, Cancellation{Project: name.Project, ID: s.newID(s.now()), Bus: name.Bus, Rule: name.Rule,
-				Target: before[i].ID})
+			cancel = append(cancel, Cancellation{
+				Project: name.Project, ID: s.newID(s.now()), Bus: name.Bus, Rule: name.Rule,
+				Target: before[i].ID,
+			})
 		}
 	}
 	return cancel

@@ -127,15 +127,27 @@ func (s *Service) scan(ctx context.Context) error {
 	return nil
 }
 
-// follow scans when another instance left something.
+// look makes follow look at suspects and the backlog at once.
+func (s *Service) look() {
+	select {
+	case s.news <- struct{}{}:
+	default:
+	}
+}
+
+// follow looks when there is news of something that nobody has in memory.
 func (s *Service) follow(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-s.left:
-			if err := s.scan(ctx); err != nil && ctx.Err() == nil {
-				s.logger.WarnContext(ctx, "the backlog cannot be read", "error", err) // the next scan is not far
+		case <-s.news:
+			err := s.clearSuspects(ctx)
+			if err == nil {
+				err = s.scan(ctx)
+			}
+			if err != nil && ctx.Err() == nil { // the next sweep and scan are not far
+				s.logger.WarnContext(ctx, "the backlog cannot be looked at", "error", err)
 			}
 		}
 	}
@@ -191,10 +203,7 @@ func (s *Service) changed(c Change) {
 	case c.Cancelled != nil:
 		s.dropCovered(*c.Cancelled)
 	case c.Backlog:
-		select {
-		case s.left <- struct{}{}:
-		default:
-		}
+		s.look()
 	case c.Instances:
 		s.shared.Store(true) // until the next beat counts them
 	default:

@@ -68,7 +68,7 @@ type Service struct {
 	indexes    indexCache
 	lanes      laneCache
 	suspects   suspects
-	left       chan struct{} // holds one: another instance left something in the backlog
+	news       chan struct{} // holds one: look at suspects and the backlog
 	shared     atomic.Bool   // other instances are alive
 }
 
@@ -87,7 +87,7 @@ func NewService(p Params) (*Service, error) {
 		ids:     &ulid.LockedMonotonicReader{MonotonicReader: ulid.Monotonic(rand.Reader, 0)},
 		lanes:   laneCache{lanes: map[DestinationName]*laneState{}},
 		indexes: indexCache{indexes: map[BusName]*busIndex{}},
-		left:    make(chan struct{}, 1),
+		news:    make(chan struct{}, 1),
 	}
 	s.owner = p.Instance + "/" + s.newID(p.Now())
 	s.dispatcher = dispatch.New(worker{s}, dispatch.Config{Concurrency: p.Concurrency, Drain: p.Drain, Logger: p.Logger})

@@ -5,37 +5,52 @@ import (
 	"sync"
 )
 
-// suspects are deliveries that may be stored as ours although we do not have them in memory, because the outcome of a write is not
-// known. They are released as soon as the store answers again.
+// suspects are deliveries that may be stored as ours although we do not have them in memory: because the outcome of a write is not known, or
+// because they were dropped as cancelled. They are released as soon as the store answers.
 type suspects struct {
 	mu  sync.Mutex
 	ids []ID
 }
 
+func (s *suspects) add(ids []ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ids = append(s.ids, ids...)
+}
+
+// take removes up to n.
+func (s *suspects) take(n int) []ID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n = min(n, len(s.ids))
+	ids := append([]ID(nil), s.ids[:n]...)
+	s.ids = s.ids[n:]
+	return ids
+}
+
 func (s *Service) suspect(deliveries []*Delivery) {
-	s.suspects.mu.Lock()
-	defer s.suspects.mu.Unlock()
+	var ids []ID
 	for _, d := range deliveries {
 		if d.Owner != "" {
-			s.suspects.ids = append(s.suspects.ids, d.ID)
+			ids = append(ids, d.ID)
 		}
+	}
+	if len(ids) > 0 {
+		s.suspects.add(ids)
+		s.look()
 	}
 }
 
 // clearSuspects releases what is suspect.
 func (s *Service) clearSuspects(ctx context.Context) error {
 	for {
-		s.suspects.mu.Lock()
-		ids := s.suspects.ids[:min(len(s.suspects.ids), batch)]
-		s.suspects.mu.Unlock()
+		ids := s.suspects.take(batch)
 		if len(ids) == 0 {
 			return nil
 		}
 		if err := s.store.Release(ctx, s.owner, ids); err != nil {
+			s.suspects.add(ids)
 			return err
 		}
-		s.suspects.mu.Lock()
-		s.suspects.ids = append([]ID(nil), s.suspects.ids[len(ids):]...)
-		s.suspects.mu.Unlock()
 	}
 }

@@ -2,6 +2,7 @@ package delivery_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -30,6 +31,13 @@ func (n *network) Send(context.Context, delivery.Request) delivery.Response {
 	defer n.mu.Unlock()
 	n.sent = append(n.sent, time.Now())
 	return n.answer()
+}
+
+// times returns when requests were sent.
+func (n *network) times() []time.Time {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.sent)
 }
 
 // inBubble runs a test where time costs nothing, with a running service.
@@ -71,9 +79,9 @@ func TestADayOfRetries(t *testing.T) {
 		require.LessOrEqual(t, d.Attempts, 186)
 		require.Contains(t, d.Payload, `"detail":{"a":1}`)
 		require.False(t, d.EndTime.After(d.ExpireTime))
-		first := n.sent[0]
+		first := n.times()[0]
 		early := 0
-		for _, at := range n.sent {
+		for _, at := range n.times() {
 			if at.Sub(first) < time.Minute {
 				early++
 			}
@@ -112,7 +120,7 @@ func TestWithoutCredentialUntilTheEnd(t *testing.T) {
 			require.Contains(t, d.ErrorMessage, "DEAUTHORIZED")
 			require.Len(t, d.History, 1)
 			require.Equal(t, delivery.NoCredential, d.History[0].Class)
-			require.Empty(t, n.sent)
+			require.Empty(t, n.times())
 			require.NotEmpty(t, d.Payload)
 
 			s.Tokens.Bearer(deliverytest.CRM, "token-2")
@@ -131,12 +139,12 @@ func TestRefusedCredentialIsNotHammered(t *testing.T) {
 			s.Rule(t, "shop", nil)
 			s.Put(t, "shop", `{}`)
 			time.Sleep(9 * time.Second)
-			require.Len(t, n.sent, 1, "it waits for another one")
+			require.Len(t, n.times(), 1, "it waits for another one")
 			s.Put(t, "shop", numbers(20)...)
 			time.Sleep(500 * time.Millisecond)
-			require.Len(t, n.sent, 1)
+			require.Len(t, n.times(), 1)
 			time.Sleep(time.Minute)
-			require.Greater(t, len(n.sent), 21, "but not for ever")
+			require.Greater(t, len(n.times()), 21, "but not for ever")
 		})
 }
 
@@ -154,6 +162,6 @@ func TestRateLimitLeavesNoRoom(t *testing.T) {
 			require.Equal(t, delivery.Dead, d.State)
 			require.Equal(t, delivery.Throttling, d.ErrorCode)
 			require.Equal(t, delivery.EventAgeExhausted, d.Condition)
-			require.InDelta(t, 60, len(n.sent), 1)
+			require.InDelta(t, 60, len(n.times()), 1)
 		})
 }

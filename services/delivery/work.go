@@ -68,7 +68,7 @@ func (s *Service) overdue(d *Delivery, c *Credential, now time.Time) *Attempt {
 	}
 	d.expire(string(payload), reason, NoPermissions, now)
 	d.Attempts++
-	return &Attempt{Number: d.Attempts, StartTime: now, Class: NoCredential, Message: clip(reason, maxMessage)}
+	return &Attempt{Number: d.Attempts, StartTime: now, Class: NoCredential, Message: clip(reason)}
 }
 
 // attempt makes one request and returns what became of it, and the body without what the connection added.
@@ -87,7 +87,7 @@ func (s *Service) attempt(ctx context.Context, d *Delivery, lane *laneState, c *
 		request, err = s.request(ctx, d, lane, c, envelope, payload)
 	}
 	if err != nil {
-		a.Class, a.Message = InvalidRequest, clip(err.Error(), maxMessage)
+		a.Class, a.Message = InvalidRequest, clip(err.Error())
 	} else {
 		s.send(ctx, request, a)
 	}
@@ -107,12 +107,12 @@ func (s *Service) send(ctx context.Context, request Request, a *Attempt) {
 	response := s.sender.Send(ctx, request)
 	a.StatusCode, a.RetryAfter = response.Status, response.RetryAfter
 	if response.Status == 0 {
-		a.Class, a.Message = response.Failure, clip(response.Message, maxMessage)
+		a.Class, a.Message = response.Failure, clip(response.Message)
 		return
 	}
 	if a.Class = classify(response.Status); a.Class != NoFailure {
 		a.Excerpt = response.Excerpt
-		a.Message = clip(statusMessage(response.Status, response.Excerpt), maxMessage)
+		a.Message = clip(statusMessage(response.Status, response.Excerpt))
 	}
 }
 
@@ -131,7 +131,7 @@ func (s *Service) startAttempt(ctx context.Context, d *Delivery, c *Credential) 
 	if put := spanContext(d.Event.Traceparent); put.IsValid() {
 		ctx = trace.ContextWithRemoteSpanContext(ctx, put)
 	}
-	return s.tracer.Start(ctx, "delivery.attempt", options...)
+	return s.tracer.Start(ctx, "delivery.attempt", options...) //nolint:spancheck // the caller ends it
 }
 
 func spanContext(traceparent string) trace.SpanContext {

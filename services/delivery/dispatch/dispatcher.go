@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -95,7 +96,7 @@ func (d *Dispatcher[K, T]) Start(ctx context.Context) error {
 		return ErrStarted
 	}
 	d.life = ctx
-	d.work, d.abort = context.WithCancel(context.WithoutCancel(ctx))
+	d.work, d.abort = context.WithCancel(context.WithoutCancel(ctx)) //nolint:gosec // Wait calls abort
 	return nil
 }
 
@@ -160,13 +161,13 @@ func (d *Dispatcher[K, T]) Remind(key K) {
 	}
 }
 
-// Drop removes the lane's items in memory that match, without work, and returns how many.
-func (d *Dispatcher[K, T]) Drop(key K, match func(T) bool) int {
+// Drop removes the lane's items that wait in memory and match, and returns them.
+func (d *Dispatcher[K, T]) Drop(key K, match func(T) bool) []T {
 	d.mu.Lock()
 	l := d.lanes[key]
 	d.mu.Unlock()
 	if l == nil {
-		return 0
+		return nil
 	}
 	return l.drop(match)
 }
@@ -206,12 +207,9 @@ func (d *Dispatcher[K, T]) admit(l *lane[K, T]) bool {
 		d.running++
 		return true
 	}
-	for _, w := range d.waiting {
-		if w == l {
-			return false
-		}
+	if !slices.Contains(d.waiting, l) {
+		d.waiting = append(d.waiting, l)
 	}
-	d.waiting = append(d.waiting, l)
 	return false
 }
 

@@ -336,8 +336,8 @@ func TestDropAndOldestDue(t *testing.T) {
 		put(t, d, "x", 10)
 		time.Sleep(time.Second)
 		require.Equal(t, begin, d.OldestDue())
-		require.Equal(t, 5, d.Drop("x", func(j job) bool { return j%2 == 0 }))
-		require.Zero(t, d.Drop("y", func(job) bool { return true }))
+		require.ElementsMatch(t, []job{0, 2, 4, 6, 8}, d.Drop("x", func(j job) bool { return j%2 == 0 }))
+		require.Empty(t, d.Drop("y", func(job) bool { return true }))
 		b.set(func() {
 			delete(b.gates, "x")
 			b.limits["x"] = dispatch.Limits{Concurrency: 1}

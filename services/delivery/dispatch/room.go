@@ -42,22 +42,23 @@ func (l *lane[K, T]) expect(at time.Time) {
 	l.nudge()
 }
 
-func (l *lane[K, T]) drop(match func(T) bool) int {
+func (l *lane[K, T]) drop(match func(T) bool) []T {
 	l.mu.Lock()
 	var weight int64
+	var dropped []T
 	kept := l.ready.items[:0]
 	for _, item := range l.ready.items {
 		if match(item.Value) {
 			weight += item.Weight
+			dropped = append(dropped, item.Value)
 			continue
 		}
 		kept = append(kept, item)
 	}
-	dropped := len(l.ready.items) - len(kept)
 	clear(l.ready.items[len(kept):])
 	l.ready.items = kept
 	heap.Init(&l.ready)
-	l.held -= dropped
+	l.held -= len(dropped)
 	l.mu.Unlock()
 	l.d.memory.Add(-weight)
 	l.nudge()

@@ -3,6 +3,7 @@ package pattern
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/freshet-io/freshet/services/delivery/rawjson"
@@ -74,7 +75,7 @@ func (c *compiler) object(r *rawjson.Reader, path []string) error {
 	for r.Enter(); r.More(); {
 		empty = false
 		key := rawjson.Text(r.Key())
-		at := append(path[:len(path):len(path)], key)
+		at := append(slices.Clip(path), key)
 		if key == "$or" {
 			return syntaxError(at, "not supported yet: $or")
 		}

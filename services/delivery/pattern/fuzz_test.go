@@ -3,6 +3,7 @@ package pattern_test
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -136,9 +137,7 @@ func choices(v any) ([]any, bool) {
 			for _, w := range worlds {
 				for _, o := range options {
 					copied := map[string]any{key: o}
-					for k, x := range w.(map[string]any) {
-						copied[k] = x
-					}
+					maps.Copy(copied, w.(map[string]any))
 					next = append(next, copied)
 				}
 			}

@@ -9,7 +9,7 @@ import (
 
 // CreateBus implements deliveryv1.DeliveryServiceServer.
 func (s *server) CreateBus(ctx context.Context, req *deliveryv1.CreateBusRequest) (*deliveryv1.CreateBusResponse, error) {
-	project, err := parseProject("parent", req.GetParent())
+	project, err := parseProject(req.GetParent())
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
@@ -37,7 +37,7 @@ func (s *server) GetBus(ctx context.Context, req *deliveryv1.GetBusRequest) (*de
 
 // ListBuses implements deliveryv1.DeliveryServiceServer.
 func (s *server) ListBuses(ctx context.Context, req *deliveryv1.ListBusesRequest) (*deliveryv1.ListBusesResponse, error) {
-	project, err := parseProject("parent", req.GetParent())
+	project, err := parseProject(req.GetParent())
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}

@@ -9,7 +9,7 @@ import (
 
 // CreateDestination implements deliveryv1.DeliveryServiceServer.
 func (s *server) CreateDestination(ctx context.Context, req *deliveryv1.CreateDestinationRequest) (*deliveryv1.CreateDestinationResponse, error) {
-	project, err := parseProject("parent", req.GetParent())
+	project, err := parseProject(req.GetParent())
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
@@ -39,7 +39,7 @@ func (s *server) GetDestination(ctx context.Context, req *deliveryv1.GetDestinat
 
 // ListDestinations implements deliveryv1.DeliveryServiceServer.
 func (s *server) ListDestinations(ctx context.Context, req *deliveryv1.ListDestinationsRequest) (*deliveryv1.ListDestinationsResponse, error) {
-	project, err := parseProject("parent", req.GetParent())
+	project, err := parseProject(req.GetParent())
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}

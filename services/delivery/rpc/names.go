@@ -27,10 +27,10 @@ func malformed(field, form string) error {
 	return &delivery.InvalidError{Violations: []delivery.Violation{{Field: field, Description: "must have the form " + form}}}
 }
 
-func parseProject(field, name string) (string, error) {
+func parseProject(name string) (string, error) {
 	ids, ok := segments(name, "projects")
 	if !ok {
-		return "", malformed(field, "projects/{project}")
+		return "", malformed("parent", "projects/{project}")
 	}
 	return ids[0], nil
 }

@@ -110,7 +110,7 @@ func (s *server) GetDelivery(ctx context.Context, req *deliveryv1.GetDeliveryReq
 func (s *server) ListDeliveries(
 	ctx context.Context, req *deliveryv1.ListDeliveriesRequest,
 ) (*deliveryv1.ListDeliveriesResponse, error) {
-	project, err := parseProject("parent", req.GetParent())
+	project, err := parseProject(req.GetParent())
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
@@ -148,7 +148,7 @@ func (s *server) RedriveDelivery(
 func (s *server) RedriveDeliveries(
 	ctx context.Context, req *deliveryv1.RedriveDeliveriesRequest,
 ) (*deliveryv1.RedriveDeliveriesResponse, error) {
-	project, err := parseProject("parent", req.GetParent())
+	project, err := parseProject(req.GetParent())
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}

@@ -24,8 +24,12 @@ func (e Envelope) JSON() []byte {
 	b := make([]byte, 0, len(e.Detail)+256+64*len(e.Resources))
 	b = append(b, `{"version":"0"`...)
 	for _, member := range []Pair{
-		{"id", e.ID}, {"detail-type", e.DetailType}, {"source", e.Source}, {"account", e.Account},
-		{"time", e.Time.UTC().Format("2006-01-02T15:04:05Z")}, {"region", e.Region},
+		{"id", e.ID},
+		{"detail-type", e.DetailType},
+		{"source", e.Source},
+		{"account", e.Account},
+		{"time", e.Time.UTC().Format("2006-01-02T15:04:05Z")},
+		{"region", e.Region},
 	} {
 		b = append(b, ',')
 		b = appendString(b, member.Key)

@@ -27,11 +27,11 @@ func (s *Store) Cancellations(ctx context.Context, limit int) ([]delivery.Cancel
 	})
 }
 
-// Cancel implements delivery.Deliveries.
-func (s *Store) Cancel(ctx context.Context, c delivery.Cancellation, now time.Time, limit int) (bool, error) {
+// Cancel implements delivery.Deliveries. A rule's history may be long, so it is read apart from the write that changes rows.
+func (s *Store) Cancel(ctx context.Context, c delivery.Cancellation, after string, now time.Time, limit int) (string, bool, error) {
 	w := &conditions{}
 	w.add(`state = 1`)
-	w.add(`project = ? AND delivery_id <= ?`, c.Project, c.ID)
+	w.add(`project = ? AND delivery_id > ? AND delivery_id <= ?`, c.Project, after, c.ID)
 	if c.Destination != "" {
 		w.add(`destination_id = ?`, c.Destination)
 	} else {
@@ -40,19 +40,30 @@ func (s *Store) Cancel(ctx context.Context, c delivery.Cancellation, now time.Ti
 	if c.Target != "" {
 		w.add(`target_id = ?`, c.Target)
 	}
-	selection := `SELECT delivery_id FROM deliveries` + w.text() + ` ORDER BY delivery_id LIMIT ` + strconv.Itoa(limit)
-	w.args = append(w.args, micros(now))
-	end := "$" + strconv.Itoa(len(w.args))
-	return writing(ctx, s, func(ctx context.Context, tx sqldb.Tx) (bool, error) {
-		n, err := affected(ctx, tx, `UPDATE deliveries SET state = 5, owner = '', end_time = `+end+`
-			WHERE project = $1 AND state = 1 AND delivery_id IN (`+selection+`)`, w.args...)
-		if err != nil {
-			return false, err
-		}
-		if err := s.publish(ctx, tx, delivery.Change{Cancelled: &c}); err != nil || n == limit {
-			return false, err
-		}
-		_, err = tx.ExecContext(ctx, `DELETE FROM cancellations WHERE project = $1 AND cancellation_id = $2`, c.Project, c.ID)
-		return true, err
+	ids, err := reading(ctx, s, func(ctx context.Context, tx sqldb.Tx) ([]string, error) {
+		return collect(ctx, tx, scanText, `SELECT delivery_id FROM deliveries`+w.text()+` ORDER BY delivery_id LIMIT `+strconv.Itoa(limit),
+			w.args...)
 	})
+	if err != nil {
+		return after, false, err
+	}
+	err = s.write(ctx, func(ctx context.Context, tx sqldb.Tx) error {
+		for _, id := range ids {
+			if _, err := tx.ExecContext(ctx, `UPDATE deliveries SET state = 5, owner = '', end_time = $1
+				WHERE project = $2 AND delivery_id = $3 AND state = 1`, micros(now), c.Project, id); err != nil {
+				return err
+			}
+		}
+		if len(ids) < limit {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM cancellations WHERE project = $1 AND cancellation_id = $2`,
+				c.Project, c.ID); err != nil {
+				return err
+			}
+		}
+		return s.publish(ctx, tx, delivery.Change{Cancelled: &c})
+	})
+	if err != nil || len(ids) == 0 {
+		return after, err == nil, err
+	}
+	return ids[len(ids)-1], len(ids) < limit, nil
 }

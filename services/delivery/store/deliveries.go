@@ -90,6 +90,13 @@ func scanAttempt(row scanner) (delivery.Attempt, error) {
 func (s *Store) ListDeliveries(
 	ctx context.Context, project string, f delivery.Filter, now time.Time, before string, limit int,
 ) ([]delivery.Delivery, error) {
+	query, args := listQuery(project, f, now, before, limit)
+	return reading(ctx, s, func(ctx context.Context, tx sqldb.Tx) ([]delivery.Delivery, error) {
+		return collect(ctx, tx, scanDelivery, query, args...)
+	})
+}
+
+func listQuery(project string, f delivery.Filter, now time.Time, before string, limit int) (query string, args []any) {
 	w := where(project, f)
 	switch f.State {
 	case delivery.Pending:
@@ -101,10 +108,7 @@ func (s *Store) ListDeliveries(
 	if before != "" {
 		w.add(`d.delivery_id < ?`, before)
 	}
-	return reading(ctx, s, func(ctx context.Context, tx sqldb.Tx) ([]delivery.Delivery, error) {
-		return collect(ctx, tx, scanDelivery, selectDeliveries+w.text()+` ORDER BY d.delivery_id DESC LIMIT `+strconv.Itoa(limit),
-			w.args...)
-	})
+	return selectDeliveries + w.text() + ` ORDER BY d.delivery_id DESC LIMIT ` + strconv.Itoa(limit), w.args
 }
 
 // conditions are put together for a filter. Texts are constants; values are arguments.

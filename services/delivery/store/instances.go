@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"github.com/freshet-io/freshet/services/delivery"
@@ -95,22 +94,58 @@ func (s *Store) Adopt(ctx context.Context, limit int) (int, error) {
 	})
 }
 
+// notice is a delivery.Change as instances send it. Releases that run side by side must understand each other.
+type notice struct {
+	Project      string `json:"project,omitempty"`
+	Destination  string `json:"destination,omitempty"` // changed, or, with a cancellation, meant by it
+	Cancellation string `json:"cancellation,omitempty"`
+	Bus          string `json:"bus,omitempty"`
+	Rule         string `json:"rule,omitempty"`
+	Target       string `json:"target,omitempty"`
+	Instances    bool   `json:"instances,omitempty"`
+	Backlog      bool   `json:"backlog,omitempty"`
+}
+
+func toNotice(c delivery.Change) notice {
+	n := notice{Instances: c.Instances, Backlog: c.Backlog}
+	if c.Destination != nil {
+		n.Project, n.Destination = c.Destination.Project, c.Destination.Destination
+	}
+	if c := c.Cancelled; c != nil {
+		n = notice{Project: c.Project, Cancellation: c.ID, Bus: c.Bus, Rule: c.Rule, Target: c.Target, Destination: c.Destination}
+	}
+	return n
+}
+
+func (n notice) change() delivery.Change {
+	c := delivery.Change{Instances: n.Instances, Backlog: n.Backlog}
+	switch {
+	case n.Cancellation != "":
+		c.Cancelled = &delivery.Cancellation{
+			Project: n.Project, ID: n.Cancellation, Bus: n.Bus, Rule: n.Rule, Target: n.Target, Destination: n.Destination,
+		}
+	case n.Destination != "":
+		c.Destination = &delivery.DestinationName{Project: n.Project, Destination: n.Destination}
+	}
+	return c
+}
+
 // publish tells other instances of a change, when and if the transaction commits.
 func (s *Store) publish(ctx context.Context, tx sqldb.Tx, change delivery.Change) error {
-	payload, err := json.Marshal(change)
+	payload, err := encode(toNotice(change))
 	if err != nil {
 		return err
 	}
-	return s.db.Notify(ctx, tx, channel, string(payload))
+	return s.db.Notify(ctx, tx, channel, payload)
 }
 
 // Watch implements delivery.Instances.
 func (s *Store) Watch(ctx context.Context, changed func(delivery.Change)) error {
 	return s.db.Listen(ctx, channel, func(payload string) {
-		var change delivery.Change
-		if payload != "" && json.Unmarshal([]byte(payload), &change) != nil {
-			change = delivery.Change{} // of a newer release: read everything again
+		var n notice
+		if payload == "" || decode(payload, &n) != nil { // something was missed, or is of a newer release
+			n = notice{}
 		}
-		changed(change)
+		changed(n.change())
 	})
 }

@@ -155,20 +155,24 @@ func insertAttempt(ctx context.Context, tx sqldb.Tx, id delivery.ID, a *delivery
 
 // Due implements delivery.Queue.
 func (s *Store) Due(ctx context.Context) (map[delivery.DestinationName]time.Time, error) {
-	due := map[delivery.DestinationName]time.Time{}
-	scan := func(row scanner) (struct{}, error) {
-		var name delivery.DestinationName
-		var at sql.NullInt64
-		err := row.Scan(&name.Project, &name.Destination, &at)
-		if at.Valid {
-			due[name] = sqldb.Time(at.Int64)
-		}
-		return struct{}{}, err
+	type oldest struct {
+		name delivery.DestinationName
+		at   sql.NullInt64
 	}
-	_, err := reading(ctx, s, func(ctx context.Context, tx sqldb.Tx) ([]struct{}, error) {
+	scan := func(row scanner) (o oldest, err error) {
+		err = row.Scan(&o.name.Project, &o.name.Destination, &o.at)
+		return o, err
+	}
+	lanes, err := reading(ctx, s, func(ctx context.Context, tx sqldb.Tx) ([]oldest, error) {
 		return collect(ctx, tx, scan, `SELECT x.project, x.destination_id, (SELECT MIN(d.next_attempt) FROM deliveries d
 			WHERE d.project = x.project AND d.destination_id = x.destination_id AND d.state = 1 AND d.owner = '') FROM destinations x`)
 	})
+	due := map[delivery.DestinationName]time.Time{}
+	for _, o := range lanes {
+		if o.at.Valid {
+			due[o.name] = sqldb.Time(o.at.Int64)
+		}
+	}
 	return due, err
 }
 

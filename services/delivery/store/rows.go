@@ -21,13 +21,17 @@ type target struct {
 }
 
 func toTarget(t delivery.Target) target {
-	return target{ID: t.ID, Destination: t.Destination, PathParameters: t.PathParameters, Headers: t.Headers,
-		Query: t.QueryParameters, InputPath: t.InputPath, Retries: t.Retry.Retries, MaxAge: t.Retry.MaxAge}
+	return target{
+		ID: t.ID, Destination: t.Destination, PathParameters: t.PathParameters, Headers: t.Headers,
+		Query: t.QueryParameters, InputPath: t.InputPath, Retries: t.Retry.Retries, MaxAge: t.Retry.MaxAge,
+	}
 }
 
 func (t target) domain() delivery.Target {
-	return delivery.Target{ID: t.ID, Destination: t.Destination, PathParameters: t.PathParameters, Headers: t.Headers,
-		QueryParameters: t.Query, InputPath: t.InputPath, Retry: delivery.RetryPolicy{Retries: t.Retries, MaxAge: t.MaxAge}}
+	return delivery.Target{
+		ID: t.ID, Destination: t.Destination, PathParameters: t.PathParameters, Headers: t.Headers,
+		QueryParameters: t.Query, InputPath: t.InputPath, Retry: delivery.RetryPolicy{Retries: t.Retries, MaxAge: t.MaxAge},
+	}
 }
 
 func encodeTargets(list []delivery.Target) (string, error) {

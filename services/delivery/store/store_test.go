@@ -54,7 +54,7 @@ func TestWatch(t *testing.T) {
 	c := delivery.Cancellation{Project: "p", ID: "1", Destination: "d"}
 	require.NoError(t, s.DeleteDestination(t.Context(), name, "", c))
 	require.Equal(t, delivery.Change{Destination: &name}, <-changes)
-	_, err = s.Cancel(t.Context(), c, time.Now(), 10)
+	_, _, err = s.Cancel(t.Context(), c, "", time.Now(), 10)
 	require.NoError(t, err)
 	require.Equal(t, delivery.Change{Cancelled: &c}, <-changes)
 	cancel()

@@ -154,10 +154,13 @@ func testCancel(t *testing.T, f *fixture) {
 	f.rule(t, ruleName("r"), "d")
 	require.NoError(t, f.DeleteRule(ctx, ruleName("r"), "", c))
 
-	for _, want := range []bool{false, false, true} {
-		finished, err := f.Cancel(ctx, c, now, 1)
+	last := ""
+	for _, want := range []string{owned.ID.Delivery, waiting.ID.Delivery, waiting.ID.Delivery} {
+		after, finished, err := f.Cancel(ctx, c, last, now, 1)
 		require.NoError(t, err)
-		require.Equal(t, want, finished)
+		require.Equal(t, want, after)
+		require.Equal(t, after == last, finished)
+		last = after
 	}
 	for _, d := range []*delivery.Delivery{owned, waiting} {
 		got := f.get(t, d.ID)
@@ -177,7 +180,7 @@ func testCancel(t *testing.T, f *fixture) {
 
 	whole := delivery.Cancellation{Project: "p", ID: f.id(), Destination: "d"}
 	require.NoError(t, f.DeleteDestination(ctx, lane, "", whole))
-	finished, err := f.Cancel(ctx, whole, now, 10)
+	_, finished, err := f.Cancel(ctx, whole, "", now, 10)
 	require.NoError(t, err)
 	require.True(t, finished)
 	require.Empty(t, f.list(t, delivery.Filter{State: delivery.Pending}))

@@ -17,12 +17,29 @@ func Run(t *testing.T, newStore func(t *testing.T) delivery.Store) {
 		name string
 		test func(*testing.T, *fixture)
 	}{
-		{"Buses", testBuses}, {"DefaultBus", testDefaultBus}, {"Rules", testRules}, {"RuleSetVersions", testVersions},
-		{"Destinations", testDestinations}, {"DestinationInUse", testInUse},
-		{"Accept", testAccept}, {"AcceptIsAtomic", testAcceptFails}, {"Claim", testClaim}, {"ClaimsMeetNever", testClaimsMeetNever},
-		{"ClaimOverdue", testClaimOverdue}, {"Record", testRecord}, {"RecordOfALostDelivery", testRecordLost}, {"History", testHistory},
-		{"Due", testDue}, {"Slots", testSlots}, {"Filters", testFilters}, {"Pages", testPages}, {"Redrive", testRedrive},
-		{"RedriveDead", testRedriveDead}, {"Cancel", testCancel}, {"Instances", testInstances}, {"Adopt", testAdopt},
+		{"Buses", testBuses},
+		{"DefaultBus", testDefaultBus},
+		{"Rules", testRules},
+		{"RuleSetVersions", testVersions},
+		{"Destinations", testDestinations},
+		{"DestinationInUse", testInUse},
+		{"Accept", testAccept},
+		{"AcceptIsAtomic", testAcceptFails},
+		{"Claim", testClaim},
+		{"ClaimsMeetNever", testClaimsMeetNever},
+		{"ClaimOverdue", testClaimOverdue},
+		{"Record", testRecord},
+		{"RecordOfALostDelivery", testRecordLost},
+		{"History", testHistory},
+		{"Due", testDue},
+		{"Slots", testSlots},
+		{"Filters", testFilters},
+		{"Pages", testPages},
+		{"Redrive", testRedrive},
+		{"RedriveDead", testRedriveDead},
+		{"Cancel", testCancel},
+		{"Instances", testInstances},
+		{"Adopt", testAdopt},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, &fixture{Store: newStore(t)}) })
 	}

@@ -105,7 +105,7 @@ CREATE INDEX deliveries_owned ON deliveries (owner) WHERE state = 1 AND owner <>
 -- Lists, newest first.
 CREATE INDEX deliveries_open ON deliveries (project, delivery_id) WHERE state = 1;
 CREATE INDEX deliveries_dead ON deliveries (project, delivery_id) WHERE state = 4;
-CREATE INDEX deliveries_dead_destination ON deliveries (project, destination_id, delivery_id) WHERE state = 4;
+CREATE INDEX deliveries_dead_destination ON deliveries (project, destination_id, state, delivery_id) WHERE state = 4;
 CREATE INDEX deliveries_cancelled ON deliveries (project, delivery_id) WHERE state = 5;
 CREATE INDEX deliveries_destination ON deliveries (project, destination_id, delivery_id);
 CREATE INDEX deliveries_rule ON deliveries (project, bus_id, rule_id, delivery_id);

@@ -1,0 +1,4 @@
+package store
+
+// ListQuery is what ListDeliveries runs.
+var ListQuery = listQuery
