@@ -145,6 +145,7 @@ func TestOutput(t *testing.T) {
 		"config": {
 			{args: "config", env: alone},
 			{args: "config --diff", env: alone},
+			{args: "config --diff --config testdata/defaults.yaml", env: alone}, // what the call before printed
 			{args: "config --diff --http-addr 127.0.0.1:8081", env: map[string]string{
 				"FRESHET_ADMIN_KEY_FILE": "", "FRESHET_EGRESS_ALLOW_HTTP": "true", "FRESHET_DIFF": "true",
 			}},

@@ -49,8 +49,11 @@ func difference(text []byte, defaults *app.Config) ([]byte, error) {
 		return nil, err
 	}
 	different, err := without(effective, usual)
-	if err != nil || len(different) == 0 {
+	if err != nil {
 		return nil, err
+	}
+	if len(different) == 0 {
+		return []byte("# every setting has its default\n"), nil // a settings file like any other
 	}
 	return yaml.Marshal(different)
 }
