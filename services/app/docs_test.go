@@ -81,6 +81,14 @@ func documented(t *testing.T) map[string]string {
 	return out
 }
 
+// The first commands that a reader of the README sees need nothing but Go: the demonstration and the tests.
+func TestReadmeBeginsWithTheProof(t *testing.T) {
+	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(read(t, "README.md"), 2)
+	require.Len(t, blocks, 2)
+	require.Equal(t, "go run ./services/cmd/freshet demo --duration 60s\n", blocks[0][1])
+	require.Equal(t, "deploy/test\n", blocks[1][1])
+}
+
 // Every setting has a row `| key | flag | environment | default | … |` in docs/operating.md.
 func TestEverySettingIsDocumented(t *testing.T) {
 	var config app.Config
