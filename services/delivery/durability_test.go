@@ -136,13 +136,10 @@ func TestInstancesShare(t *testing.T) {
 		require.Equal(t, 1, counts[event.(string)], "each once: nobody died")
 		return true
 	})
-	for i := range got {
-		n := 0
-		for n < len(got)-i && got[i+n].At.Sub(got[i].At) < time.Second {
-			n++
-		}
-		require.LessOrEqual(t, n, rate+5, "the rate holds over both; requests may arrive a little closer than they left")
-	}
+	// A window of arrivals says more about the machine than about the pace, which dispatch tests exactly. But two that did not share the
+	// rate would be done in little more than half the time, however busy the machine is.
+	took := got[len(got)-1].At.Sub(got[0].At)
+	require.GreaterOrEqual(t, took, time.Duration(len(got)-1)*time.Second/rate*9/10, "the rate holds over both")
 }
 
 // TestEndHandsBack: what has not been attempted when a service ends is backlog, owned by nobody.
