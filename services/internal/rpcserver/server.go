@@ -24,6 +24,7 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
+	"google.golang.org/grpc/stats"
 
 	errorsv1 "github.com/freshet-io/freshet/gen/freshet/errors/v1"
 	"github.com/freshet-io/freshet/services/internal/authn"
@@ -119,7 +120,7 @@ func options(cfg Config, stages chain) []grpc.ServerOption {
 	}
 	return []grpc.ServerOption{
 		grpc.Creds(transportCredentials(cfg.TLS)),
-		grpc.StatsHandler(otelgrpc.NewServerHandler(telemetryOptions(cfg)...)),
+		grpc.StatsHandler(callStats{otelgrpc.NewServerHandler(telemetryOptions(cfg)...)}),
 		grpc.UnaryInterceptor(stages.unary),
 		grpc.StreamInterceptor(stages.stream),
 		grpc.UnknownServiceHandler(notServed),
@@ -130,6 +131,19 @@ func options(cfg Config, stages chain) []grpc.ServerOption {
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingAfter, Timeout: pingTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minClientPing, PermitWithoutStream: true}),
 		grpc.WaitForHandlers(true),
+	}
+}
+
+// callStats passes on what happens to calls, but not their single messages, of
+// which otelgrpc makes nothing unless told to: on a stream they are many.
+type callStats struct{ stats.Handler }
+
+// HandleRPC implements stats.Handler.
+func (h callStats) HandleRPC(ctx context.Context, s stats.RPCStats) {
+	switch s.(type) {
+	case *stats.InPayload, *stats.OutPayload:
+	default:
+		h.Handler.HandleRPC(ctx, s)
 	}
 }
 
