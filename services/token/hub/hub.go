@@ -29,13 +29,15 @@ func New[K comparable, V any]() *Hub[K, V] {
 // Publish offers a value of key to every subscriber. A subscriber that has been offered a version as new or newer ignores
 // it.
 func (h *Hub[K, V]) Publish(key K, version int64, value V) {
+	item := Item[K, V]{Key: key, Version: version, Value: value}
+	hash := maphash.Comparable(h.seed, key)
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	for s := range h.keys[key] {
-		s.Offer(key, version, value)
+		s.offer(hash, item)
 	}
 	for s := range h.all {
-		s.Offer(key, version, value)
+		s.offer(hash, item)
 	}
 }
 
@@ -111,7 +113,11 @@ type Subscription[K comparable, V any] struct {
 	hub  *Hub[K, V]
 	wake chan struct{} // capacity 1: something is pending
 
-	mu      sync.Mutex
+	mu sync.Mutex
+	// first is pending if some is set: the one that waits longest. The others are in pending, which most subscribers, of one
+	// key each, never need.
+	first   Item[K, V]
+	some    bool
 	pending map[K]waiting[K, V]
 	count   uint64 // of values that became pending
 	// seen is the newest version offered, by the key's hash: a number per key instead of a copy of it, because one
@@ -124,10 +130,9 @@ type Subscription[K comparable, V any] struct {
 
 func newSubscription[K comparable, V any](h *Hub[K, V]) *Subscription[K, V] {
 	return &Subscription[K, V]{
-		hub:     h,
-		wake:    make(chan struct{}, 1),
-		pending: map[K]waiting[K, V]{},
-		seen:    map[uint64]int64{},
+		hub:  h,
+		wake: make(chan struct{}, 1),
+		seen: map[uint64]int64{},
 	}
 }
 
@@ -161,6 +166,9 @@ func (s *Subscription[K, V]) Remove(key K) {
 	s.hub.forget(key, s)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.some && s.first.Key == key {
+		s.first, s.some = Item[K, V]{}, false
+	}
 	delete(s.pending, key)
 	delete(s.seen, maphash.Comparable(s.hub.seed, key))
 }
@@ -182,14 +190,18 @@ func (s *Subscription[K, V]) Len() int {
 
 // Offer makes a value pending unless the version, or a newer one, has been offered before.
 func (s *Subscription[K, V]) Offer(key K, version int64, value V) {
+	s.offer(maphash.Comparable(s.hub.seed, key), Item[K, V]{Key: key, Version: version, Value: value})
+}
+
+// offer is Offer of an item whose key has that hash.
+func (s *Subscription[K, V]) offer(hash uint64, item Item[K, V]) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	hash := maphash.Comparable(s.hub.seed, key)
-	if seen, ok := s.seen[hash]; ok && version <= seen {
+	if seen, ok := s.seen[hash]; ok && item.Version <= seen {
 		return
 	}
-	s.seen[hash] = version
-	s.put(Item[K, V]{Key: key, Version: version, Value: value})
+	s.seen[hash] = item.Version
+	s.put(item)
 }
 
 func (s *Subscription[K, V]) behind(key K, version int64) bool {
@@ -213,12 +225,20 @@ func (s *Subscription[K, V]) Again(key K, version int64, value V) {
 
 // put stores a pending item and wakes the subscriber. s.mu must be held.
 func (s *Subscription[K, V]) put(item Item[K, V]) {
-	place := s.count
-	if former, ok := s.pending[item.Key]; ok {
-		place = former.place // a newer value does not lose its turn
+	switch {
+	case s.some && s.first.Key == item.Key, !s.some && len(s.pending) == 0:
+		s.first, s.some = item, true
+	default:
+		place := s.count
+		if former, ok := s.pending[item.Key]; ok {
+			place = former.place // a newer value does not lose its turn
+		}
+		s.count++
+		if s.pending == nil {
+			s.pending = map[K]waiting[K, V]{}
+		}
+		s.pending[item.Key] = waiting[K, V]{Item: item, place: place}
 	}
-	s.count++
-	s.pending[item.Key] = waiting[K, V]{Item: item, place: place}
 	select {
 	case s.wake <- struct{}{}:
 	default:
@@ -231,14 +251,20 @@ func (s *Subscription[K, V]) Wake() <-chan struct{} { return s.wake }
 // Take returns what is pending, longest waiting first, and leaves nothing.
 func (s *Subscription[K, V]) Take() []Item[K, V] {
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	items := make([]Item[K, V], 0, 1+len(s.pending))
+	if s.some {
+		items = append(items, s.first)
+		s.first, s.some = Item[K, V]{}, false
+	}
+	if len(s.pending) == 0 {
+		return items
+	}
 	taken := slices.Collect(maps.Values(s.pending))
 	clear(s.pending)
-	s.mu.Unlock()
-
 	slices.SortFunc(taken, func(a, b waiting[K, V]) int { return cmp.Compare(a.place, b.place) })
-	items := make([]Item[K, V], len(taken))
-	for i, w := range taken {
-		items[i] = w.Item
+	for i := range taken {
+		items = append(items, taken[i].Item)
 	}
 	return items
 }

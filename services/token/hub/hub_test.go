@@ -100,6 +100,34 @@ func TestRemoveAndClose(t *testing.T) {
 	require.Empty(t, h.Keys(), "late keys are ignored")
 }
 
+// TestOrder: whoever waits longest is taken first, also when what waited longest is dropped or replaced.
+func TestOrder(t *testing.T) {
+	h := hub.New[string, int]()
+	s := h.Subscribe()
+	defer s.Close()
+	for _, key := range []string{"a", "b", "c"} {
+		s.Add(key)
+		h.Publish(key, 1, 1)
+	}
+	h.Publish("b", 2, 2)
+	h.Publish("a", 2, 2)
+	require.Equal(t, []string{"a=2", "b=2", "c=1"}, take(s))
+
+	h.Publish("a", 3, 3)
+	h.Publish("b", 3, 3)
+	h.Publish("c", 3, 3)
+	s.Remove("a")
+	h.Publish("b", 4, 4)
+	s.Add("a")
+	h.Publish("a", 4, 4)
+	require.Equal(t, []string{"b=4", "c=3", "a=4"}, take(s))
+
+	h.Publish("a", 5, 5)
+	s.Remove("a")
+	h.Publish("b", 5, 5)
+	require.Equal(t, []string{"b=5"}, take(s))
+}
+
 func TestSubscribeAll(t *testing.T) {
 	h := hub.New[string, int]()
 	require.False(t, h.HasAll())
