@@ -3,6 +3,7 @@ package token
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,6 +15,8 @@ type Update struct {
 	Deleted bool
 	// Snapshot means that it is what the store had when the watching began, not a change.
 	Snapshot bool
+	// View is for the edge that shows the update: what it made of it, kept here so that it is made once however many watch.
+	View atomic.Value
 }
 
 // update changes a token and tells the queues and the watchers. Errors are those of the store, of change, and ErrNotFound if

@@ -10,66 +10,90 @@ import (
 	"github.com/freshet-io/freshet/services/token"
 )
 
-// present converts a token as it may be shown now.
-func (e *edge) present(t *token.Token) *tokenv1.Token {
-	now := e.svc.Now()
-	shown := t.Revealed(now)
-	return tokenProto(&shown, now)
-}
-
 // WatchToken implements TokenService.
 func (p *public) WatchToken(in *tokenv1.WatchTokenRequest, stream grpc.ServerStreamingServer[tokenv1.WatchTokenResponse]) error {
 	ctx := stream.Context()
-	key, err := token.ParseName(in.GetName())
-	if err != nil {
-		return p.fail(ctx, key, err)
+	o := &one{public: p, stream: stream, heartbeat: defaultHeartbeat}
+	err := o.open(ctx, in)
+	if err == nil {
+		defer o.watcher.Close(ctx)
+		err = o.run(ctx)
 	}
-	watcher := p.svc.Watch(ctx)
-	defer watcher.Close(ctx)
-	if err := watcher.Add(ctx, key); err != nil {
-		return p.fail(ctx, key, err)
-	}
-	heartbeat := defaultHeartbeat
-	if d := in.GetHeartbeatInterval(); d != nil {
-		heartbeat = d.AsDuration()
-	}
-	return p.fail(ctx, key, p.stream(ctx, watcher, heartbeat, stream))
+	return p.fail(ctx, o.key, err)
 }
 
-// stream sends what the watcher of one token receives, until the token or the stream ends.
-func (p *public) stream(ctx context.Context, watcher *token.Watcher, heartbeat time.Duration, stream grpc.ServerStreamingServer[tokenv1.WatchTokenResponse]) error {
-	var last *token.Token
-	send := func(beat bool) error {
-		shown := last.Revealed(p.svc.Now())
-		err := stream.Send(&tokenv1.WatchTokenResponse{Token: p.present(last), Heartbeat: beat})
-		if err == nil {
-			p.svc.Served(ctx, &shown)
-		}
+// one is a WatchToken stream.
+type one struct {
+	*public
+	stream    grpc.ServerStreamingServer[tokenv1.WatchTokenResponse]
+	key       token.Key
+	watcher   *token.Watcher
+	heartbeat time.Duration
+	last      *token.Update
+}
+
+// open begins to watch. If it fails, there is nothing to close.
+func (o *one) open(ctx context.Context, in *tokenv1.WatchTokenRequest) error {
+	var err error
+	if o.key, err = token.ParseName(in.GetName()); err != nil {
 		return err
 	}
-	timer := time.NewTimer(heartbeat)
+	if d := in.GetHeartbeatInterval(); d != nil {
+		o.heartbeat = d.AsDuration()
+	}
+	o.watcher = o.svc.Watch(ctx)
+	if err = o.watcher.Add(ctx, o.key); err != nil {
+		o.watcher.Close(ctx)
+	}
+	return err
+}
+
+// run sends what the watcher receives, until the token or the stream ends.
+func (o *one) run(ctx context.Context) error {
+	timer := time.NewTimer(o.heartbeat)
 	defer timer.Stop()
 	for {
+		var err error
 		select {
-		case <-watcher.Wake():
-			for _, update := range watcher.Take() {
-				if update.Deleted || last != nil && last.ConnectionUID != update.Token.ConnectionUID {
-					return token.ErrNotFound // to those who watch, also another connection of this name
-				}
-				last = &update.Token
-				if err := send(false); err != nil {
-					return err
-				}
-			}
+		case <-o.watcher.Wake():
+			err = o.sendNews(ctx)
 		case <-timer.C:
-			if err := send(true); err != nil {
-				return err
-			}
-		case <-p.draining:
-			return token.ErrShuttingDown
+			err = o.send(ctx, true)
+		case <-o.draining:
+			err = token.ErrShuttingDown
 		case <-ctx.Done():
-			return ctx.Err()
+			err = ctx.Err()
 		}
-		timer.Reset(heartbeat)
+		if err != nil {
+			return err
+		}
+		timer.Reset(o.heartbeat)
 	}
+}
+
+// sendNews sends what is pending.
+func (o *one) sendNews(ctx context.Context) error {
+	for _, update := range o.watcher.Take() {
+		if update.Deleted || o.last != nil && o.last.Token.ConnectionUID != update.Token.ConnectionUID {
+			return token.ErrNotFound // to those who watch, also another connection of this name
+		}
+		o.last = update
+		if err := o.send(ctx, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// send sends the last state.
+func (o *one) send(ctx context.Context, beat bool) error {
+	v, err := o.view(o.last)
+	if err != nil {
+		return err
+	}
+	if err := o.stream.Send(&tokenv1.WatchTokenResponse{Token: v.token, Heartbeat: beat}); err != nil {
+		return err
+	}
+	o.svc.Served(ctx, v.shown)
+	return nil
 }

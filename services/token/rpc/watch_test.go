@@ -9,8 +9,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/encoding/gzip"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	errorsv1 "github.com/freshet-io/freshet/gen/freshet/errors/v1"
@@ -47,6 +50,35 @@ func TestWatchToken(t *testing.T) {
 		least, defined := lead.DataPoints[0].Min.Value()
 		require.True(t, defined)
 		require.Greater(t, least, 1.8)
+	})
+}
+
+// TestWatchersSeeTheSame token as whoever gets it, with and without compression, on streams of one and of many.
+func TestWatchersSeeTheSame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, time.Hour)
+		w.authorize(crmName)
+		plain, err := w.tokens.WatchToken(t.Context(), &tokenv1.WatchTokenRequest{Name: crmName})
+		require.NoError(t, err)
+		packed, err := w.tokens.WatchToken(t.Context(), &tokenv1.WatchTokenRequest{Name: crmName}, grpc.UseCompressor(gzip.Name))
+		require.NoError(t, err)
+		stream, err := w.tokens.WatchTokens(t.Context())
+		require.NoError(t, err)
+		m := many{t, stream}
+		m.subscribe(crmName)
+		for generation := int64(1); generation <= 3; generation++ {
+			got, err := w.tokens.GetToken(t.Context(), &tokenv1.GetTokenRequest{Name: crmName})
+			require.NoError(t, err)
+			require.Equal(t, generation, got.GetToken().GetGeneration())
+			for _, one := range []tokenv1.TokenService_WatchTokenClient{plain, packed} {
+				seen, err := one.Recv()
+				require.NoError(t, err)
+				require.True(t, proto.Equal(got.GetToken(), seen.GetToken()))
+			}
+			require.True(t, proto.Equal(got.GetToken(), m.next().GetToken()))
+			_, err = w.tokens.RefreshToken(t.Context(), &tokenv1.RefreshTokenRequest{Name: crmName})
+			require.NoError(t, err)
+		}
 	})
 }
 

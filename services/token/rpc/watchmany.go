@@ -174,14 +174,15 @@ func (m *many) sendTokens(ctx context.Context) error {
 			}
 			continue
 		}
-		shown := update.Token.Revealed(m.svc.Now())
-		err := m.stream.Send(&tokenv1.WatchTokensResponse{
-			Event: &tokenv1.WatchTokensResponse_Token{Token: m.present(&update.Token)},
-		})
+		v, err := m.view(update)
 		if err != nil {
 			return err
 		}
-		m.svc.Served(ctx, &shown)
+		err = m.stream.Send(&tokenv1.WatchTokensResponse{Event: &tokenv1.WatchTokensResponse_Token{Token: v.token}})
+		if err != nil {
+			return err
+		}
+		m.svc.Served(ctx, v.shown)
 	}
 	return nil
 }
