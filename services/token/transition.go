@@ -60,7 +60,7 @@ func (t *Token) renew(issued Issued, settings *Settings, fingerprint, traceparen
 	t.NotBefore = time.Time{}
 	t.Stopped, t.Failures, t.LastFailure, t.LastSuccess = false, 0, nil, now
 	t.setState(StateAuthorized, "", "", now)
-	t.plan(issued.IssueTime, settings.OAuth2.RefreshBefore, TriggerSchedule)
+	t.plan(issued.IssueTime, settings.OAuth2.Policy.RefreshBefore, TriggerSchedule)
 	if t.Revision > t.GenerationRevision { // the settings changed while this one was being obtained
 		t.AttemptAt, t.AttemptTrigger = now, TriggerAuthorize
 	}

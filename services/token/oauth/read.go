@@ -40,7 +40,7 @@ func issued(answer token.Answer, settings token.OAuth2, f fields, access string)
 	if len(i.Scopes) == 0 { // RFC 6749 section 5.1: identical to what was asked for
 		i.Scopes = slices.Clone(settings.Scopes)
 	}
-	i.ExpireTime, i.ExpirySource = expiry(answer.StartTime, answer.EndTime, f["expires_in"], access, settings.DefaultLifetime)
+	i.ExpireTime, i.ExpirySource = expiry(answer.StartTime, answer.EndTime, f["expires_in"], access, settings.Policy.DefaultLifetime)
 	return i
 }
 

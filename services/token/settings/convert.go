@@ -43,10 +43,10 @@ func withOAuth2(s token.Settings, p *connectionv1.OAuth2Authorization) (token.Se
 		Parameters:    fields(p.GetTokenParameters()),
 	}
 	if d := p.GetRefreshPolicy().GetRefreshBefore(); d != nil {
-		s.OAuth2.RefreshBefore = d.AsDuration()
+		s.OAuth2.Policy.RefreshBefore = d.AsDuration()
 	}
 	if d := p.GetRefreshPolicy().GetDefaultLifetime(); d != nil {
-		s.OAuth2.DefaultLifetime = d.AsDuration()
+		s.OAuth2.Policy.DefaultLifetime = d.AsDuration()
 	}
 	switch p.GetClientAuthentication() {
 	case connectionv1.OAuth2Authorization_CLIENT_AUTHENTICATION_UNSPECIFIED, connectionv1.OAuth2Authorization_CLIENT_SECRET_BASIC:

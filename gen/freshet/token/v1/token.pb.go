@@ -177,6 +177,8 @@ const (
 	Token_DEFAULT_LIFETIME Token_ExpirySource = 3
 	// SimulateExpiry.
 	Token_SIMULATED Token_ExpirySource = 4
+	// A time of expiry in the token response, such as `expires_at`.
+	Token_EXPIRES_AT Token_ExpirySource = 5
 )
 
 // Enum value maps for Token_ExpirySource.
@@ -187,6 +189,7 @@ var (
 		2: "JWT_EXP",
 		3: "DEFAULT_LIFETIME",
 		4: "SIMULATED",
+		5: "EXPIRES_AT",
 	}
 	Token_ExpirySource_value = map[string]int32{
 		"EXPIRY_SOURCE_UNSPECIFIED": 0,
@@ -194,6 +197,7 @@ var (
 		"JWT_EXP":                   2,
 		"DEFAULT_LIFETIME":          3,
 		"SIMULATED":                 4,
+		"EXPIRES_AT":                5,
 	}
 )
 
@@ -461,7 +465,10 @@ type Token struct {
 	// What ReportRejected compares.
 	Fingerprint string `protobuf:"bytes,16,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
 	// W3C trace context (`traceparent`) of the refresh cycle that made this generation; attempts that use it link to it.
-	Traceparent   string `protobuf:"bytes,17,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
+	Traceparent string `protobuf:"bytes,17,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
+	// The access token is about to be killed by the refresh that is under way: begin no request with it before the next state arrives, or
+	// this time. Only for providers whose old access token does not survive.
+	HoldUntil     *timestamppb.Timestamp `protobuf:"bytes,18,opt,name=hold_until,json=holdUntil,proto3" json:"hold_until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -613,6 +620,13 @@ func (x *Token) GetTraceparent() string {
 		return x.Traceparent
 	}
 	return ""
+}
+
+func (x *Token) GetHoldUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.HoldUntil
+	}
+	return nil
 }
 
 // HttpCredential is what a request must carry to be authenticated.
@@ -974,7 +988,7 @@ var File_freshet_token_v1_token_proto protoreflect.FileDescriptor
 
 const file_freshet_token_v1_token_proto_rawDesc = "" +
 	"\n" +
-	"\x1cfreshet/token/v1/token.proto\x12\x10freshet.token.v1\x1a\x1efreshet/errors/v1/reason.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x97\t\n" +
+	"\x1cfreshet/token/v1/token.proto\x12\x10freshet.token.v1\x1a\x1efreshet/errors/v1/reason.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe8\t\n" +
 	"\x05Token\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x05R\x04name\x12$\n" +
 	"\n" +
@@ -1000,21 +1014,25 @@ const file_freshet_token_v1_token_proto_rawDesc = "" +
 	"credential\x18\x0f \x01(\v2 .freshet.token.v1.HttpCredentialB\a\xe2A\x01\x03\x80\x01\x01R\n" +
 	"credential\x12&\n" +
 	"\vfingerprint\x18\x10 \x01(\tB\x04\xe2A\x01\x03R\vfingerprint\x12&\n" +
-	"\vtraceparent\x18\x11 \x01(\tB\x04\xe2A\x01\x03R\vtraceparent\"j\n" +
+	"\vtraceparent\x18\x11 \x01(\tB\x04\xe2A\x01\x03R\vtraceparent\x12?\n" +
+	"\n" +
+	"hold_until\x18\x12 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\tholdUntil\"j\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vAUTHORIZING\x10\x01\x12\x0e\n" +
 	"\n" +
 	"AUTHORIZED\x10\x02\x12\x10\n" +
 	"\fDEAUTHORIZED\x10\x03\x12\x17\n" +
-	"\x13FAILED_CONNECTIVITY\x10\x04\"o\n" +
+	"\x13FAILED_CONNECTIVITY\x10\x04\"\x7f\n" +
 	"\fExpirySource\x12\x1d\n" +
 	"\x19EXPIRY_SOURCE_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
 	"EXPIRES_IN\x10\x01\x12\v\n" +
 	"\aJWT_EXP\x10\x02\x12\x14\n" +
 	"\x10DEFAULT_LIFETIME\x10\x03\x12\r\n" +
-	"\tSIMULATED\x10\x04\"\xc9\x01\n" +
+	"\tSIMULATED\x10\x04\x12\x0e\n" +
+	"\n" +
+	"EXPIRES_AT\x10\x05\"\xc9\x01\n" +
 	"\x0eHttpCredential\x12?\n" +
 	"\aheaders\x18\x01 \x03(\v2%.freshet.token.v1.HttpCredentialFieldR\aheaders\x12;\n" +
 	"\x05query\x18\x02 \x03(\v2%.freshet.token.v1.HttpCredentialFieldR\x05query\x129\n" +
@@ -1125,25 +1143,26 @@ var file_freshet_token_v1_token_proto_depIdxs = []int32{
 	12, // 6: freshet.token.v1.Token.grant_expire_time:type_name -> google.protobuf.Timestamp
 	9,  // 7: freshet.token.v1.Token.refresh_health:type_name -> freshet.token.v1.RefreshHealth
 	7,  // 8: freshet.token.v1.Token.credential:type_name -> freshet.token.v1.HttpCredential
-	8,  // 9: freshet.token.v1.HttpCredential.headers:type_name -> freshet.token.v1.HttpCredentialField
-	8,  // 10: freshet.token.v1.HttpCredential.query:type_name -> freshet.token.v1.HttpCredentialField
-	8,  // 11: freshet.token.v1.HttpCredential.body:type_name -> freshet.token.v1.HttpCredentialField
-	3,  // 12: freshet.token.v1.RefreshHealth.status:type_name -> freshet.token.v1.RefreshHealth.Status
-	12, // 13: freshet.token.v1.RefreshHealth.last_success_time:type_name -> google.protobuf.Timestamp
-	12, // 14: freshet.token.v1.RefreshHealth.last_failure_time:type_name -> google.protobuf.Timestamp
-	0,  // 15: freshet.token.v1.RefreshHealth.last_failure_class:type_name -> freshet.token.v1.FailureClass
-	12, // 16: freshet.token.v1.RefreshHealth.next_attempt_time:type_name -> google.protobuf.Timestamp
-	4,  // 17: freshet.token.v1.Rotation.state:type_name -> freshet.token.v1.Rotation.State
-	5,  // 18: freshet.token.v1.Rotation.trigger:type_name -> freshet.token.v1.Rotation.Trigger
-	12, // 19: freshet.token.v1.Rotation.start_time:type_name -> google.protobuf.Timestamp
-	12, // 20: freshet.token.v1.Rotation.end_time:type_name -> google.protobuf.Timestamp
-	13, // 21: freshet.token.v1.Rotation.lead_time:type_name -> google.protobuf.Duration
-	0,  // 22: freshet.token.v1.Rotation.failure_class:type_name -> freshet.token.v1.FailureClass
-	23, // [23:23] is the sub-list for method output_type
-	23, // [23:23] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	12, // 9: freshet.token.v1.Token.hold_until:type_name -> google.protobuf.Timestamp
+	8,  // 10: freshet.token.v1.HttpCredential.headers:type_name -> freshet.token.v1.HttpCredentialField
+	8,  // 11: freshet.token.v1.HttpCredential.query:type_name -> freshet.token.v1.HttpCredentialField
+	8,  // 12: freshet.token.v1.HttpCredential.body:type_name -> freshet.token.v1.HttpCredentialField
+	3,  // 13: freshet.token.v1.RefreshHealth.status:type_name -> freshet.token.v1.RefreshHealth.Status
+	12, // 14: freshet.token.v1.RefreshHealth.last_success_time:type_name -> google.protobuf.Timestamp
+	12, // 15: freshet.token.v1.RefreshHealth.last_failure_time:type_name -> google.protobuf.Timestamp
+	0,  // 16: freshet.token.v1.RefreshHealth.last_failure_class:type_name -> freshet.token.v1.FailureClass
+	12, // 17: freshet.token.v1.RefreshHealth.next_attempt_time:type_name -> google.protobuf.Timestamp
+	4,  // 18: freshet.token.v1.Rotation.state:type_name -> freshet.token.v1.Rotation.State
+	5,  // 19: freshet.token.v1.Rotation.trigger:type_name -> freshet.token.v1.Rotation.Trigger
+	12, // 20: freshet.token.v1.Rotation.start_time:type_name -> google.protobuf.Timestamp
+	12, // 21: freshet.token.v1.Rotation.end_time:type_name -> google.protobuf.Timestamp
+	13, // 22: freshet.token.v1.Rotation.lead_time:type_name -> google.protobuf.Duration
+	0,  // 23: freshet.token.v1.Rotation.failure_class:type_name -> freshet.token.v1.FailureClass
+	24, // [24:24] is the sub-list for method output_type
+	24, // [24:24] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_freshet_token_v1_token_proto_init() }
