@@ -139,10 +139,10 @@ func (s *Service) Try(ctx context.Context, settings Settings) (Trial, error) {
 	start := s.p.Now()
 	ctx, cancel := context.WithTimeout(ctx, s.p.RequestTimeout)
 	defer cancel()
-	answer, err := s.p.Exchanger.Exchange(ctx, settings.OAuth2)
+	answer, err := s.p.Exchanger.Exchange(ctx, settings.OAuth2, Grant{})
 	trial := Trial{Duration: s.p.Now().Sub(start), HTTPStatus: answer.HTTPStatus, Sent: err == nil}
 	if err == nil {
-		trial.Issued, err = s.p.Exchanger.Read(answer, settings.OAuth2)
+		trial.Issued, err = s.p.Exchanger.Read(answer, settings.OAuth2, Grant{})
 		trial.Issued.AccessToken, trial.Issued.RefreshToken = Credential{}.AccessToken, Credential{}.RefreshToken
 	}
 	if err == nil {

@@ -28,7 +28,7 @@ func (r *rotation) obtain(ctx context.Context) (Issued, Credential, error) {
 	}
 	// An answer that was taken over is for the settings of its time, which may not be the present ones.
 	r.settings.Revision = r.entry.Revision
-	issued, err := r.s.p.Exchanger.Read(*r.answer, r.settings.OAuth2)
+	issued, err := r.s.p.Exchanger.Read(*r.answer, r.settings.OAuth2, Grant{})
 	if err != nil {
 		return Issued{}, Credential{}, err
 	}
@@ -95,7 +95,7 @@ func (r *rotation) request(ctx context.Context) error {
 	r.entry.SentTime = now
 	sending, span := r.s.tracer.Start(sending, "token.refresh.request", trace.WithAttributes(attribute.String("freshet.grant", string(r.settings.Kind))))
 	defer span.End()
-	answer, err := r.s.p.Exchanger.Exchange(sending, r.settings.OAuth2)
+	answer, err := r.s.p.Exchanger.Exchange(sending, r.settings.OAuth2, Grant{})
 	if err != nil {
 		recordError(span, err)
 		failed := ours(err, r.s.p.Now())

@@ -66,7 +66,7 @@ const (
 
 // OAuth2 says how to make a token request. Which members count depends on the kind of grant and the client's authentication.
 type OAuth2 struct {
-	Grant                 Kind
+	Grant                 Kind // empty: KindClientCredentials
 	TokenEndpoint         string
 	ClientID              string
 	ClientSecret          seal.Secret
@@ -228,6 +228,13 @@ type Basic struct {
 // DefaultLifetime is assumed for access tokens when neither the response, nor the token, nor the connection names one.
 const DefaultLifetime = time.Hour
 
+// Grant is what a token holds from before that its next generation is obtained with.
+type Grant struct {
+	// RefreshToken is the newest one received. It is what a REFRESH_TOKEN or AUTHORIZATION_CODE grant redeems; empty: the
+	// grant is at its beginning, and the refresh token or the code of the settings is redeemed. Other grants do not use it.
+	RefreshToken seal.Secret
+}
+
 // Issued is a credential that was obtained.
 type Issued struct {
 	AccessToken  seal.Secret
@@ -238,6 +245,8 @@ type Issued struct {
 	// IssueTime is when it was asked for: no later than when it was made. A zero ExpireTime is never.
 	IssueTime, ExpireTime time.Time
 	ExpirySource          ExpirySource
+	// RefreshExpireTime is when RefreshToken ends, where the server said; zero if it did not.
+	RefreshExpireTime time.Time
 }
 
 // static returns the credential that is part of the settings.

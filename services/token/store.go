@@ -105,11 +105,11 @@ func (a Answer) GoString() string { return "[redacted]" }
 
 // Exchanger makes token requests. Implemented by token/oauth.
 type Exchanger interface {
-	// Exchange makes one request and returns the raw answer, whatever it says. Errors are [*Failure]: the request did
-	// not leave, or there was no complete answer.
-	Exchange(ctx context.Context, settings OAuth2) (Answer, error)
-	// Read says what an answer means. It does no input or output. Errors are [*Failure].
-	Read(answer Answer, settings OAuth2) (Issued, error)
+	// Exchange makes one token request and returns the raw answer, whatever it says. Errors are [*Failure]: the request
+	// did not leave, or there was no complete answer.
+	Exchange(ctx context.Context, settings OAuth2, grant Grant) (Answer, error)
+	// Read says what the answer to that request means. It does no input or output. Errors are [*Failure].
+	Read(answer Answer, settings OAuth2, grant Grant) (Issued, error)
 }
 
 // unavailable reports whether err says that the store cannot be used at the moment.

@@ -31,6 +31,7 @@ const (
 	ExpiryJWT             ExpirySource = "JWT_EXP"
 	ExpiryDefaultLifetime ExpirySource = "DEFAULT_LIFETIME"
 	ExpirySimulated       ExpirySource = "SIMULATED"
+	ExpiryExpiresAt       ExpirySource = "EXPIRES_AT"
 )
 
 // Token is the current credential of a connection or grant, and everything that decides what happens to it next.

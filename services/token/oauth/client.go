@@ -68,7 +68,7 @@ func New(c Config) (*Client, error) {
 const maxBody = 1 << 20
 
 // Exchange implements token.Exchanger.
-func (c *Client) Exchange(ctx context.Context, settings token.OAuth2) (token.Answer, error) {
+func (c *Client) Exchange(ctx context.Context, settings token.OAuth2, _ token.Grant) (token.Answer, error) {
 	start := c.now()
 	request, err := newRequest(ctx, settings)
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 //
 // A token that can be used is never thrown away because another field is odd: everything but the access token has a
 // reading for every spelling, and a default.
-func (c *Client) Read(answer token.Answer, settings token.OAuth2) (token.Issued, error) {
+func (c *Client) Read(answer token.Answer, settings token.OAuth2, _ token.Grant) (token.Issued, error) {
 	f, shape := parse(answer)
 	if answer.HTTPStatus >= 200 && answer.HTTPStatus <= 299 {
 		if access := f.text("access_token"); usable(access) {
