@@ -258,9 +258,17 @@ func (s *Settings) static(now time.Time) (Issued, Credential) {
 	return Issued{IssueTime: now}, Credential{HTTP: withHeader(s.Invocation, header)}
 }
 
-// bearer returns the credential of an access token.
+// bearer returns the credential of an access token, in the header that the dialect has for it.
 func (s *Settings) bearer(issued Issued) Credential {
-	header := Field{Key: "Authorization", Value: seal.NewSecret(issued.TokenType + " " + issued.AccessToken.Reveal())}
+	dialect := &s.OAuth2.Dialect
+	scheme := dialect.AuthorizationScheme
+	if scheme == "" {
+		scheme = issued.TokenType
+	}
+	header := Field{Key: "Authorization", Value: seal.NewSecret(scheme + " " + issued.AccessToken.Reveal())}
+	if dialect.AccessTokenHeader != "" {
+		header = Field{Key: dialect.AccessTokenHeader, Value: issued.AccessToken}
+	}
 	return Credential{
 		AccessToken:  issued.AccessToken,
 		RefreshToken: issued.RefreshToken,
