@@ -20,6 +20,9 @@ type Update struct {
 	// Edit returns the changed connection, given the stored one without secrets. Only Description and Settings are taken from it. Empty
 	// secrets keep their stored value, as KeepingSecrets has it. It may be called more than once.
 	Edit func(Connection) (Connection, error)
+	// RemoveSecrets are field paths of secrets that are removed instead of kept if Edit leaves them empty and the settings can do
+	// without: "oauth2.alternate_client_secret".
+	RemoveSecrets []string
 	// ValidateOnly has everything checked and nothing stored.
 	ValidateOnly bool
 }
@@ -52,7 +55,7 @@ func (s *Service) Update(ctx context.Context, name Name, u Update) (Connection, 
 		}
 		next := stored
 		next.Description = edited.Description
-		next.Settings = edited.Settings.KeepingSecrets(stored.Settings)
+		next.Settings = edited.Settings.KeepingSecrets(stored.Settings, u.RemoveSecrets...)
 		return s.update(ctx, stored, next, secretsErr, u.ValidateOnly)
 	})
 }
@@ -78,11 +81,14 @@ func (s *Service) update(ctx context.Context, stored, next Connection, secretsEr
 	if validateOnly {
 		return next.withoutSecrets(), nil
 	}
-	write := s.store.Update
-	if changed {
-		write = s.store.UpdateSettings
+	if !changed {
+		return s.save(ctx, stored, next, s.store.Update)
 	}
-	return s.save(ctx, stored, next, write)
+	updated, err := s.save(ctx, stored, next, s.store.UpdateSettings)
+	if err == nil {
+		s.remark(ctx, updated)
+	}
+	return updated, err
 }
 
 // Authorize has a token obtained with the stored settings, whatever the state.

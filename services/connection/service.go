@@ -121,8 +121,16 @@ func (s *Service) Create(ctx context.Context, d Draft, validateOnly bool) (Conne
 		return Connection{}, err
 	}
 	c.RowVersion++
+	s.remark(ctx, c)
 	s.committed(ctx, c, e)
 	return c.withoutSecrets(), nil
+}
+
+// remark logs what is to be said of settings that were stored.
+func (s *Service) remark(ctx context.Context, c Connection) {
+	if notice := c.Settings.Notice(); notice != "" {
+		s.logger.WarnContext(ctx, "connection settings deserve a second look", "connection", c.Name.String(), "notice", notice)
+	}
 }
 
 // insert stores a new connection. If the name is taken, it says by what.
