@@ -7,6 +7,8 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/freshet-io/freshet/services/internal/seal"
 )
 
 // obtain gets the settings and with them the next credential. Errors are [*Failure], or that of ctx.
@@ -20,6 +22,9 @@ func (r *rotation) obtain(ctx context.Context) (Issued, Credential, error) {
 		r.entry.Revision = r.settings.Revision
 		return issued, credential, nil
 	}
+	if err := r.loadRedemption(ctx); err != nil {
+		return Issued{}, Credential{}, err
+	}
 	if r.answer == nil {
 		r.entry.Revision = r.settings.Revision
 		if err := r.request(ctx); err != nil {
@@ -28,7 +33,7 @@ func (r *rotation) obtain(ctx context.Context) (Issued, Credential, error) {
 	}
 	// An answer that was taken over is for the settings of its time, which may not be the present ones.
 	r.settings.Revision = r.entry.Revision
-	issued, err := r.s.p.Exchanger.Read(*r.answer, r.settings.OAuth2, Grant{})
+	issued, err := r.s.p.Exchanger.Read(*r.answer, r.settings.OAuth2, r.redeems.grant)
 	if err != nil {
 		return Issued{}, Credential{}, err
 	}
@@ -38,7 +43,24 @@ func (r *rotation) obtain(ctx context.Context) (Issued, Credential, error) {
 			Time: r.s.p.Now(), HTTPStatus: r.answer.HTTPStatus, Sent: true,
 		}
 	}
-	return issued, r.settings.bearer(issued), nil
+	return issued, r.credential(issued), nil
+}
+
+// credential is what a new generation consists of.
+func (r *rotation) credential(issued Issued) Credential {
+	credential := r.settings.bearer(issued)
+	if !r.settings.Kind.Redeems() {
+		credential.RefreshToken = seal.Secret{} // another one is not needed, so it is not kept
+		return credential
+	}
+	credential.Seed = r.redeems.seed
+	if credential.RefreshToken.IsZero() { // the server does not rotate it (RFC 6749 section 6)
+		credential.RefreshToken = r.redeems.grant.RefreshToken
+		if r.redeems.first && r.settings.Kind == KindRefreshToken {
+			credential.RefreshToken = r.settings.OAuth2.RefreshToken
+		}
+	}
+	return credential
 }
 
 // sameToken is how much longer a token must live than the one at hand to be a new one although its text is the same.
@@ -93,9 +115,12 @@ func (r *rotation) request(ctx context.Context) error {
 	sending, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	r.entry.SentTime = now
+	if err := r.beforeRequest(ctx, now); err != nil {
+		return err
+	}
 	sending, span := r.s.tracer.Start(sending, "token.refresh.request", trace.WithAttributes(attribute.String("freshet.grant", string(r.settings.Kind))))
 	defer span.End()
-	answer, err := r.s.p.Exchanger.Exchange(sending, r.settings.OAuth2, Grant{})
+	answer, err := r.s.p.Exchanger.Exchange(sending, r.settings.OAuth2, r.redeems.grant)
 	if err != nil {
 		recordError(span, err)
 		failed := ours(err, r.s.p.Now())

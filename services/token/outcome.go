@@ -101,6 +101,7 @@ func (r *rotation) commit(ctx context.Context, issued Issued, credential Credent
 			entry.HasLead, entry.Lead = true, former.ExpireTime.Sub(now)
 		}
 		rec.Token.renew(issued, &r.settings, fingerprint, traceparent, now)
+		r.granted(&rec.Token, &issued, now)
 		rec.Credential = &credential
 		rec.Journal = append(rec.Journal, entry)
 	})
@@ -156,6 +157,7 @@ func (r *rotation) push(ctx context.Context, stored, former *Token) {
 
 // fail records that the attempt failed, and tells the watchers what follows.
 func (r *rotation) fail(ctx context.Context, failure *Failure) error {
+	failure, untouched := r.judge(failure, r.s.p.Now())
 	failure.Message = clip(failure.Message, MaxMessage)
 	recordError(r.span, failure)
 	stored, err := r.persist(ctx, func(rec *Record) {
@@ -163,9 +165,19 @@ func (r *rotation) fail(ctx context.Context, failure *Failure) error {
 		entry.end(RotationFailed, failure.Time)
 		entry.FailureClass, entry.FailureMessage = failure.Class, failure.Message
 		entry.HTTPStatus = failure.HTTPStatus
+		if failure.Reason == ReasonRotationLost {
+			entry.State = RotationLost
+		}
+		if untouched {
+			rec.Token.RedeemedAt = r.redeems.prior
+		}
 		rec.Token.fail(failure, r.entry.Revision, r.s.p.Random)
+		r.withinGrace(&rec.Token, failure.Time)
 		rec.Journal = append(rec.Journal, entry)
 	})
+	if failure.Reason == ReasonRotationLost {
+		r.s.meters.lost(ctx)
+	}
 	r.s.meters.refreshed(ctx, r.entry.Trigger, failure.Class, outcomeFailed)
 	if err != nil {
 		return err

@@ -20,6 +20,7 @@ type rotation struct {
 	// answer is the stored answer of an attempt whose process died; nil when a request is to be made.
 	answer   *Answer
 	settings Settings
+	redeems  redemption
 	span     trace.Span
 }
 

@@ -28,9 +28,8 @@ const (
 // Static reports whether the credential is part of the settings, so that no request is made for it.
 func (k Kind) Static() bool { return k == KindAPIKey || k == KindBasic }
 
-// Repeatable reports whether a token request can be made again when its outcome is not known. It is what recovery goes by:
-// a grant that redeems a single-use refresh token is not.
-func (k Kind) Repeatable() bool { return true }
+// Redeems reports whether the grant redeems a refresh token or a code, which can be spent.
+func (k Kind) Redeems() bool { return k == KindRefreshToken || k == KindAuthorizationCode }
 
 // SettingsSource tells how to obtain a connection's credential. It is the connection service.
 type SettingsSource interface {

@@ -97,6 +97,13 @@ type Token struct {
 	RejectedGeneration int64
 	Rejections         int
 
+	// RedeemedAt is when the refresh token or code that RedeemedFingerprint names may have been redeemed for the first time without
+	// its answer being known; zero if none was.
+	RedeemedAt          time.Time
+	RedeemedFingerprint string
+	// GrantTime is when the grant behind the token began: when its first refresh token or code was redeemed.
+	GrantTime time.Time
+
 	Lease Lease
 }
 
@@ -182,6 +189,9 @@ type Credential struct {
 	AccessToken seal.Secret
 	// RefreshToken is empty for grants that do without.
 	RefreshToken seal.Secret
+	// Seed is the fingerprint of the refresh token or code in the settings that RefreshToken descends from. Settings with another one
+	// begin anew.
+	Seed string
 	// HTTP authenticates a request, with the connection's invocation parameters.
 	HTTP Fields
 }

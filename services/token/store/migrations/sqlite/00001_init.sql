@@ -43,6 +43,9 @@ CREATE TABLE tokens (
     lease_until         INTEGER NOT NULL,
     lease_rotation      TEXT NOT NULL,
     fence               INTEGER NOT NULL, -- grows with every claim
+    redeemed_at         INTEGER NOT NULL, -- when the refresh token of redeemed_fingerprint may have been redeemed first without an answer
+    redeemed_fingerprint TEXT NOT NULL,
+    grant_time          INTEGER NOT NULL, -- when the grant behind the token began
     PRIMARY KEY (project, connection, grant_id)
 );
 CREATE INDEX tokens_due ON tokens (due_at, project, connection, grant_id) WHERE due_at > 0;
