@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -51,7 +52,7 @@ func CheckSigning(text string, algorithm Algorithm) error {
 		return fmt.Errorf("does not fit the algorithm %s: with this key there are %s", algorithm, list(fitting))
 	}
 	if meant != "" && meant != algorithm {
-		return fmt.Errorf("is a JWK for %s only (its member alg), which is not the algorithm to sign with, %s", meant, algorithm)
+		return fmt.Errorf("is a JWK for another algorithm, by its member alg, than the one to sign with, %s; set signing_key.algorithm", algorithm)
 	}
 	return nil
 }
@@ -59,26 +60,27 @@ func CheckSigning(text string, algorithm Algorithm) error {
 // signing reads a private key, and what algorithm it says it is for.
 func signing(text string) (key crypto.Signer, meant Algorithm, err error) {
 	if !strings.HasPrefix(strings.TrimSpace(text), "{") {
-		if key, err = private(text); err == ErrNoKey { //nolint:errorlint // never wrapped
+		if key, err = private(text); errors.Is(err, ErrNoKey) {
 			err = ErrNoSigningKey
 		}
 		return key, "", err
 	}
 	var jwk jose.JSONWebKey
-	if err := jwk.UnmarshalJSON([]byte(text)); err != nil || !jwk.Valid() {
-		return nil, "", ErrNoSigningKey // the decoder's text may quote the key
-	}
-	if jwk.IsPublic() {
-		return nil, "", ErrPublic
-	}
-	if jwk.Use != "" && jwk.Use != "sig" {
-		return nil, "", fmt.Errorf("is a JWK that is not for signing (its member use is %q)", jwk.Use)
+	if jwk.UnmarshalJSON([]byte(text)) != nil { // whose error may quote the key
+		return nil, "", ErrNoSigningKey
 	}
 	key, ok := jwk.Key.(crypto.Signer)
-	if !ok {
+	switch {
+	case jwk.IsPublic():
+		return nil, "", ErrPublic
+	case !ok:
 		return nil, "", ErrUnsupported
+	case !jwk.Valid():
+		return nil, "", ErrNoSigningKey
+	case jwk.Use != "" && jwk.Use != "sig":
+		return nil, "", errors.New("is a JWK that is not for signing, by its member use")
 	}
-	return key, Algorithm(strings.ToUpper(jwk.Algorithm)), nil
+	return key, Algorithm(strings.ToUpper(jwk.Algorithm)), nil // "EdDSA" is EDDSA in the contract
 }
 
 // fit returns the algorithms that a key can sign with, the default first.

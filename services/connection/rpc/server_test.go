@@ -21,7 +21,7 @@ import (
 
 func TestCreateAndGet(t *testing.T) {
 	f := newFixture(t)
-	for id, sent := range map[string]*connectionv1.Connection{"crm": oauth2(), "key": apiKey(), "basic": basic()} {
+	for id, sent := range kinds(t) {
 		created := f.create(t, id, sent)
 		require.Equal(t, parent+"/connections/"+id, created.GetName())
 		require.Len(t, created.GetUid(), 26)
@@ -59,7 +59,7 @@ func TestSecretsAreWriteOnly(t *testing.T) {
 	}
 	ctx := t.Context()
 	keep(f.api.CreateConnection(ctx, &connectionv1.CreateConnectionRequest{Parent: parent, ConnectionId: "crm", Connection: oauth2(), ValidateOnly: true}))
-	for id, c := range map[string]*connectionv1.Connection{"crm": oauth2(), "key": apiKey(), "basic": basic()} {
+	for id, c := range kinds(t) {
 		keep(f.api.CreateConnection(ctx, &connectionv1.CreateConnectionRequest{Parent: parent, ConnectionId: id, Connection: c}))
 		name := parent + "/connections/" + id
 		keep(f.api.GetConnection(ctx, &connectionv1.GetConnectionRequest{Name: name}))
