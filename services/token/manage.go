@@ -131,9 +131,10 @@ type Trial struct {
 }
 
 // Try makes one token request with the given settings, says how it went and throws the token away. It stores nothing. Errors:
-// ErrUnsupported if no request is made for that kind of grant.
+// ErrUnsupported if no request is made for that kind of grant, or the request would redeem a refresh token or a code: a trial must not spend
+// what the connection lives on.
 func (s *Service) Try(ctx context.Context, settings Settings) (Trial, error) {
-	if settings.Kind.Static() {
+	if settings.Kind.Static() || settings.Kind.Redeems() {
 		return Trial{}, ErrUnsupported
 	}
 	start := s.p.Now()

@@ -16,6 +16,9 @@ func (r *rotation) obtain(ctx context.Context) (Issued, Credential, error) {
 	if err := r.loadSettings(ctx); err != nil {
 		return Issued{}, Credential{}, err
 	}
+	if r.answer != nil && r.entry.Kind != r.settings.Kind { // is read as what it was asked for
+		r.settings.Kind, r.settings.OAuth2.Grant = r.entry.Kind, r.entry.Kind
+	}
 	r.entry.Kind = r.settings.Kind
 	if r.settings.Kind.Static() {
 		issued, credential := r.settings.static(r.s.p.Now())
@@ -56,7 +59,7 @@ func (r *rotation) credential(issued Issued) Credential {
 	credential.Seed = r.redeems.seed
 	if credential.RefreshToken.IsZero() { // the server does not rotate it (RFC 6749 section 6)
 		credential.RefreshToken = r.redeems.grant.RefreshToken
-		if r.redeems.first && r.settings.Kind == KindRefreshToken {
+		if r.redeems.first && !r.redeems.former && r.settings.Kind == KindRefreshToken {
 			credential.RefreshToken = r.settings.OAuth2.RefreshToken
 		}
 	}
@@ -69,6 +72,9 @@ const sameToken = 2 * time.Second
 // sameAgain reports whether the server returned the valid token at hand, for no longer than it is valid anyway.
 func (r *rotation) sameAgain(issued Issued) bool {
 	t := &r.token
+	if r.settings.Kind.Redeems() && !issued.RefreshToken.IsZero() && issued.RefreshToken.Fingerprint() != r.redeems.fingerprint {
+		return false // the next refresh token came with it, which must be kept
+	}
 	return t.ValidAt(r.s.p.Now()) && t.Revision <= t.GenerationRevision && r.entry.Revision <= t.GenerationRevision &&
 		issued.AccessToken.Fingerprint() == t.Fingerprint && issued.ExpireTime.Sub(t.ExpireTime) < sameToken
 }
@@ -110,24 +116,24 @@ func ours(err error, now time.Time) error {
 
 // request makes the token request and stores its answer before anybody reads it.
 func (r *rotation) request(ctx context.Context) error {
-	now := r.s.p.Now()
-	timeout := r.s.requestTimeout(&r.token, now)
-	sending, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	r.entry.SentTime = now
-	if err := r.beforeRequest(ctx, now); err != nil {
+	r.entry.SentTime = r.s.p.Now()
+	if err := r.beforeRequest(ctx, r.entry.SentTime); err != nil {
 		return err
 	}
+	sending := ctx
+	if r.settings.Kind.Redeems() { // once it has left, its answer is waited for, even while the process is stopping
+		sending = context.WithoutCancel(ctx)
+	}
+	sending, cancel := context.WithTimeout(sending, r.s.requestTimeout(&r.token, r.s.p.Now()))
+	defer cancel()
 	sending, span := r.s.tracer.Start(sending, "token.refresh.request", trace.WithAttributes(attribute.String("freshet.grant", string(r.settings.Kind))))
 	defer span.End()
 	answer, err := r.s.p.Exchanger.Exchange(sending, r.settings.OAuth2, r.redeems.grant)
 	if err != nil {
 		recordError(span, err)
-		failed := ours(err, r.s.p.Now())
-		if failure, ok := errors.AsType[*Failure](failed); ok {
-			r.entry.RequestSent = failure.Sent
-		}
-		return failed
+		failure, ok := errors.AsType[*Failure](err)
+		r.entry.RequestSent = !ok || failure.Sent // without a word on it, it may have left
+		return ours(err, r.s.p.Now())
 	}
 	r.answer = &answer
 	r.entry.RequestSent, r.entry.HTTPStatus = true, answer.HTTPStatus

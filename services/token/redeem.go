@@ -1,7 +1,10 @@
 package token
 
 import (
+	"bytes"
 	"context"
+	"net/http"
+	"slices"
 	"time"
 
 	"github.com/freshet-io/freshet/services/internal/seal"
@@ -21,8 +24,8 @@ func (s *OAuth2) seed() seal.Secret {
 // redemption is what an attempt redeems.
 type redemption struct {
 	grant Grant
-	// first tells that it is the refresh token or code of the settings.
-	first bool
+	// first tells that it is the refresh token or code of the settings, former that these settings are no longer at hand.
+	first, former bool
 	// fingerprint names what is redeemed, seed the beginning it descends from.
 	fingerprint, seed string
 	// prior is the token's RedeemedAt before the attempt.
@@ -34,30 +37,46 @@ func (r *rotation) loadRedemption(ctx context.Context) error {
 	if !r.settings.Kind.Redeems() {
 		return nil
 	}
+	now := r.s.p.Now()
 	stored, err := r.s.p.Store.Get(ctx, r.key)
-	if err != nil {
-		return ours(err, r.s.p.Now())
+	switch {
+	case unavailable(err):
+		return &Failure{Class: ClassOurs, Reason: ReasonStoreUnavailable, Message: "the store is unavailable", Time: now}
+	case err != nil:
+		return ours(err, now)
 	}
-	if stored.CredentialLost {
+	seed := r.settings.OAuth2.seed().Fingerprint()
+	held := stored.Credential
+	switch {
+	case r.answer != nil:
+		r.redeems = r.redeemedThen(held, seed)
+	case held.Seed == seed && !held.RefreshToken.IsZero():
+		r.redeems = redemption{grant: Grant{RefreshToken: held.RefreshToken}, fingerprint: held.RefreshToken.Fingerprint(), seed: seed}
+	case !slices.Contains(r.token.SpentSeeds, seed):
+		r.redeems = redemption{first: true, fingerprint: seed, seed: seed}
+	case stored.CredentialLost:
 		return &Failure{
 			Class: ClassOurs, Reason: ReasonSecretUnreadable, Message: "the refresh token cannot be opened with the present master key",
-			Time: r.s.p.Now(),
+			Time: now,
 		}
-	}
-	seed := r.settings.OAuth2.seed()
-	r.redeems = redemption{first: true, seed: seed.Fingerprint(), fingerprint: seed.Fingerprint()}
-	if held := stored.Credential; held.Seed == r.redeems.seed && held.Seed != "" {
-		if held.RefreshToken.IsZero() {
-			return dead(r.s.p.Now(), "the authorization server gave no refresh token, and what the grant began with is spent")
-		}
-		r.redeems.first = false
-		r.redeems.grant = Grant{RefreshToken: held.RefreshToken}
-		r.redeems.fingerprint = held.RefreshToken.Fingerprint()
+	default:
+		return dead(now, "the refresh token or code in the settings was redeemed before, and no later refresh token is held; "+
+			"the end user must authorize again")
 	}
 	if r.redeems.fingerprint == r.token.RedeemedFingerprint {
 		r.redeems.prior = r.token.RedeemedAt
 	}
 	return nil
+}
+
+// redeemedThen is what the request redeemed whose stored answer was taken over. The settings may have changed since: then the answer
+// still belongs to the grant that it was asked for with, not to the one that begins with seed.
+func (r *rotation) redeemedThen(held Credential, seed string) redemption {
+	redeemed := r.entry.RefreshTokenFingerprint
+	if !held.RefreshToken.IsZero() && held.RefreshToken.Fingerprint() == redeemed {
+		return redemption{grant: Grant{RefreshToken: held.RefreshToken}, fingerprint: redeemed, seed: held.Seed}
+	}
+	return redemption{first: true, fingerprint: redeemed, seed: redeemed, former: redeemed != seed}
 }
 
 func dead(now time.Time, message string) *Failure {
@@ -87,13 +106,16 @@ func (r *rotation) mayRedeemUntil(first time.Time) (until time.Time, ok bool) {
 		if grace == 0 {
 			return time.Time{}, true
 		}
-		return first.Add(grace), true
+		return first.Add(grace - graceMargin(grace)), true
 	case Grace:
-		return first.Add(grace), true
+		return first.Add(grace - graceMargin(grace)), true
 	default:
 		return time.Time{}, false
 	}
 }
+
+// graceMargin is how long before the end of a grace period the last redemption may begin: it has to arrive in time.
+func graceMargin(grace time.Duration) time.Duration { return min(grace/4, 5*time.Second) }
 
 // spent reports whether the attempt would redeem what may be spent.
 func (r *rotation) spent(now time.Time) bool {
@@ -119,16 +141,45 @@ func (r *rotation) beforeRequest(ctx context.Context, now time.Time) error {
 	if redeemed.IsZero() {
 		redeemed = now
 	}
-	_, err := r.write(ctx, func(rec *Record) {
+	writing, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	_, err := r.write(writing, func(rec *Record) {
 		rec.Quiet = true
+		if !rec.Token.RedeemedAt.IsZero() && rec.Token.RedeemedFingerprint != r.redeems.fingerprint && r.recovery() != Reusable {
+			rec.Token.spend(rec.Token.RedeemedFingerprint) // of another grant; its answer never came
+		}
 		rec.Token.RedeemedAt, rec.Token.RedeemedFingerprint = redeemed, r.redeems.fingerprint
 		rec.Journal = append(rec.Journal, r.entry)
 	})
-	if err != nil {
-		r.entry.RequestSent = false
-		return ours(err, now)
+	later := r.s.p.Now()
+	switch {
+	case unavailable(err):
+		err = &Failure{
+			Class: ClassOurs, Reason: ReasonStoreUnavailable, Time: later,
+			Message: "the store is unavailable; the refresh token was not redeemed, because the next one might not be kept",
+		}
+	case err != nil:
+		err = ours(err, later)
+	case r.spent(later): // the write took long
+		err = lostRotation(later)
+	default:
+		return nil
 	}
-	return nil
+	r.entry.RequestSent = false
+	return err
+}
+
+// protected reports whether the attempt may have redeemed something: then its outcome is not given up while the process lives.
+func (r *rotation) protected() bool {
+	return r.entry.RequestSent && r.entry.RefreshTokenFingerprint != ""
+}
+
+// rescues reports whether another process declared this very attempt lost, which is still here and has its answer: what is known is better
+// than what was feared.
+func (r *rotation) rescues(stored *Token) bool {
+	return r.answer != nil && r.protected() && stored.Lease.Owner == "" && stored.ConnectionUID == r.token.ConnectionUID &&
+		stored.LastFailure != nil && stored.LastFailure.Reason == ReasonRotationLost &&
+		stored.RedeemedFingerprint == r.entry.RefreshTokenFingerprint
 }
 
 // lostRotation is the failure of a redemption whose answer nobody will ever know.
@@ -146,9 +197,9 @@ func (r *rotation) judge(failure *Failure, now time.Time) (judged *Failure, unto
 		return failure, false
 	}
 	switch {
-	case !failure.Sent:
+	case !r.entry.RequestSent:
 		return failure, true
-	case failure.Class == ClassAmbiguous:
+	case !r.refused(failure):
 		first := r.redeems.prior
 		if first.IsZero() {
 			first = r.entry.SentTime
@@ -160,7 +211,7 @@ func (r *rotation) judge(failure *Failure, now time.Time) (judged *Failure, unto
 			return lost, false
 		}
 		return failure, false
-	case failure.Class == ClassGrantDead && !r.redeems.prior.IsZero():
+	case failure.Class == ClassGrantDead && !r.redeems.prior.IsZero() && r.recovery() != Reusable:
 		// An earlier attempt may have redeemed it: then this is not the end user's doing.
 		lost := lostRotation(now)
 		lost.HTTPStatus = failure.HTTPStatus
@@ -170,37 +221,21 @@ func (r *rotation) judge(failure *Failure, now time.Time) (judged *Failure, unto
 	}
 }
 
-// horizon is when the grant behind a new generation ends: the earliest of what the server and the provider's behavior say.
-func (r *rotation) horizon(issued *Issued, begun, now time.Time) time.Time {
-	provider := r.settings.OAuth2.Provider
-	var end time.Time
-	consider := func(at time.Time) {
-		if end.IsZero() || at.Before(end) {
-			end = at
-		}
+// refused reports whether the answer says that nothing was redeemed: an error of RFC 6749 section 5.2 or another refusal of the request, and
+// the statuses by which a server or a proxy before it says that it did not process it. A gateway that timed out says no such thing, nor
+// does a page with a status of success.
+func (r *rotation) refused(failure *Failure) bool {
+	switch failure.Class {
+	case ClassAmbiguous, ClassOurs:
+		return false
+	case ClassThrottled:
+		return failure.HTTPStatus < http.StatusInternalServerError || failure.HTTPStatus == http.StatusServiceUnavailable
+	case ClassConfiguration:
+		page := r.answer != nil && bytes.HasPrefix(bytes.TrimSpace(r.answer.Body), []byte("<"))
+		return failure.HTTPStatus >= http.StatusMultipleChoices || !page
+	default:
+		return true
 	}
-	if !issued.RefreshExpireTime.IsZero() {
-		consider(issued.RefreshExpireTime)
-	} else if provider.IdleLifetime > 0 {
-		consider(now.Add(provider.IdleLifetime))
-	}
-	if provider.GrantLifetime > 0 {
-		consider(begun.Add(provider.GrantLifetime))
-	}
-	return end
-}
-
-// granted records what a new generation says of the grant behind it.
-func (r *rotation) granted(t *Token, issued *Issued, now time.Time) {
-	t.RedeemedAt, t.RedeemedFingerprint = time.Time{}, ""
-	if !r.settings.Kind.Redeems() {
-		t.GrantTime, t.GrantExpireTime = time.Time{}, time.Time{}
-		return
-	}
-	if r.redeems.first || t.GrantTime.IsZero() {
-		t.GrantTime = now
-	}
-	t.GrantExpireTime = r.horizon(issued, t.GrantTime, now)
 }
 
 // withinGrace brings the next attempt forward if it would come after the time in which the refresh token may be redeemed again.

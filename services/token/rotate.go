@@ -61,10 +61,15 @@ func (s *Service) rotate(ctx context.Context, key Key, a ask) error {
 	switch {
 	case errors.Is(context.Cause(ctx), errLeaseLost):
 		return errLeaseLost
-	case s.life.Err() != nil && r.answer == nil:
+	case s.life.Err() != nil && r.answer == nil && !r.protected():
 		return r.abandon(ctx)
-	case errors.As(err, &failure):
+	case errors.As(err, &failure) && r.keepsAnswer(failure):
+		s.attempts.Set(key, 0, s.p.Now().Add(s.p.LeaseTime/3))
+		return nil
+	case failure != nil:
 		return r.fail(ctx, failure)
+	case r.answer != nil: // that was taken over; the process is stopping again
+		return err
 	default:
 		return r.fail(ctx, &Failure{Class: ClassOurs, Reason: ReasonInternalFault, Message: "internal fault", Time: s.p.Now()})
 	}
@@ -126,6 +131,7 @@ func (r *rotation) claim(ctx context.Context, a ask) error {
 			trigger = TriggerRecovery
 		case resolveNone:
 		}
+		t.endSimulation(now)
 		r.lease(t, id, now)
 		r.entry = Rotation{
 			Key: r.key, ID: id, Generation: t.Generation + 1, State: RotationIntent, Trigger: trigger, Fence: t.Lease.Fence,
@@ -142,7 +148,7 @@ func (r *rotation) claim(ctx context.Context, a ask) error {
 	}
 	if t.Lease.Owner == "" { // its rotation was lost
 		r.s.meters.lost(ctx)
-		return errStopped
+		return errSettled
 	}
 	r.token = t
 	if apply {
@@ -165,7 +171,7 @@ func (s *Service) claimable(rec *Record, a ask, now time.Time) error {
 		return errStale
 	case t.Lease.Owner != "":
 		return nil // left open by a process that died: whatever was asked, that comes first
-	case t.Stopped:
+	case t.stoppedAt(now):
 		return errStopped
 	case a.scheduled && (t.AttemptAt.IsZero() || t.AttemptAt.After(now)):
 		return errNotDue
@@ -186,7 +192,7 @@ func (r *rotation) lose(rec *Record, now time.Time) {
 	rec.Journal = append(rec.Journal, lost)
 	t := &rec.Token
 	t.fail(&Failure{Class: ClassGrantDead, Reason: ReasonRotationLost, Message: lost.FailureMessage, Time: now, Sent: true},
-		0, r.s.p.Random)
+		lost.Revision, r.s.p.Random)
 }
 
 // adopt takes over an answer that a process stored before it died.
@@ -208,4 +214,10 @@ func (r *rotation) adopt(ctx context.Context) error {
 		return err
 	}
 	return errSettled
+}
+
+// keepsAnswer reports whether an answer that was taken over stays in the journal for later: something of ours is missing to read it.
+func (r *rotation) keepsAnswer(failure *Failure) bool {
+	return r.answer != nil && failure.Class == ClassOurs && !failure.Sent &&
+		failure.Reason != ReasonConnectionNotFound && failure.Reason != ReasonSecretUnreadable
 }

@@ -97,10 +97,15 @@ type Token struct {
 	RejectedGeneration int64
 	Rejections         int
 
+	// Simulation is the rehearsal of failures that goes on; zero if none does.
+	Simulation Simulation
+
 	// RedeemedAt is when the refresh token or code that RedeemedFingerprint names may have been redeemed for the first time without
 	// its answer being known; zero if none was.
 	RedeemedAt          time.Time
 	RedeemedFingerprint string
+	// SpentSeeds are fingerprints of the refresh tokens and codes of former and present settings that are used up, newest last.
+	SpentSeeds []string
 	// GrantTime is when the grant behind the token began: when its first refresh token or code was redeemed.
 	GrantTime time.Time
 
@@ -235,5 +240,6 @@ func (t *Token) Health(now time.Time) HealthStatus {
 func (t *Token) Clone() Token {
 	c := *t
 	c.Scopes = slices.Clone(t.Scopes)
+	c.SpentSeeds = slices.Clone(t.SpentSeeds)
 	return c
 }

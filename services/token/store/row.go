@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/freshet-io/freshet/services/internal/sqldb"
 	"github.com/freshet-io/freshet/services/token"
@@ -13,11 +14,12 @@ const tokenColumns = `project, connection, grant_id, connection_uid, revision, v
 	kind, token_type, scopes, issue_time, expire_time, expiry_source, grant_expire_time, fingerprint, traceparent,
 	state, state_reason, state_message, state_time, refresh_at, must_refresh_at, not_before, attempt_at, attempt_trigger, stopped,
 	due_at, failures, failure_class, failure_reason, failure_message, failure_time, success_time, rejected_generation,
-	rejections, lease_owner, lease_until, lease_rotation, fence, redeemed_at, grant_time, redeemed_fingerprint`
+	rejections, lease_owner, lease_until, lease_rotation, fence, redeemed_at, grant_time, redeemed_fingerprint,
+	spent_seeds`
 
 const insertToken = `INSERT INTO tokens (` + tokenColumns + `, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
 	$12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35,
-	$36, $37, $38, $39, $40, $41, $42, $43, $44) ON CONFLICT DO NOTHING`
+	$36, $37, $38, $39, $40, $41, $42, $43, $44, $45) ON CONFLICT DO NOTHING`
 
 // updateToken takes row.fields, then 1 and the sealed credential to replace it, or 0 to keep the stored one, then the
 // version that was read.
@@ -28,8 +30,9 @@ const updateToken = `UPDATE tokens SET connection_uid = $4, revision = $5, versi
 	attempt_trigger = $26, stopped = $27, due_at = $28, failures = $29, failure_class = $30, failure_reason = $31,
 	failure_message = $32, failure_time = $33, success_time = $34, rejected_generation = $35, rejections = $36,
 	lease_owner = $37, lease_until = $38, lease_rotation = $39, fence = $40, redeemed_at = $41,
-	grant_time = $42, redeemed_fingerprint = $43, sealed = CASE WHEN CAST($44 AS BIGINT) = 1 THEN $45 ELSE sealed END
-	WHERE project = $1 AND connection = $2 AND grant_id = $3 AND version = $46`
+	grant_time = $42, redeemed_fingerprint = $43, spent_seeds = $44,
+	sealed = CASE WHEN CAST($45 AS BIGINT) = 1 THEN $46 ELSE sealed END
+	WHERE project = $1 AND connection = $2 AND grant_id = $3 AND version = $47`
 
 // row is a row of the table tokens.
 type row struct {
@@ -50,7 +53,7 @@ type row struct {
 	leaseUntil                                                int64
 	leaseRotation                                             string
 	fence, redeemedAt, grantTime                              int64
-	redeemedFingerprint                                       string
+	redeemedFingerprint, spentSeeds                           string
 	sealed                                                    []byte
 }
 
@@ -62,7 +65,7 @@ func (r *row) fields() []any {
 		&r.traceparent, &r.state, &r.stateReason, &r.stateMessage, &r.stateTime, &r.refreshAt, &r.mustRefreshAt, &r.notBefore, &r.attemptAt,
 		&r.attemptTrigger, &r.stopped, &r.dueAt, &r.failures, &r.failureClass, &r.failureReason, &r.failureMessage,
 		&r.failureTime, &r.successTime, &r.rejectedGeneration, &r.rejections, &r.leaseOwner, &r.leaseUntil, &r.leaseRotation,
-		&r.fence, &r.redeemedAt, &r.grantTime, &r.redeemedFingerprint,
+		&r.fence, &r.redeemedAt, &r.grantTime, &r.redeemedFingerprint, &r.spentSeeds,
 	}
 }
 
@@ -95,6 +98,7 @@ func rowOf(t *token.Token) (row, error) {
 		rejectedGeneration: t.RejectedGeneration, rejections: int64(t.Rejections),
 		leaseOwner: t.Lease.Owner, leaseUntil: sqldb.Micros(t.Lease.Until), leaseRotation: t.Lease.Rotation, fence: t.Lease.Fence,
 		redeemedAt: sqldb.Micros(t.RedeemedAt), grantTime: sqldb.Micros(t.GrantTime), redeemedFingerprint: t.RedeemedFingerprint,
+		spentSeeds: strings.Join(t.SpentSeeds, " "),
 	}
 	if f := t.LastFailure; f != nil {
 		r.failureClass, r.failureReason, r.failureMessage = string(f.Class), string(f.Reason), f.Message
@@ -117,6 +121,9 @@ func (r *row) token() (token.Token, error) {
 		LastSuccess: sqldb.Time(r.successTime), RejectedGeneration: r.rejectedGeneration, Rejections: int(r.rejections),
 		Lease:      token.Lease{Owner: r.leaseOwner, Until: sqldb.Time(r.leaseUntil), Fence: r.fence, Rotation: r.leaseRotation},
 		RedeemedAt: sqldb.Time(r.redeemedAt), GrantTime: sqldb.Time(r.grantTime), RedeemedFingerprint: r.redeemedFingerprint,
+	}
+	if r.spentSeeds != "" {
+		t.SpentSeeds = strings.Fields(r.spentSeeds)
 	}
 	if r.failureClass != "" {
 		t.LastFailure = &token.Failure{

@@ -44,6 +44,7 @@ CREATE TABLE tokens (
     lease_rotation      TEXT NOT NULL,
     fence               INTEGER NOT NULL, -- grows with every claim
     redeemed_at         INTEGER NOT NULL, -- when the refresh token of redeemed_fingerprint may have been redeemed first without an answer
+    spent_seeds         TEXT NOT NULL, -- fingerprints of the settings' refresh tokens and codes that are used up, newest last
     redeemed_fingerprint TEXT NOT NULL,
     grant_time          INTEGER NOT NULL, -- when the grant behind the token began
     PRIMARY KEY (project, connection, grant_id)
