@@ -66,7 +66,7 @@ func (s *Service) Delete(ctx context.Context, key Key, connectionUID string) err
 	if err != nil || !deleted {
 		return err
 	}
-	s.enqueueAt(key, version, time.Time{}, time.Time{})
+	s.enqueueAt(key, version, time.Time{}, time.Time{}, time.Time{})
 	s.publishDeleted(key, version)
 	return nil
 }

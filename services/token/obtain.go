@@ -116,6 +116,9 @@ func ours(err error, now time.Time) error {
 
 // request makes the token request and stores its answer before anybody reads it.
 func (r *rotation) request(ctx context.Context) error {
+	if held := r.admit(r.s.p.Now()); held != nil {
+		return held
+	}
 	r.entry.SentTime = r.s.p.Now()
 	if err := r.beforeRequest(ctx, r.entry.SentTime); err != nil {
 		return err

@@ -122,6 +122,7 @@ func (r *rotation) commit(ctx context.Context, issued Issued, credential Credent
 		}
 		rec.Token.renew(issued, &r.settings, fingerprint, traceparent, now)
 		r.granted(&rec.Token, &issued, now)
+		rec.Token.warn(now) // by the push of this generation
 		rec.Credential = &credential
 		rec.Journal = append(rec.Journal, entry)
 	})

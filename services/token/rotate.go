@@ -86,7 +86,7 @@ func (s *Service) worthClaiming(ctx context.Context, key Key, a ask) (bool, erro
 		return false, err
 	}
 	now := s.p.Now()
-	if due := t.AttemptDue(); due.IsZero() || due.After(now) && t.Lease.Owner != s.owner {
+	if due := t.dueAttempt(s.tokens.Watched(key)); due.IsZero() || due.After(now) && t.Lease.Owner != s.owner {
 		s.enqueue(&t)
 		return false, errNotDue
 	}
@@ -112,6 +112,9 @@ func (r *rotation) claim(ctx context.Context, a ask) error {
 		trigger := a.trigger
 		if a.scheduled || a.trigger == TriggerMinTTL && !t.AttemptAt.IsZero() && !t.AttemptAt.After(now) {
 			trigger = t.AttemptTrigger
+		}
+		if trigger == "" { // it is refreshed because somebody watches it
+			trigger = TriggerSchedule
 		}
 		rec.Quiet = true
 		switch rec.Open.resolve() {
@@ -173,7 +176,8 @@ func (s *Service) claimable(rec *Record, a ask, now time.Time) error {
 		return nil // left open by a process that died: whatever was asked, that comes first
 	case t.stoppedAt(now):
 		return errStopped
-	case a.scheduled && (t.AttemptAt.IsZero() || t.AttemptAt.After(now)):
+	}
+	if due := t.dueAttempt(s.tokens.Watched(t.Key)); a.scheduled && (due.IsZero() || due.After(now)) {
 		return errNotDue
 	}
 	return nil

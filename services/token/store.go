@@ -80,8 +80,8 @@ type Notice struct {
 	Version int64
 	// Deleted means that the token is gone.
 	Deleted bool
-	// AttemptDue and ExpiryDue are those of the token.
-	AttemptDue, ExpiryDue time.Time
+	// AttemptDue, WatchedDue and ExpiryDue are those of the token.
+	AttemptDue, WatchedDue, ExpiryDue time.Time
 }
 
 // Answer is the raw answer to a token request, as the journal keeps it.

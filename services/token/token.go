@@ -97,6 +97,8 @@ type Token struct {
 	RejectedGeneration int64
 	Rejections         int
 
+	// Plan is what the settings of the generation say of when the next is obtained.
+	Plan Plan
 	// Simulation is the rehearsal of failures that goes on; zero if none does.
 	Simulation Simulation
 
@@ -162,21 +164,21 @@ func (t *Token) AttemptDue() time.Time {
 	return t.AttemptAt
 }
 
-// ExpiryDue is when the scheduler must announce the token's expiry; zero for never.
+// ExpiryDue is when the scheduler must announce the token's expiry, or that its grant ends soon; zero for never.
 func (t *Token) ExpiryDue() time.Time {
-	if t.State != StateAuthorized {
+	switch t.State {
+	case StateAuthorized:
+		return earliest(t.ExpireTime, t.GrantWarningDue())
+	case StateDeauthorized:
 		return time.Time{}
+	default:
+		return t.GrantWarningDue()
 	}
-	return t.ExpireTime
 }
 
 // DueAt is the earlier of AttemptDue and ExpiryDue; zero for never.
 func (t *Token) DueAt() time.Time {
-	attempt, expiry := t.AttemptDue(), t.ExpiryDue()
-	if attempt.IsZero() || (!expiry.IsZero() && expiry.Before(attempt)) {
-		return expiry
-	}
-	return attempt
+	return earliest(t.AttemptDue(), t.ExpiryDue())
 }
 
 // StatusRevision is the revision whose outcome the state is: that of the generation when AUTHORIZED, else the one that

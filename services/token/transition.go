@@ -22,6 +22,7 @@ func (t *Token) authorize(revision int64, now time.Time) {
 	t.Revision = revision
 	t.Stopped = false
 	t.Failures, t.LastFailure, t.NotBefore = 0, nil, time.Time{}
+	t.Simulation.Failed = false
 	t.AttemptAt, t.AttemptTrigger = now, TriggerAuthorize
 	if !t.ValidAt(now) {
 		t.setState(StateAuthorizing, ReasonNotReady, "the token is being obtained", now)
@@ -44,6 +45,7 @@ func (t *Token) forget() {
 	t.IssueTime, t.ExpireTime, t.ExpirySource = time.Time{}, time.Time{}, ""
 	t.RefreshAt, t.MustRefreshAt, t.AttemptAt, t.AttemptTrigger = time.Time{}, time.Time{}, time.Time{}, ""
 	t.NotBefore, t.GrantExpireTime, t.CredentialLost = time.Time{}, time.Time{}, false
+	t.Plan, t.Simulation = Plan{}, Simulation{}
 }
 
 // release ends the lease. The fence stays: whoever still works under it can no longer write.
@@ -57,26 +59,20 @@ func (t *Token) renew(issued Issued, settings *Settings, fingerprint, traceparen
 	t.TokenType, t.Scopes = issued.TokenType, issued.Scopes
 	t.IssueTime, t.ExpireTime, t.ExpirySource = issued.IssueTime, issued.ExpireTime, issued.ExpirySource
 	t.Fingerprint, t.Traceparent, t.CredentialLost = fingerprint, traceparent, false
-	t.NotBefore = time.Time{}
+	t.NotBefore, t.Plan = time.Time{}, settings.plan()
+	if t.Plan.NotBefore > 0 {
+		t.NotBefore = issued.IssueTime.Add(t.Plan.NotBefore)
+	}
 	t.Stopped, t.Failures, t.LastFailure, t.LastSuccess = false, 0, nil, now
+	t.Simulation.Failed = false
+	t.endSimulation(now)
 	t.setState(StateAuthorized, "", "", now)
-	t.plan(issued.IssueTime, settings.OAuth2.Policy.RefreshBefore, TriggerSchedule)
+	t.plan(issued.IssueTime, t.Plan.RefreshBefore, TriggerSchedule)
 	if t.Revision > t.GenerationRevision { // the settings changed while this one was being obtained
 		t.AttemptAt, t.AttemptTrigger = now, TriggerAuthorize
 	}
 	t.lapse(now)
 	t.release()
-}
-
-// plan sets when the generation is refreshed, as if it lived from start to ExpireTime.
-func (t *Token) plan(start time.Time, override time.Duration, trigger Trigger) {
-	if t.ExpireTime.IsZero() {
-		t.RefreshAt, t.MustRefreshAt = time.Time{}, time.Time{}
-		t.AttemptAt, t.AttemptTrigger = time.Time{}, ""
-		return
-	}
-	t.RefreshAt, t.MustRefreshAt = schedule.Plan(t.Key.Name(), t.Generation, start, t.ExpireTime, override)
-	t.AttemptAt, t.AttemptTrigger = t.RefreshAt, trigger
 }
 
 // lapse changes the state of a token whose time is over, and reports whether it was.
@@ -93,6 +89,8 @@ func (t *Token) lapse(now time.Time) bool {
 		if t.Stopped {
 			state = StateDeauthorized
 		}
+	case !t.Plan.ahead(): // nothing went wrong
+		state, message = StateAuthorizing, "the token expired; the next one is obtained when somebody asks for it"
 	}
 	t.setState(state, reason, message, at)
 	return true
@@ -102,6 +100,15 @@ func (t *Token) lapse(now time.Time) bool {
 // follows from its class.
 func (t *Token) fail(f *Failure, revision int64, random func() float64) {
 	t.release()
+	t.suffer(f, revision, random)
+	if f.Simulated {
+		t.failAsSimulated(f.Time)
+	} else {
+		t.Simulation.Failed = false
+	}
+}
+
+func (t *Token) suffer(f *Failure, revision int64, random func() float64) {
 	switch {
 	case revision != 0 && revision < t.Revision: // says nothing of the settings that are wanted now
 		t.AttemptAt, t.AttemptTrigger = f.Time, TriggerAuthorize

@@ -39,7 +39,21 @@ func (w *Watcher) Add(ctx context.Context, key Key) error {
 		return err
 	}
 	w.sub.Again(key, t.Version, &Update{Token: t, Snapshot: true})
+	w.s.revive(&t)
 	return nil
+}
+
+// revive lets a token that is not refreshed while nobody watches or asks begin again, now that somebody does.
+func (s *Service) revive(t *Token) {
+	switch now := s.p.Now(); {
+	case t.Plan.ahead():
+	case t.Plan.Mode == WhileWatched:
+		s.enqueue(t)
+	case !t.ValidAt(now) && !t.stoppedAt(now) && t.LastFailure == nil && t.Lease.Owner == "" && !t.NotBefore.After(now):
+		if _, err := s.begin(t.Key, ask{trigger: TriggerMinTTL, fence: t.Lease.Fence}); err != nil {
+			s.p.Logger.Info("token not obtained for a watcher", "token", t.Key.Name(), "error", err)
+		}
+	}
 }
 
 // Remove ends the watching of a token.

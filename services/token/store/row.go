@@ -15,11 +15,11 @@ const tokenColumns = `project, connection, grant_id, connection_uid, revision, v
 	state, state_reason, state_message, state_time, refresh_at, must_refresh_at, not_before, attempt_at, attempt_trigger, stopped,
 	due_at, failures, failure_class, failure_reason, failure_message, failure_time, success_time, rejected_generation,
 	rejections, lease_owner, lease_until, lease_rotation, fence, redeemed_at, grant_time, redeemed_fingerprint,
-	spent_seeds`
+	spent_seeds, plan, simulated_class, simulated_until, simulated_failure`
 
 const insertToken = `INSERT INTO tokens (` + tokenColumns + `, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
 	$12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35,
-	$36, $37, $38, $39, $40, $41, $42, $43, $44, $45) ON CONFLICT DO NOTHING`
+	$36, $37, $38, $39, $40, $41, $42, $43, $44, $45, $46, $47, $48, $49) ON CONFLICT DO NOTHING`
 
 // updateToken takes row.fields, then 1 and the sealed credential to replace it, or 0 to keep the stored one, then the
 // version that was read.
@@ -31,8 +31,9 @@ const updateToken = `UPDATE tokens SET connection_uid = $4, revision = $5, versi
 	failure_message = $32, failure_time = $33, success_time = $34, rejected_generation = $35, rejections = $36,
 	lease_owner = $37, lease_until = $38, lease_rotation = $39, fence = $40, redeemed_at = $41,
 	grant_time = $42, redeemed_fingerprint = $43, spent_seeds = $44,
-	sealed = CASE WHEN CAST($45 AS BIGINT) = 1 THEN $46 ELSE sealed END
-	WHERE project = $1 AND connection = $2 AND grant_id = $3 AND version = $47`
+	plan = $45, simulated_class = $46, simulated_until = $47, simulated_failure = $48,
+	sealed = CASE WHEN CAST($49 AS BIGINT) = 1 THEN $50 ELSE sealed END
+	WHERE project = $1 AND connection = $2 AND grant_id = $3 AND version = $51`
 
 // row is a row of the table tokens.
 type row struct {
@@ -54,6 +55,8 @@ type row struct {
 	leaseRotation                                             string
 	fence, redeemedAt, grantTime                              int64
 	redeemedFingerprint, spentSeeds                           string
+	plan, simulatedClass                                      string
+	simulatedUntil, simulatedFailure                          int64
 	sealed                                                    []byte
 }
 
@@ -66,6 +69,7 @@ func (r *row) fields() []any {
 		&r.attemptTrigger, &r.stopped, &r.dueAt, &r.failures, &r.failureClass, &r.failureReason, &r.failureMessage,
 		&r.failureTime, &r.successTime, &r.rejectedGeneration, &r.rejections, &r.leaseOwner, &r.leaseUntil, &r.leaseRotation,
 		&r.fence, &r.redeemedAt, &r.grantTime, &r.redeemedFingerprint, &r.spentSeeds,
+		&r.plan, &r.simulatedClass, &r.simulatedUntil, &r.simulatedFailure,
 	}
 }
 
@@ -85,6 +89,10 @@ func rowOf(t *token.Token) (row, error) {
 	if err != nil {
 		return row{}, fmt.Errorf("token store: encode scopes: %w", err)
 	}
+	plan, err := json.Marshal(t.Plan)
+	if err != nil {
+		return row{}, fmt.Errorf("token store: encode plan: %w", err)
+	}
 	r := row{
 		project: t.Key.Project, connection: t.Key.Connection, grant: t.Key.Grant, uid: t.ConnectionUID,
 		revision: t.Revision, version: t.Version, generation: t.Generation, generationRevision: t.GenerationRevision,
@@ -99,6 +107,8 @@ func rowOf(t *token.Token) (row, error) {
 		leaseOwner: t.Lease.Owner, leaseUntil: sqldb.Micros(t.Lease.Until), leaseRotation: t.Lease.Rotation, fence: t.Lease.Fence,
 		redeemedAt: sqldb.Micros(t.RedeemedAt), grantTime: sqldb.Micros(t.GrantTime), redeemedFingerprint: t.RedeemedFingerprint,
 		spentSeeds: strings.Join(t.SpentSeeds, " "),
+		plan:       string(plan), simulatedClass: string(t.Simulation.Class), simulatedUntil: sqldb.Micros(t.Simulation.Until),
+		simulatedFailure: flag(t.Simulation.Failed),
 	}
 	if f := t.LastFailure; f != nil {
 		r.failureClass, r.failureReason, r.failureMessage = string(f.Class), string(f.Reason), f.Message
@@ -122,6 +132,9 @@ func (r *row) token() (token.Token, error) {
 		Lease:      token.Lease{Owner: r.leaseOwner, Until: sqldb.Time(r.leaseUntil), Fence: r.fence, Rotation: r.leaseRotation},
 		RedeemedAt: sqldb.Time(r.redeemedAt), GrantTime: sqldb.Time(r.grantTime), RedeemedFingerprint: r.redeemedFingerprint,
 	}
+	t.Simulation = token.Simulation{
+		Class: token.Class(r.simulatedClass), Until: sqldb.Time(r.simulatedUntil), Failed: r.simulatedFailure == 1,
+	}
 	if r.spentSeeds != "" {
 		t.SpentSeeds = strings.Fields(r.spentSeeds)
 	}
@@ -130,6 +143,9 @@ func (r *row) token() (token.Token, error) {
 			Class: token.Class(r.failureClass), Reason: token.Reason(r.failureReason), Message: r.failureMessage,
 			Time: sqldb.Time(r.failureTime),
 		}
+	}
+	if err := json.Unmarshal([]byte(r.plan), &t.Plan); err != nil {
+		return token.Token{}, fmt.Errorf("token store: plan of %s: %w", t.Key.Name(), err)
 	}
 	if err := json.Unmarshal([]byte(r.scopes), &t.Scopes); err != nil {
 		return token.Token{}, fmt.Errorf("token store: scopes of %s: %w", t.Key.Name(), err)
