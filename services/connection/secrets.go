@@ -101,7 +101,8 @@ func (s Settings) KeepingSecrets(stored Settings, removed ...string) Settings {
 	newCode := !s.OAuth2.Code.Code.IsZero() && !s.OAuth2.Code.Code.Equal(stored.OAuth2.Code.Code)
 	oldFields := stored.secretFields()
 	for i, f := range s.secretFields() {
-		if f.used && !(f.optional && slices.Contains(removed, f.field)) && !(newCode && f.value == &s.OAuth2.Code.CodeVerifier) {
+		gone := f.optional && slices.Contains(removed, f.field) || newCode && f.value == &s.OAuth2.Code.CodeVerifier
+		if f.used && !gone {
 			keep(f.value, *oldFields[i].value)
 		}
 	}

@@ -3,6 +3,7 @@ package connection
 import (
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 )
@@ -11,15 +12,19 @@ import (
 func (d Dialect) check() []Violation {
 	const field = "oauth2.dialect"
 	var v []Violation
-	if d.Method == "GET" && d.Encoding == "JSON" {
+	if d.Method == http.MethodGet && d.Encoding == "JSON" {
 		v = append(v, Violation{field + ".encoding", "must be FORM with the method GET, whose fields are query parameters"})
 	}
 	if hasControl(d.ScopeSeparator) {
 		v = append(v, Violation{field + ".scope_separator", "must be no control character"})
 	}
 	for _, path := range []struct{ name, value string }{
-		{"access_token_path", d.AccessTokenPath}, {"refresh_token_path", d.RefreshTokenPath}, {"expires_in_path", d.ExpiresInPath},
-		{"expires_at_path", d.ExpiresAtPath}, {"scope_path", d.ScopePath}, {"refresh_token_expires_in_path", d.RefreshExpiresInPath},
+		{"access_token_path", d.AccessTokenPath},
+		{"refresh_token_path", d.RefreshTokenPath},
+		{"expires_in_path", d.ExpiresInPath},
+		{"expires_at_path", d.ExpiresAtPath},
+		{"scope_path", d.ScopePath},
+		{"refresh_token_expires_in_path", d.RefreshExpiresInPath},
 		{"error_path", d.ErrorPath},
 	} {
 		if path.value != "" && (hasControl(path.value) || slices.Contains(strings.Split(path.value, "."), "")) {
