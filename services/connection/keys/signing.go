@@ -34,8 +34,8 @@ const (
 // minRSABits is what RFC 7518 sections 3.3 and 3.5 require.
 const minRSABits = 2048
 
-// CheckSigning says what is wrong with a key that is to sign with an algorithm; with the empty one, the first that fits the key is meant.
-// Errors continue a sentence that begins with the field's name.
+// CheckSigning says what is wrong with a key that is to sign with an algorithm; with the empty one, that of a JWK, or else the first that
+// fits the key, is meant. Errors continue a sentence that begins with the field's name.
 func CheckSigning(text string, algorithm Algorithm) error {
 	key, meant, err := signing(text)
 	if err != nil {
@@ -45,16 +45,14 @@ func CheckSigning(text string, algorithm Algorithm) error {
 	if err != nil {
 		return err
 	}
-	if algorithm == "" {
-		algorithm = fitting[0]
-	}
-	if !slices.Contains(fitting, algorithm) {
+	switch {
+	case algorithm != "" && !slices.Contains(fitting, algorithm):
 		return fmt.Errorf("does not fit the algorithm %s: with this key there are %s", algorithm, list(fitting))
+	case algorithm == "" && meant != "" && !slices.Contains(fitting, meant):
+		return fmt.Errorf("does not fit the algorithm that the JWK names in its member alg: with this key there are %s", list(fitting))
+	default:
+		return nil
 	}
-	if meant != "" && meant != algorithm {
-		return fmt.Errorf("is a JWK for another algorithm, by its member alg, than the one to sign with, %s; set signing_key.algorithm", algorithm)
-	}
-	return nil
 }
 
 // signing reads a private key, and what algorithm it says it is for.
@@ -80,7 +78,10 @@ func signing(text string) (key crypto.Signer, meant Algorithm, err error) {
 	case jwk.Use != "" && jwk.Use != "sig":
 		return nil, "", errors.New("is a JWK that is not for signing, by its member use")
 	}
-	return key, Algorithm(strings.ToUpper(jwk.Algorithm)), nil // "EdDSA" is EDDSA in the contract
+	if jwk.Algorithm == string(jose.EdDSA) {
+		return key, EdDSA, nil // the contract spells it in upper case
+	}
+	return key, Algorithm(jwk.Algorithm), nil
 }
 
 // fit returns the algorithms that a key can sign with, the default first.
