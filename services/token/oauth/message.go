@@ -40,7 +40,7 @@ func message(answer token.Answer, d *document, secrets []string) string {
 	case d.shape == shapeOther:
 		return status + " with a body that is neither JSON nor a form"
 	default:
-		return status + " without a usable " + orDefault(d.dialect.AccessTokenPath, "access_token")
+		return status + " without a usable " + shorten(clean(orDefault(d.dialect.AccessTokenPath, "access_token"), secrets), maxCode)
 	}
 }
 
