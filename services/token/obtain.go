@@ -92,6 +92,10 @@ func (r *rotation) loadSettings(ctx context.Context) error {
 		// Another connection of the same name: its AuthorizeToken is on the way and makes this attempt pointless.
 		err = &Failure{Class: ClassOurs, Reason: ReasonConnectionNotFound, Message: "the connection was deleted and created anew"}
 	}
+	if err == nil && settings.Revision < r.token.Revision {
+		// A token of these would be replaced at once by another of these, and so on.
+		err = &Failure{Class: ClassOurs, Reason: ReasonServiceUnavailable, Message: "the settings at hand are older than those that were authorized"}
+	}
 	if err != nil {
 		recordError(span, err)
 		return ours(err, r.s.p.Now())
