@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	errorsv1 "github.com/freshet-io/freshet/gen/freshet/errors/v1"
 	tokenv1 "github.com/freshet-io/freshet/gen/freshet/token/v1"
 )
 
@@ -67,6 +68,30 @@ func (s *Source) atLeast(ctx context.Context, minTTL time.Duration) (*tokenv1.To
 		case <-ctx.Done():
 			return nil, fmt.Errorf("%w: %w", err, context.Cause(ctx))
 		}
+	}
+}
+
+// forRequest returns the token to send a request with: from memory, or, if it is
+// one that is refreshed only when somebody asks and has expired, by asking.
+func (s *Source) forRequest(ctx context.Context) (*tokenv1.Token, error) {
+	token, err := s.usable()
+	if err == nil || s.final(err) || !onDemand(token) {
+		return token, err
+	}
+	return s.atLeast(ctx, 0)
+}
+
+// onDemand reports whether the token's successor is obtained when somebody asks
+// for it: no refresh is planned ahead of its expiry.
+func onDemand(token *tokenv1.Token) bool {
+	switch token.GetState() {
+	case tokenv1.Token_AUTHORIZED:
+		next, expire := token.GetNextRefreshTime(), token.GetExpireTime()
+		return expire != nil && (next == nil || next.AsTime().After(expire.AsTime()))
+	case tokenv1.Token_AUTHORIZING:
+		return token.GetStateReason() == errorsv1.Reason_TOKEN_EXPIRED
+	default:
+		return false
 	}
 }
 

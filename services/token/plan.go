@@ -90,6 +90,9 @@ func (t *Token) dueAttempt(watched bool) time.Time {
 	return earliest(due, t.WatchedDue())
 }
 
+// NextAttempt is when the next generation is asked for, to somebody who watches the token; zero if that is not planned.
+func (t *Token) NextAttempt() time.Time { return earliest(t.AttemptAt, t.WatchedDue()) }
+
 // earliest returns the earlier of two times of which zero means never.
 func earliest(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {

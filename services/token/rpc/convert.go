@@ -24,7 +24,7 @@ func tokenProto(t *token.Token, now time.Time) *tokenv1.Token {
 		IssueTime:       timestamp(t.IssueTime),
 		ExpireTime:      timestamp(t.ExpireTime),
 		ExpirySource:    tokenv1.Token_ExpirySource(tokenv1.Token_ExpirySource_value[string(t.ExpirySource)]),
-		NextRefreshTime: timestamp(t.AttemptAt),
+		NextRefreshTime: timestamp(t.NextAttempt()),
 		GrantExpireTime: timestamp(t.GrantExpireTime),
 		RefreshHealth:   health(t, now),
 		Credential:      credential(t.Credential.HTTP),
@@ -46,6 +46,7 @@ func health(t *token.Token, now time.Time) *tokenv1.RefreshHealth {
 		Status:              tokenv1.RefreshHealth_Status(tokenv1.RefreshHealth_Status_value[string(t.Health(now))]),
 		ConsecutiveFailures: int32(min(t.Failures, 1<<30)),
 		LastSuccessTime:     timestamp(t.LastSuccess),
+		GrantExpiring:       t.GrantExpiring(now),
 	}
 	if f := t.LastFailure; f != nil {
 		h.LastFailureTime = timestamp(f.Time)

@@ -1850,7 +1850,7 @@ type RefreshPolicy struct {
 	// Revokes a superseded access token once every watcher acknowledged its successor, or it has expired. Needs
 	// `provider_behavior.revocation_endpoint`.
 	RevokeSuperseded bool `protobuf:"varint,5,opt,name=revoke_superseded,json=revokeSuperseded,proto3" json:"revoke_superseded,omitempty"`
-	// How long before the end of the grant its watchers and the bus are warned. Default 14 days.
+	// How long before the end of the grant its watchers are warned, by `refresh_health.grant_expiring` of the token. Default 14 days.
 	GrantWarning  *durationpb.Duration `protobuf:"bytes,6,opt,name=grant_warning,json=grantWarning,proto3" json:"grant_warning,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

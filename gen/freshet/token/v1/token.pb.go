@@ -108,7 +108,8 @@ type Token_State int32
 const (
 	// Not set; never returned.
 	Token_STATE_UNSPECIFIED Token_State = 0
-	// The first generation is being obtained; there is no access token yet.
+	// There is no access token yet: the first generation is being obtained. Or there is none at the moment, with reason TOKEN_EXPIRED: the
+	// connection's refresh policy obtains the next one when somebody asks for it or begins to watch.
 	Token_AUTHORIZING Token_State = 1
 	// The access token is valid and kept fresh.
 	Token_AUTHORIZED Token_State = 2
@@ -453,7 +454,7 @@ type Token struct {
 	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
 	// Where `expire_time` comes from.
 	ExpirySource Token_ExpirySource `protobuf:"varint,11,opt,name=expiry_source,json=expirySource,proto3,enum=freshet.token.v1.Token_ExpirySource" json:"expiry_source,omitempty"`
-	// When the next generation will be asked for.
+	// When the next generation will be asked for. Unset: not before somebody asks.
 	NextRefreshTime *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=next_refresh_time,json=nextRefreshTime,proto3" json:"next_refresh_time,omitempty"`
 	// When the grant behind it ends, after which the end user must authorize again. Unset: not known, or never.
 	GrantExpireTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=grant_expire_time,json=grantExpireTime,proto3" json:"grant_expire_time,omitempty"`
@@ -765,8 +766,11 @@ type RefreshHealth struct {
 	LastFailureMessage string `protobuf:"bytes,6,opt,name=last_failure_message,json=lastFailureMessage,proto3" json:"last_failure_message,omitempty"`
 	// When the next attempt is made, after a failure.
 	NextAttemptTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=next_attempt_time,json=nextAttemptTime,proto3" json:"next_attempt_time,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// The grant behind the token ends within the refresh policy's `grant_warning`: the end user should authorize again before
+	// `grant_expire_time`.
+	GrantExpiring bool `protobuf:"varint,8,opt,name=grant_expiring,json=grantExpiring,proto3" json:"grant_expiring,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RefreshHealth) Reset() {
@@ -846,6 +850,13 @@ func (x *RefreshHealth) GetNextAttemptTime() *timestamppb.Timestamp {
 		return x.NextAttemptTime
 	}
 	return nil
+}
+
+func (x *RefreshHealth) GetGrantExpiring() bool {
+	if x != nil {
+		return x.GrantExpiring
+	}
+	return false
 }
 
 // Rotation is one attempt to get the next generation of a token.
@@ -1039,7 +1050,7 @@ const file_freshet_token_v1_token_proto_rawDesc = "" +
 	"\x04body\x18\x03 \x03(\v2%.freshet.token.v1.HttpCredentialFieldR\x04body\"B\n" +
 	"\x13HttpCredentialField\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x19\n" +
-	"\x05value\x18\x02 \x01(\tB\x03\x80\x01\x01R\x05value\"\xa4\x04\n" +
+	"\x05value\x18\x02 \x01(\tB\x03\x80\x01\x01R\x05value\"\xcb\x04\n" +
 	"\rRefreshHealth\x12>\n" +
 	"\x06status\x18\x01 \x01(\x0e2&.freshet.token.v1.RefreshHealth.StatusR\x06status\x121\n" +
 	"\x14consecutive_failures\x18\x02 \x01(\x05R\x13consecutiveFailures\x12F\n" +
@@ -1047,7 +1058,8 @@ const file_freshet_token_v1_token_proto_rawDesc = "" +
 	"\x11last_failure_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x0flastFailureTime\x12L\n" +
 	"\x12last_failure_class\x18\x05 \x01(\x0e2\x1e.freshet.token.v1.FailureClassR\x10lastFailureClass\x120\n" +
 	"\x14last_failure_message\x18\x06 \x01(\tR\x12lastFailureMessage\x12F\n" +
-	"\x11next_attempt_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x0fnextAttemptTime\"H\n" +
+	"\x11next_attempt_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x0fnextAttemptTime\x12%\n" +
+	"\x0egrant_expiring\x18\b \x01(\bR\rgrantExpiring\"H\n" +
 	"\x06Status\x12\x16\n" +
 	"\x12STATUS_UNSPECIFIED\x10\x00\x12\v\n" +
 	"\aHEALTHY\x10\x01\x12\f\n" +
