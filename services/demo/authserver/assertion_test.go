@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -35,9 +36,7 @@ func keyed(t *testing.T) (*authserver.Server, func(change map[string]any) string
 		claims := map[string]any{
 			"iss": "keyed", "sub": "keyed", "aud": tokenURL, "iat": now.Unix(), "exp": now.Add(time.Minute).Unix(), "jti": rand.Text(),
 		}
-		for name, value := range change {
-			claims[name] = value
-		}
+		maps.Copy(claims, change)
 		payload, err := json.Marshal(claims)
 		require.NoError(t, err)
 		signed, err := signer.Sign(payload)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -133,7 +132,7 @@ func TestNoErrorHasASecret(t *testing.T) {
 					require.Error(t, err, name)
 					texts := fmt.Sprintf("%v %+v %#v %v", err, err, err, answer)
 					var failure *token.Failure
-					require.True(t, errors.As(err, &failure))
+					require.ErrorAs(t, err, &failure)
 					texts += fmt.Sprintf("%+v %v", *failure, revoked)
 					requireNoSecrets(t, texts, secrets...)
 				}

@@ -3,7 +3,6 @@ package oauth
 import (
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"math"
 	"net/http"
 	"strings"
@@ -55,7 +54,7 @@ func FuzzRead(f *testing.F) {
 			return
 		}
 		var failure *token.Failure
-		require.True(t, errors.As(err, &failure))
+		require.ErrorAs(t, err, &failure)
 		require.NotEmpty(t, failure.Class)
 		require.Equal(t, string(failure.Class), string(failure.Reason))
 		require.GreaterOrEqual(t, failure.RetryAfter, time.Duration(0))
@@ -123,7 +122,7 @@ func FuzzLookup(f *testing.F) {
 			return
 		}
 		var at any = map[string]any(members)
-		for _, name := range strings.Split(path, ".") {
+		for name := range strings.SplitSeq(path, ".") {
 			object, _ := at.(map[string]any)
 			at = object[name]
 		}

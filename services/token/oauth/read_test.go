@@ -102,8 +102,11 @@ func TestDocuments(t *testing.T) {
 		dialect token.Dialect
 		want    token.Issued // of it AccessToken, RefreshToken, TokenType, Scopes
 	}{
-		"as it should be": {answered(200, json, `{"access_token":"at","token_type":"Bearer","scope":"a b","refresh_token":"rt"}`), token.Dialect{},
-			token.Issued{RefreshToken: seal.NewSecret("rt"), TokenType: "Bearer", Scopes: []string{"a", "b"}}},
+		"as it should be": {
+			answered(200, json, `{"access_token":"at","token_type":"Bearer","scope":"a b","refresh_token":"rt"}`),
+			token.Dialect{},
+			token.Issued{RefreshToken: seal.NewSecret("rt"), TokenType: "Bearer", Scopes: []string{"a", "b"}},
+		},
 		"201":                   {answered(201, json, `{"access_token":"at"}`), token.Dialect{}, token.Issued{}},
 		"lower-case type":       {answered(200, json, `{"access_token":"at","token_type":"bearer"}`), token.Dialect{}, token.Issued{}},
 		"upper-case type":       {answered(200, json, `{"access_token":"at","token_type":"BEARER"}`), token.Dialect{}, token.Issued{}},
@@ -112,8 +115,11 @@ func TestDocuments(t *testing.T) {
 		"a type that is none":   {answered(200, json, `{"access_token":"at","token_type":"not a scheme"}`), token.Dialect{}, token.Issued{}},
 		"a type that is a list": {answered(200, json, `{"access_token":"at","token_type":["Bearer"]}`), token.Dialect{}, token.Issued{}},
 		"another type":          {answered(200, json, `{"access_token":"at","token_type":"MAC"}`), token.Dialect{}, token.Issued{TokenType: "MAC"}},
-		"form": {answered(200, "application/x-www-form-urlencoded", "access_token=at&scope=a+b&refresh_token=rt"), token.Dialect{},
-			token.Issued{RefreshToken: seal.NewSecret("rt"), Scopes: []string{"a", "b"}}},
+		"form": {
+			answered(200, "application/x-www-form-urlencoded", "access_token=at&scope=a+b&refresh_token=rt"),
+			token.Dialect{},
+			token.Issued{RefreshToken: seal.NewSecret("rt"), Scopes: []string{"a", "b"}},
+		},
 		"form said to be JSON":  {answered(200, json, "access_token=at&token_type=bearer"), token.Dialect{}, token.Issued{}},
 		"form said to be HTML":  {answered(200, "text/html", "access_token=at&token_type=bearer"), token.Dialect{}, token.Issued{}},
 		"form of another name":  {answered(200, "", "token=at"), token.Dialect{AccessTokenPath: "token"}, token.Issued{}},
@@ -130,13 +136,17 @@ func TestDocuments(t *testing.T) {
 		"scopes are no scopes":  {answered(200, json, `{"access_token":"at","scope":{"a":true}}`), token.Dialect{}, token.Issued{}},
 		"scopes by another":     {answered(200, json, `{"access_token":"at","scope":"a|b"}`), token.Dialect{ScopeSeparator: "|"}, token.Issued{Scopes: []string{"a", "b"}}},
 		"refresh token is null": {answered(200, json, `{"access_token":"at","refresh_token":null}`), token.Dialect{}, token.Issued{}},
-		"nested": {answered(200, json, `{"data":{"access_token":"at","token_type":"MAC","refresh":{"token":"rt"},"scopes":["a"]}}`),
+		"nested": {
+			answered(200, json, `{"data":{"access_token":"at","token_type":"MAC","refresh":{"token":"rt"},"scopes":["a"]}}`),
 			token.Dialect{AccessTokenPath: "data.access_token", RefreshTokenPath: "data.refresh.token", ScopePath: "data.scopes"},
-			token.Issued{RefreshToken: seal.NewSecret("rt"), TokenType: "MAC", Scopes: []string{"a"}}},
+			token.Issued{RefreshToken: seal.NewSecret("rt"), TokenType: "MAC", Scopes: []string{"a"}},
+		},
 		"dots in the name": {answered(200, json, `{"oauth.token":"at","oauth":{"token":"no"}}`), token.Dialect{AccessTokenPath: "oauth.token"}, token.Issued{}},
-		"two tokens": {answered(200, json, `{"ok":true,"access_token":"bot","authed_user":{"access_token":"at","refresh_token":"rt"}}`),
+		"two tokens": {
+			answered(200, json, `{"ok":true,"access_token":"bot","authed_user":{"access_token":"at","refresh_token":"rt"}}`),
 			token.Dialect{AccessTokenPath: "authed_user.access_token", RefreshTokenPath: "authed_user.refresh_token"},
-			token.Issued{RefreshToken: seal.NewSecret("rt")}},
+			token.Issued{RefreshToken: seal.NewSecret("rt")},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			issued, err := client.Read(tc.answer, token.OAuth2{Scopes: []string{"asked"}, Dialect: tc.dialect}, token.Grant{})
