@@ -55,6 +55,8 @@ func TestFailureClasses(t *testing.T) {
 		"unknown code":              {oauthError(400, "e-17"), token.Dialect{}, token.ClassConfiguration, "e-17"},
 		"unknown code, 200":         {oauthError(200, "e-17"), token.Dialect{}, token.ClassConfiguration, "e-17"},
 		"numeric code":              {answered(200, json, `{"error":40029,"message":"bad code"}`), token.Dialect{}, token.ClassConfiguration, "40029 (bad code)"},
+		"error is an object":        {answered(400, json, `{"error":{"code":"invalid_grant","message":"it is over"}}`), token.Dialect{}, token.ClassGrantDead, "invalid_grant (it is over)"},
+		"error is an object, 200":   {answered(200, json, `{"error":{"code":403,"status":"DENIED"}}`), token.Dialect{}, token.ClassConfiguration, "403"},
 		"404":                       {answered(404, "text/html", "<html>"), token.Dialect{}, token.ClassConfiguration, "token endpoint?"},
 		"405":                       {answered(405, "", ""), token.Dialect{}, token.ClassConfiguration, "405"},
 		"HTML":                      {answered(200, "text/html", "<!doctype html>"), token.Dialect{}, token.ClassConfiguration, "web page"},

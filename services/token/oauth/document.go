@@ -91,7 +91,18 @@ func (d *document) tokenType() string {
 	return tokenType(value)
 }
 
-func (d *document) errorPath() string { return orDefault(d.dialect.ErrorPath, "error") }
+// errorPath is where the error code is: as the dialect says, else in error, which with some servers is an object about it.
+func (d *document) errorPath() string {
+	if d.dialect.ErrorPath != "" {
+		return d.dialect.ErrorPath
+	}
+	for _, path := range []string{"error.type", "error.code", "error.status"} {
+		if text(d.fields.lookup(path)) != "" {
+			return path
+		}
+	}
+	return "error"
+}
 
 // errorCode returns the code as the server spells it; empty if the answer has none, or one that says that all is well.
 func (d *document) errorCode() string {
