@@ -190,6 +190,15 @@ func (t *Token) StatusRevision() int64 {
 	return t.Revision
 }
 
+// WantedRevision is the revision that is being obtained while the generation of an older one is in use; 0 if there is none. LastFailure is
+// that of its last attempt then.
+func (t *Token) WantedRevision() int64 {
+	if t.Revision == t.StatusRevision() {
+		return 0
+	}
+	return t.Revision
+}
+
 // Credential is the secret part of a token, and what puts it on an HTTP request.
 type Credential struct {
 	// AccessToken is empty for static credentials.
@@ -227,7 +236,7 @@ const (
 // Health returns how refreshing goes, at the given time.
 func (t *Token) Health(now time.Time) HealthStatus {
 	switch {
-	case t.LastFailure != nil && (t.Stopped || !t.ValidAt(now)):
+	case t.Stopped, t.LastFailure != nil && !t.ValidAt(now):
 		return Failing
 	case t.LastFailure != nil:
 		return Degraded

@@ -73,7 +73,7 @@ func fields(list []token.Field) []*tokenv1.HttpCredentialField {
 
 // statusProto converts a token as it is seen by those who may not see its secrets.
 func statusProto(t *token.Token) *tokenv1.TokenStatus {
-	return &tokenv1.TokenStatus{
+	out := &tokenv1.TokenStatus{
 		Name:          t.Key.Name(),
 		ConnectionUid: t.ConnectionUID,
 		Revision:      t.StatusRevision(),
@@ -83,6 +83,10 @@ func statusProto(t *token.Token) *tokenv1.TokenStatus {
 		StateTime:     timestamp(t.StateTime),
 		Generation:    t.Generation,
 	}
+	if out.WantedRevision = t.WantedRevision(); out.WantedRevision != 0 && t.LastFailure != nil {
+		out.WantedReason, out.WantedMessage = reason(t.LastFailure.Reason), t.LastFailure.Message
+	}
+	return out
 }
 
 func rotationProto(r *token.Rotation) *tokenv1.Rotation {

@@ -71,8 +71,9 @@ type ConnectionServiceClient interface {
 	// Errors: CONNECTION_NOT_FOUND, STATE_CONFLICT while it is being deleted.
 	DeauthorizeConnection(ctx context.Context, in *DeauthorizeConnectionRequest, opts ...grpc.CallOption) (*DeauthorizeConnectionResponse, error)
 	// Tries what the connection's next token request would do, step by step, and says of each step what works and what does not. Makes one
-	// token request whose token is thrown away; changes nothing stored. Connections of static credentials check what can be checked without
-	// calling anybody.
+	// token request whose token is thrown away; changes nothing stored. No token request is made that would spend what the connection lives
+	// on: a refresh token, a code, or the token in use where the server ends it with the next one. Connections of static credentials check
+	// what can be checked without calling anybody.
 	//
 	// Errors: CONNECTION_NOT_FOUND, SECRET_UNREADABLE. A failing step is not an error of this call.
 	TestConnection(ctx context.Context, in *TestConnectionRequest, opts ...grpc.CallOption) (*TestConnectionResponse, error)
@@ -208,8 +209,9 @@ type ConnectionServiceServer interface {
 	// Errors: CONNECTION_NOT_FOUND, STATE_CONFLICT while it is being deleted.
 	DeauthorizeConnection(context.Context, *DeauthorizeConnectionRequest) (*DeauthorizeConnectionResponse, error)
 	// Tries what the connection's next token request would do, step by step, and says of each step what works and what does not. Makes one
-	// token request whose token is thrown away; changes nothing stored. Connections of static credentials check what can be checked without
-	// calling anybody.
+	// token request whose token is thrown away; changes nothing stored. No token request is made that would spend what the connection lives
+	// on: a refresh token, a code, or the token in use where the server ends it with the next one. Connections of static credentials check
+	// what can be checked without calling anybody.
 	//
 	// Errors: CONNECTION_NOT_FOUND, SECRET_UNREADABLE. A failing step is not an error of this call.
 	TestConnection(context.Context, *TestConnectionRequest) (*TestConnectionResponse, error)
