@@ -21,6 +21,7 @@ type rotation struct {
 	answer   *Answer
 	settings Settings
 	redeems  redemption
+	entered  bool // the gate let a request pass, and waits to hear of it
 	span     trace.Span
 }
 
@@ -54,6 +55,7 @@ func (s *Service) rotate(ctx context.Context, key Key, a ask) error {
 	ctx, stop := r.keepLease(ctx)
 	defer stop()
 	issued, credential, err := r.obtain(ctx)
+	r.report(ctx, err)
 	if err == nil {
 		return r.commit(ctx, issued, credential)
 	}

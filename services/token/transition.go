@@ -119,13 +119,18 @@ func (t *Token) suffer(f *Failure, revision int64, random func() float64) {
 		t.lapse(f.Time)
 		return
 	}
-	t.Failures++
+	if !f.Held {
+		t.Failures++
+	}
 	t.LastFailure = f
-	if f.Class.EndsAttempts() {
+	if f.Class.EndsAttempts() && !f.Held {
 		t.Stopped = true
 		t.AttemptAt, t.AttemptTrigger = time.Time{}, ""
 	} else {
 		wait := max(schedule.Backoff(t.Failures, t.ExpireTime.Sub(f.Time), t.Lifetime(), random), min(f.RetryAfter, maxRetryAfter))
+		if f.Held {
+			wait = min(f.RetryAfter, maxRetryAfter)
+		}
 		t.AttemptAt = f.Time.Add(wait)
 	}
 	if t.ValidAt(f.Time) {
@@ -176,7 +181,7 @@ func (t *Token) reject(now time.Time) bool {
 	}
 	t.Rejections++
 	at = later(at, t.NotBefore)
-	if t.Failures > 0 { // backoff is there for a reason
+	if t.LastFailure != nil { // backoff is there for a reason
 		at = later(at, t.AttemptAt)
 	}
 	if t.AttemptAt.IsZero() || at.Before(t.AttemptAt) {
@@ -206,7 +211,7 @@ func (t *Token) simulate(expireIn time.Duration, now time.Time) (bool, error) {
 	t.ExpireTime, t.ExpirySource = now.Add(expireIn), ExpirySimulated
 	attempt, trigger := t.AttemptAt, t.AttemptTrigger
 	t.plan(now, 0, TriggerSimulation)
-	if t.Stopped || (!attempt.IsZero() && attempt.Before(t.AttemptAt)) || t.Failures > 0 {
+	if t.Stopped || (!attempt.IsZero() && attempt.Before(t.AttemptAt)) || t.LastFailure != nil {
 		t.AttemptAt, t.AttemptTrigger = attempt, trigger
 	}
 	t.lapse(now)
