@@ -98,7 +98,9 @@ func TestTokenServiceDown(t *testing.T) {
 // TestRestart shows that what was stored is carried on by the next process, whatever it was.
 func TestRestart(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *connectiontest.Suite) {
+		s.Tokens.SetDown(true)
 		created := create(t, s) // and the process ends
+		s.Tokens.SetDown(false)
 		require.Empty(t, s.Tokens.Calls())
 
 		restart := func() (stop func()) {
@@ -112,8 +114,11 @@ func TestRestart(t *testing.T) {
 		require.Equal(t, []connectiontest.Call{authorize(created.UID, 1)}, s.Tokens.Calls())
 		stop()
 
+		s.Tokens.SetDown(true)
 		_, err := s.Service.Deauthorize(t.Context(), crm())
 		require.NoError(t, err)
+		s.Tokens.SetDown(false)
+		require.Len(t, s.Tokens.Calls(), 1)
 		stop = restart()
 		requireState(t, s, connection.StateDeauthorized)
 		stop()

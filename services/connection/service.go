@@ -35,8 +35,8 @@ type Params struct {
 
 // Service is the use cases on connections. It is safe for concurrent use.
 //
-// A change is stored together with what must follow from it; Run carries it on. The answer to a caller therefore never waits for the
-// token service.
+// A change is stored together with what must follow from it; Run carries it on. The answer to a caller therefore does not depend on the
+// token service; it waits a moment for the token to be known there, so that it can be watched.
 type Service struct {
 	store     Store
 	tokens    TokenControl
@@ -123,6 +123,7 @@ func (s *Service) Create(ctx context.Context, d Draft, validateOnly bool) (Conne
 	c.RowVersion++
 	s.remark(ctx, c)
 	s.committed(ctx, c, e)
+	s.tellFirst(ctx, c)
 	return c.withoutSecrets(), nil
 }
 

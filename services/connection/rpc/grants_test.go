@@ -66,7 +66,7 @@ func TestSecretsAreKept(t *testing.T) {
 		for _, unchanged := range []*connectionv1.Connection{
 			update(proto.CloneOf(read)), update(proto.CloneOf(read), "*"), update(proto.CloneOf(read), kind), update(proto.CloneOf(sent)),
 		} {
-			require.True(t, proto.Equal(created, unchanged), "%v", unchanged)
+			require.True(t, proto.Equal(read, unchanged), "%v", unchanged)
 		}
 		require.True(t, proto.Equal(before, f.settings(t, created.GetName())))
 
