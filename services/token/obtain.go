@@ -123,6 +123,9 @@ func (r *rotation) request(ctx context.Context) error {
 	if held := r.admit(r.s.p.Now()); held != nil {
 		return held
 	}
+	if err := r.hold(ctx); err != nil {
+		return err
+	}
 	r.entry.SentTime = r.s.p.Now()
 	if err := r.beforeRequest(ctx, r.entry.SentTime); err != nil {
 		return err

@@ -118,7 +118,8 @@ func (r *rotation) commit(ctx context.Context, issued Issued, credential Credent
 		entry := r.entry
 		entry.end(RotationCommitted, now)
 		if !former.ExpireTime.IsZero() {
-			entry.HasLead, entry.Lead = true, former.ExpireTime.Sub(now)
+			plan := r.settings.plan()
+			entry.HasLead, entry.Lead = true, former.lead(now, &plan)
 		}
 		rec.Token.renew(issued, &r.settings, fingerprint, traceparent, now)
 		r.granted(&rec.Token, &issued, now)
@@ -167,7 +168,7 @@ func (r *rotation) push(ctx context.Context, stored, former *Token) {
 	r.s.publishState(stored)
 	now := r.s.p.Now()
 	if !former.ExpireTime.IsZero() {
-		lead := former.ExpireTime.Sub(now)
+		lead := former.lead(now, &stored.Plan)
 		r.s.meters.led(ctx, lead, r.entry.Trigger)
 		r.span.SetAttributes(attribute.Float64("freshet.token.lead_time_s", lead.Seconds()))
 	}

@@ -14,6 +14,9 @@ type Plan struct {
 	KeepAlive     time.Duration `json:"keep_alive,omitempty"`
 	// NotBefore is the age that the generation must have before the server issues another one.
 	NotBefore time.Duration `json:"not_before,omitempty"`
+	// OldToken is what becomes of the generation when the next one is issued, Leeway how long it lives then if it has any.
+	OldToken OldAccessToken `json:"old_token,omitempty"`
+	Leeway   time.Duration  `json:"leeway,omitempty"`
 	// GrantWarning is how long before the end of the grant its watchers are warned; 0 for DefaultGrantWarning.
 	GrantWarning time.Duration `json:"grant_warning,omitempty"`
 	// GrantWarned means that they were.
@@ -28,7 +31,7 @@ func (s *Settings) plan() Plan {
 	policy, provider := s.OAuth2.Policy, s.OAuth2.Provider
 	plan := Plan{
 		Mode: policy.Mode, RefreshBefore: policy.RefreshBefore, KeepAlive: policy.KeepAlive,
-		NotBefore: provider.NotBefore, GrantWarning: policy.GrantWarning,
+		NotBefore: provider.NotBefore, OldToken: provider.OldAccessToken, Leeway: provider.OldAccessTokenLeeway, GrantWarning: policy.GrantWarning,
 	}
 	if plan.Mode == Always {
 		plan.Mode = ""
@@ -45,6 +48,9 @@ func (t *Token) plan(start time.Time, override time.Duration, trigger Trigger) {
 		t.RefreshAt, t.MustRefreshAt = time.Time{}, time.Time{}
 		t.AttemptAt, t.AttemptTrigger = time.Time{}, ""
 		return
+	}
+	if t.Plan.OldToken == Killed { // each refresh costs consumers a moment and the rest of the token's life, so it comes late
+		override = schedule.Window(t.ExpireTime.Sub(start), override) / 3
 	}
 	t.RefreshAt, t.MustRefreshAt = schedule.Plan(t.Key.Name(), t.Generation, start, t.ExpireTime, override)
 	if t.RefreshAt.Before(t.NotBefore) {

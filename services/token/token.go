@@ -97,6 +97,9 @@ type Token struct {
 	RejectedGeneration int64
 	Rejections         int
 
+	// HoldUntil asks consumers to begin no request with the generation before then, or the next state: the attempt that is under way
+	// kills it. Zero or past: they may.
+	HoldUntil time.Time
 	// Plan is what the settings of the generation say of when the next is obtained.
 	Plan Plan
 	// Simulation is the rehearsal of failures that goes on; zero if none does.

@@ -49,7 +49,10 @@ func (t *Token) forget() {
 }
 
 // release ends the lease. The fence stays: whoever still works under it can no longer write.
-func (t *Token) release() { t.Lease = Lease{Fence: t.Lease.Fence} }
+func (t *Token) release() {
+	t.Lease = Lease{Fence: t.Lease.Fence}
+	t.HoldUntil = time.Time{}
+}
 
 // renew puts a new generation in force.
 func (t *Token) renew(issued Issued, settings *Settings, fingerprint, traceparent string, now time.Time) {

@@ -12,7 +12,7 @@ import (
 
 // tokenProto converts a token that was revealed at the given time.
 func tokenProto(t *token.Token, now time.Time) *tokenv1.Token {
-	return &tokenv1.Token{
+	out := &tokenv1.Token{
 		Name:            t.Key.Name(),
 		Generation:      t.Generation,
 		State:           state(t.State),
@@ -31,6 +31,10 @@ func tokenProto(t *token.Token, now time.Time) *tokenv1.Token {
 		Fingerprint:     t.Fingerprint,
 		Traceparent:     t.Traceparent,
 	}
+	if t.HoldUntil.After(now) {
+		out.HoldUntil = timestamp(t.HoldUntil)
+	}
+	return out
 }
 
 func state(s token.State) tokenv1.Token_State {

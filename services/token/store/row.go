@@ -15,11 +15,11 @@ const tokenColumns = `project, connection, grant_id, connection_uid, revision, v
 	state, state_reason, state_message, state_time, refresh_at, must_refresh_at, not_before, attempt_at, attempt_trigger, stopped,
 	due_at, failures, failure_class, failure_reason, failure_message, failure_time, success_time, rejected_generation,
 	rejections, lease_owner, lease_until, lease_rotation, fence, redeemed_at, grant_time, redeemed_fingerprint,
-	spent_seeds, plan, simulated_class, simulated_until, simulated_failure`
+	spent_seeds, plan, simulated_class, simulated_until, simulated_failure, hold_until`
 
 const insertToken = `INSERT INTO tokens (` + tokenColumns + `, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
 	$12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35,
-	$36, $37, $38, $39, $40, $41, $42, $43, $44, $45, $46, $47, $48, $49) ON CONFLICT DO NOTHING`
+	$36, $37, $38, $39, $40, $41, $42, $43, $44, $45, $46, $47, $48, $49, $50) ON CONFLICT DO NOTHING`
 
 // updateToken takes row.fields, then 1 and the sealed credential to replace it, or 0 to keep the stored one, then the
 // version that was read.
@@ -32,8 +32,8 @@ const updateToken = `UPDATE tokens SET connection_uid = $4, revision = $5, versi
 	lease_owner = $37, lease_until = $38, lease_rotation = $39, fence = $40, redeemed_at = $41,
 	grant_time = $42, redeemed_fingerprint = $43, spent_seeds = $44,
 	plan = $45, simulated_class = $46, simulated_until = $47, simulated_failure = $48,
-	sealed = CASE WHEN CAST($49 AS BIGINT) = 1 THEN $50 ELSE sealed END
-	WHERE project = $1 AND connection = $2 AND grant_id = $3 AND version = $51`
+	hold_until = $49, sealed = CASE WHEN CAST($50 AS BIGINT) = 1 THEN $51 ELSE sealed END
+	WHERE project = $1 AND connection = $2 AND grant_id = $3 AND version = $52`
 
 // row is a row of the table tokens.
 type row struct {
@@ -56,7 +56,7 @@ type row struct {
 	fence, redeemedAt, grantTime                              int64
 	redeemedFingerprint, spentSeeds                           string
 	plan, simulatedClass                                      string
-	simulatedUntil, simulatedFailure                          int64
+	simulatedUntil, simulatedFailure, holdUntil               int64
 	sealed                                                    []byte
 }
 
@@ -69,7 +69,7 @@ func (r *row) fields() []any {
 		&r.attemptTrigger, &r.stopped, &r.dueAt, &r.failures, &r.failureClass, &r.failureReason, &r.failureMessage,
 		&r.failureTime, &r.successTime, &r.rejectedGeneration, &r.rejections, &r.leaseOwner, &r.leaseUntil, &r.leaseRotation,
 		&r.fence, &r.redeemedAt, &r.grantTime, &r.redeemedFingerprint, &r.spentSeeds,
-		&r.plan, &r.simulatedClass, &r.simulatedUntil, &r.simulatedFailure,
+		&r.plan, &r.simulatedClass, &r.simulatedUntil, &r.simulatedFailure, &r.holdUntil,
 	}
 }
 
@@ -108,7 +108,7 @@ func rowOf(t *token.Token) (row, error) {
 		redeemedAt: sqldb.Micros(t.RedeemedAt), grantTime: sqldb.Micros(t.GrantTime), redeemedFingerprint: t.RedeemedFingerprint,
 		spentSeeds: strings.Join(t.SpentSeeds, " "),
 		plan:       string(plan), simulatedClass: string(t.Simulation.Class), simulatedUntil: sqldb.Micros(t.Simulation.Until),
-		simulatedFailure: flag(t.Simulation.Failed),
+		simulatedFailure: flag(t.Simulation.Failed), holdUntil: sqldb.Micros(t.HoldUntil),
 	}
 	if f := t.LastFailure; f != nil {
 		r.failureClass, r.failureReason, r.failureMessage = string(f.Class), string(f.Reason), f.Message
@@ -132,6 +132,7 @@ func (r *row) token() (token.Token, error) {
 		Lease:      token.Lease{Owner: r.leaseOwner, Until: sqldb.Time(r.leaseUntil), Fence: r.fence, Rotation: r.leaseRotation},
 		RedeemedAt: sqldb.Time(r.redeemedAt), GrantTime: sqldb.Time(r.grantTime), RedeemedFingerprint: r.redeemedFingerprint,
 	}
+	t.HoldUntil = sqldb.Time(r.holdUntil)
 	t.Simulation = token.Simulation{
 		Class: token.Class(r.simulatedClass), Until: sqldb.Time(r.simulatedUntil), Failed: r.simulatedFailure == 1,
 	}

@@ -51,6 +51,7 @@ CREATE TABLE tokens (
     simulated_class     text NOT NULL, -- '' unless failures are simulated
     simulated_until     bigint NOT NULL,
     simulated_failure   bigint NOT NULL, -- 1: the last failure is the simulation's
+    hold_until          bigint NOT NULL, -- consumers begin no request with the generation before
     PRIMARY KEY (project, connection, grant_id)
 );
 CREATE INDEX tokens_due ON tokens (due_at, project, connection, grant_id) WHERE due_at > 0;

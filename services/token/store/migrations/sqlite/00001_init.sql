@@ -51,6 +51,7 @@ CREATE TABLE tokens (
     simulated_class     TEXT NOT NULL, -- '' unless failures are simulated
     simulated_until     INTEGER NOT NULL,
     simulated_failure   INTEGER NOT NULL, -- 1: the last failure is the simulation's
+    hold_until          INTEGER NOT NULL, -- consumers begin no request with the generation before
     PRIMARY KEY (project, connection, grant_id)
 );
 CREATE INDEX tokens_due ON tokens (due_at, project, connection, grant_id) WHERE due_at > 0;
