@@ -36,9 +36,12 @@ func (s *Service) Deauthorize(ctx context.Context, key Key, connectionUID string
 			return ErrUnchanged
 		}
 		if r.Open != nil && r.Open.State.Open() {
-			abandoned := *r.Open
-			abandoned.end(RotationAbandoned, now)
-			r.Journal = append(r.Journal, abandoned)
+			ended := *r.Open
+			ended.end(RotationAbandoned, now)
+			if r.Open.resolve() == resolveLost {
+				ended.State = RotationLost
+			}
+			r.Journal = append(r.Journal, ended)
 		}
 		t.deauthorize(revision, now)
 		r.Credential = &Credential{}
@@ -51,6 +54,7 @@ func (r *Record) startAnew(connectionUID string, now time.Time) {
 	// The count of versions goes on from a clock's, so that a successor's state is newer than any of a deleted token;
 	// and the fence goes on, so that nobody who worked for the predecessor can write.
 	version, fence := r.Token.Version, r.Token.Lease.Fence
+	former := r.Token
 	if !r.Exists {
 		version = now.UnixMicro()
 	}
@@ -58,6 +62,9 @@ func (r *Record) startAnew(connectionUID string, now time.Time) {
 	r.Credential = &Credential{}
 	r.Open = nil
 	r.Token = Token{Key: r.Token.Key, ConnectionUID: connectionUID, Version: version, Lease: Lease{Fence: fence}, StateTime: now}
+	// A refresh token that the predecessor spent is spent for everyone.
+	r.Token.SpentSeeds = former.SpentSeeds
+	r.Token.RedeemedAt, r.Token.RedeemedFingerprint = former.RedeemedAt, former.RedeemedFingerprint
 }
 
 // Delete removes a token and its history; watchers end. With another connectionUID than the stored one it changes nothing.

@@ -186,7 +186,7 @@ func (r *rotation) rescues(stored *Token) bool {
 func lostRotation(now time.Time) *Failure {
 	return &Failure{
 		Class: ClassGrantDead, Reason: ReasonRotationLost, Time: now, Sent: true,
-		Message: "a refresh token that can be redeemed once was redeemed and the answer was lost; the end user must authorize again",
+		Message: "the refresh token may have been redeemed and the answer is lost; it cannot be redeemed again, so the end user must authorize again",
 	}
 }
 

@@ -183,6 +183,44 @@ func TestSpentSeedIsNotRedeemedAgain(t *testing.T) {
 	})
 }
 
+// TestDeauthorizedInMidRedemption: the answer is not wanted any more, but what was redeemed stays redeemed.
+func TestDeauthorizedInMidRedemption(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSuite(t, openSQLite(t), time.Hour)
+		with := s.refreshing(1, singleUse)
+		s.auth.Inject(authserver.Fault{Kind: authserver.FaultDelayAfterCommit, Delay: 10 * time.Second, Count: 1})
+		svc, _ := s.start(s.params())
+		_, err := svc.Authorize(t.Context(), crm, uid, 1)
+		require.NoError(t, err)
+		time.Sleep(time.Second)
+		_, err = svc.Deauthorize(t.Context(), crm, uid, 1)
+		require.NoError(t, err)
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		require.Equal(t, token.ReasonDeauthorized, s.read().Reason)
+		rotations, err := svc.Rotations(t.Context(), crm, "", 10)
+		require.NoError(t, err)
+		require.Len(t, rotations, 1)
+		require.Equal(t, token.RotationLost, rotations[0].State)
+
+		with.Revision = 2
+		s.connections.set(crm.ConnectionName(), with)
+		_, err = svc.Authorize(t.Context(), crm, uid, 2)
+		require.NoError(t, err)
+		synctest.Wait()
+		require.Equal(t, token.ReasonRotationLost, s.read().Reason)
+
+		with.ConnectionUID = "uid-2" // as another connection of the name
+		s.connections.set(crm.ConnectionName(), with)
+		_, err = svc.Authorize(t.Context(), crm, "uid-2", 2)
+		require.NoError(t, err)
+		synctest.Wait()
+		require.Equal(t, token.ReasonRotationLost, s.read().Reason)
+		require.Equal(t, 1, s.auth.Stats().Requests)
+		s.unharmed()
+	})
+}
+
 // TestReusableSeedBeginsAgain after the credential was forgotten: nothing is spent.
 func TestReusableSeedBeginsAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
