@@ -39,7 +39,8 @@ const (
 	Connection_AUTHORIZING Connection_State = 2
 	// A valid token is there and kept fresh.
 	Connection_AUTHORIZED Connection_State = 3
-	// A change was stored; the token of the new settings is being obtained. Until then the former token stays in use.
+	// A change was stored; the token of the new settings is being obtained. Until then the former token stays in use. If obtaining it fails,
+	// `state_reason` says why.
 	Connection_UPDATING Connection_State = 4
 	// The credential is being withdrawn.
 	Connection_DEAUTHORIZING Connection_State = 5
@@ -1720,7 +1721,8 @@ type ProviderBehavior struct {
 	OldAccessTokenLeeway *durationpb.Duration `protobuf:"bytes,4,opt,name=old_access_token_leeway,json=oldAccessTokenLeeway,proto3" json:"old_access_token_leeway,omitempty"`
 	// Age that a token must have before the server refreshes it. 0 to 30 days.
 	RefreshNotBefore *durationpb.Duration `protobuf:"bytes,5,opt,name=refresh_not_before,json=refreshNotBefore,proto3" json:"refresh_not_before,omitempty"`
-	// Token requests that the server allows in `mint_period`, for all connections of the same client at the same endpoint. 0: no limit.
+	// Token requests that the server allows in `mint_period`, for all connections of the same client at the same endpoint. Each replica of
+	// the token service counts its own, and from anew when it starts. 0: no limit.
 	MintLimit int32 `protobuf:"varint,6,opt,name=mint_limit,json=mintLimit,proto3" json:"mint_limit,omitempty"`
 	// The period. 1 s to 30 days.
 	MintPeriod *durationpb.Duration `protobuf:"bytes,7,opt,name=mint_period,json=mintPeriod,proto3" json:"mint_period,omitempty"`
@@ -1847,8 +1849,10 @@ type RefreshPolicy struct {
 	Mode RefreshPolicy_Mode `protobuf:"varint,3,opt,name=mode,proto3,enum=freshet.connection.v1.RefreshPolicy_Mode" json:"mode,omitempty"`
 	// Refreshes at least so often, whatever the mode, so that a grant that dies unused stays alive. 1 min to 366 days.
 	KeepAlive *durationpb.Duration `protobuf:"bytes,4,opt,name=keep_alive,json=keepAlive,proto3" json:"keep_alive,omitempty"`
-	// Revokes a superseded access token once every watcher acknowledged its successor, or it has expired. Needs
-	// `provider_behavior.revocation_endpoint`.
+	// Revokes a superseded access token a few seconds after every watcher acknowledged its successor, unless it expires before; with
+	// several replicas a minute after, because they do not know of each other's watchers. Watchers by WatchToken acknowledge by receiving.
+	// Callers of GetToken are not waited for. A token that was obtained with former settings is left alone, as is one whose process ends
+	// before. Needs `provider_behavior.revocation_endpoint`.
 	RevokeSuperseded bool `protobuf:"varint,5,opt,name=revoke_superseded,json=revokeSuperseded,proto3" json:"revoke_superseded,omitempty"`
 	// How long before the end of the grant its watchers are warned, by `refresh_health.grant_expiring` of the token. Default 14 days.
 	GrantWarning  *durationpb.Duration `protobuf:"bytes,6,opt,name=grant_warning,json=grantWarning,proto3" json:"grant_warning,omitempty"`

@@ -40,6 +40,7 @@ const (
 type ConnectionServiceClient interface {
 	// Creates a connection. API_KEY and BASIC connections are AUTHORIZED shortly after, nothing of them is verified; OAUTH2 connections
 	// are CREATING, then AUTHORIZING, until the first token is there: watch the token, or poll the state.
+	// The token can be watched as soon as this is answered, unless the token service cannot be reached within a second.
 	//
 	// Errors: RESOURCE_EXISTS; EGRESS_DENIED for a token endpoint that may not be called.
 	CreateConnection(ctx context.Context, in *CreateConnectionRequest, opts ...grpc.CallOption) (*CreateConnectionResponse, error)
@@ -178,6 +179,7 @@ func (c *connectionServiceClient) TestConnection(ctx context.Context, in *TestCo
 type ConnectionServiceServer interface {
 	// Creates a connection. API_KEY and BASIC connections are AUTHORIZED shortly after, nothing of them is verified; OAUTH2 connections
 	// are CREATING, then AUTHORIZING, until the first token is there: watch the token, or poll the state.
+	// The token can be watched as soon as this is answered, unless the token service cannot be reached within a second.
 	//
 	// Errors: RESOURCE_EXISTS; EGRESS_DENIED for a token endpoint that may not be called.
 	CreateConnection(context.Context, *CreateConnectionRequest) (*CreateConnectionResponse, error)
