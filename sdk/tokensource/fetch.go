@@ -96,7 +96,7 @@ func (s *Source) held(ctx context.Context) error {
 		updated := s.Updated()
 		token, err := s.usable()
 		if err != nil || token.GetHoldUntil() == nil {
-			return nil //nolint:nilerr // who asks next is told
+			return nil
 		}
 		wait := min(time.Until(token.GetHoldUntil().AsTime()), maxHold)
 		if wait <= 0 {

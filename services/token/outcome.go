@@ -112,7 +112,7 @@ func (r *rotation) respond(ctx context.Context, answer *Answer) error {
 func (r *rotation) commit(ctx context.Context, issued Issued, credential Credential) error {
 	writing, span := r.s.tracer.Start(ctx, "token.refresh.commit")
 	fingerprint, traceparent := credential.fingerprint(), traceparent(r.span)
-	former := r.token
+	former, superseded := r.token, r.superseded(writing)
 	stored, err := r.persist(writing, func(rec *Record) {
 		now := r.s.p.Now()
 		entry := r.entry
@@ -137,6 +137,7 @@ func (r *rotation) commit(ctx context.Context, issued Issued, credential Credent
 		return err
 	}
 	stored.Credential = credential
+	r.revokeLater(superseded, &stored)
 	r.push(ctx, &stored, &former)
 	return nil
 }

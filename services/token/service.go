@@ -91,7 +91,8 @@ type Service struct {
 	tokens *hub.Hub[Key, *Update] // with credentials, to those who watch by name
 	states *hub.Hub[Key, *Update] // without, to those who watch them all
 
-	gate *gate.Gate[Key] // what requests to the same server have met
+	watches *watches
+	gate    *gate.Gate[Key] // what requests to the same server have met
 
 	attempts *schedule.Queue[Key]
 	expiries *schedule.Queue[Key]
@@ -122,6 +123,7 @@ func NewService(p Params) (*Service, error) {
 		tracer:   p.Tracer.Tracer(scope),
 		tokens:   hub.New[Key, *Update](),
 		states:   hub.New[Key, *Update](),
+		watches:  newWatches(),
 		gate:     gate.New[Key](p.Now),
 		attempts: schedule.NewQueue[Key](p.Now),
 		expiries: schedule.NewQueue[Key](p.Now),

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/freshet-io/freshet/services/internal/seal"
 )
 
 // ErrUnchanged is returned by the function given to Store.Update when nothing shall be written. Update returns the token
@@ -110,6 +112,8 @@ type Exchanger interface {
 	Exchange(ctx context.Context, settings OAuth2, grant Grant) (Answer, error)
 	// Read says what the answer to that request means. It does no input or output. Errors are [*Failure].
 	Read(answer Answer, settings OAuth2, grant Grant) (Issued, error)
+	// Revoke asks the server to revoke a token of the hinted type (RFC 7009). Errors are [*Failure].
+	Revoke(ctx context.Context, settings OAuth2, revoked seal.Secret, hint string) error
 }
 
 // unavailable reports whether err says that the store cannot be used at the moment.

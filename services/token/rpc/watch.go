@@ -43,6 +43,7 @@ func (p *public) stream(ctx context.Context, watcher *token.Watcher, heartbeat t
 		shown := last.Revealed(p.svc.Now())
 		err := stream.Send(&tokenv1.WatchTokenResponse{Token: p.present(last), Heartbeat: beat})
 		if err == nil {
+			watcher.Acknowledge(last.Key, last.Generation) // this stream has no way to say so
 			p.svc.Served(ctx, &shown)
 		}
 		return err
