@@ -138,10 +138,11 @@ type Trial struct {
 }
 
 // Try makes one token request with the given settings, says how it went and throws the token away. It stores nothing. Errors:
-// ErrUnsupported if no request is made for that kind of grant, or the request would redeem a refresh token or a code: a trial must not spend
-// what the connection lives on.
+// ErrUnsupported if no request is made for that kind of grant, or if it would spend what the connection lives on: a refresh token, a code, or
+// the token in use where the server ends it with the next one.
 func (s *Service) Try(ctx context.Context, settings Settings) (Trial, error) {
-	if settings.Kind.Static() || settings.Kind.Redeems() {
+	old := settings.OAuth2.Provider.OldAccessToken
+	if settings.Kind.Static() || settings.Kind.Redeems() || old == Killed || old == Leeway {
 		return Trial{}, ErrUnsupported
 	}
 	start := s.p.Now()

@@ -250,6 +250,10 @@ func TestTrialRedeemsNothing(t *testing.T) {
 		svc, _ := s.start(s.params())
 		_, err := svc.Try(t.Context(), with)
 		require.ErrorIs(t, err, token.ErrUnsupported)
+		killing := settings(1)
+		killing.OAuth2.Provider.OldAccessToken = token.Killed
+		_, err = svc.Try(t.Context(), killing)
+		require.ErrorIs(t, err, token.ErrUnsupported)
 		require.Zero(t, s.auth.Stats().Requests)
 	})
 }
