@@ -101,27 +101,34 @@ func TestCrashAfterRedemption(t *testing.T) {
 					require.Zero(t, s.auth.Stats().FamiliesRevoked)
 					return
 				}
-				require.Equal(t, first.Fingerprint, got.Fingerprint, "served as long as it is valid")
-				require.Equal(t, token.ReasonRotationLost, got.LastFailure.Reason)
-				require.Equal(t, 2, s.auth.Stats().Requests)
-				s.unharmed()
-				rotations, err := svc.Rotations(t.Context(), crm, "", 1)
-				require.NoError(t, err)
-				require.Contains(t, []token.RotationState{token.RotationLost, token.RotationFailed}, rotations[0].State)
-
-				time.Sleep(time.Until(first.ExpireTime))
-				synctest.Wait()
-				<-watcher.Wake()
-				shown := watcher.Take()[0].Token.Revealed(time.Now())
-				require.Equal(t, token.StateDeauthorized, shown.State)
-				require.Equal(t, token.ReasonRotationLost, shown.Reason)
-				require.Empty(t, shown.Credential.HTTP.Headers)
-
-				s.refreshing(2, test.rotating) // the end user authorized again
-				require.EqualValues(t, 2, s.authorize(svc, 2).Generation)
+				s.lostFor(svc, watcher, first, test.rotating)
 			})
 		})
 	}
+}
+
+// lostFor looks at a rotation that is lost: what is served and pushed until the end user authorizes again.
+func (s *suite) lostFor(svc *token.Service, watcher *token.Watcher, first token.Token, server rotating) {
+	t := s.t
+	got := s.read()
+	require.Equal(t, first.Fingerprint, got.Fingerprint, "served as long as it is valid")
+	require.Equal(t, token.ReasonRotationLost, got.LastFailure.Reason)
+	require.Equal(t, 2, s.auth.Stats().Requests)
+	s.unharmed()
+	rotations, err := svc.Rotations(t.Context(), crm, "", 1)
+	require.NoError(t, err)
+	require.Contains(t, []token.RotationState{token.RotationLost, token.RotationFailed}, rotations[0].State)
+
+	time.Sleep(time.Until(first.ExpireTime))
+	synctest.Wait()
+	<-watcher.Wake()
+	shown := watcher.Take()[0].Token.Revealed(time.Now())
+	require.Equal(t, token.StateDeauthorized, shown.State)
+	require.Equal(t, token.ReasonRotationLost, shown.Reason)
+	require.Empty(t, shown.Credential.HTTP.Headers)
+
+	s.refreshing(2, server) // the end user authorized again
+	require.EqualValues(t, 2, s.authorize(svc, 2).Generation)
 }
 
 // TestCrashBeforeRedemption is no loss: without the intent in the journal nothing was sent.

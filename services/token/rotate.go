@@ -122,8 +122,7 @@ func (r *rotation) claim(ctx context.Context, a ask) error {
 		switch rec.Open.resolve() {
 		case resolveApply:
 			apply, r.entry = true, *rec.Open
-			id := rec.Open.ID
-			r.lease(t, id, now)
+			r.lease(t, rec.Open.ID, now)
 			return nil
 		case resolveLost:
 			rec.Quiet = false
