@@ -14,7 +14,7 @@ import (
 // case, with Unicode's full mappings and no language: ß stands for ß and SS, but ss does not stand for ß.
 type folded struct {
 	spellings [][2]string // of each character, lower and upper case
-	key       string      // foldKey of every string that is meant; "" if they have none in common
+	key       string      // what appendFold makes of every string that is meant; "" if it does not make the same of all
 }
 
 func newFolded(s string) *folded {

@@ -1,11 +1,5 @@
 package pattern
 
-// slot is a field of a clause with its number in the index.
-type slot struct {
-	*field
-	number int
-}
-
 // satisfied tells whether the event that was read satisfies a clause.
 func (x *reading) satisfied(fields []slot) bool {
 	for _, f := range fields { // most clauses that fail do so here

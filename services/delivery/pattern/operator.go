@@ -186,13 +186,10 @@ func anythingButLike(name string, o operand, p place) (predicate, error) {
 
 // listOf takes a value that may stand for a list of one.
 func listOf(o operand) (list []operand, ok bool) {
-	switch o.kind {
-	case rawjson.String, rawjson.Number:
-		return []operand{o}, true
-	case rawjson.Array:
+	if o.kind == rawjson.Array {
 		return o.elements(), true
 	}
-	return nil, false
+	return []operand{o}, o.kind == rawjson.String || o.kind == rawjson.Number
 }
 
 // readRange reads [op, number] or [lower op, number, upper op, number].

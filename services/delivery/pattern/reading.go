@@ -53,6 +53,11 @@ type reading struct {
 	found    []int     // the fields that have values
 	elements []element
 	arrays   arrayID
+
+	candidates []clauseID
+	matched    []int    // entries
+	judged     []uint32 // by clause, the last turn in which it was judged
+	turn       uint32
 }
 
 // element is an element of an array.
@@ -68,7 +73,18 @@ type (
 	arrayID int32
 )
 
-func newReading(fields int) *reading { return &reading{values: make([][]value, fields)} }
+func newReading(fields, clauses int) *reading {
+	return &reading{values: make([][]value, fields), judged: make([]uint32, clauses)}
+}
+
+// first tells whether the clause has not been asked for yet.
+func (x *reading) first(id clauseID) bool {
+	if x.judged[id] == x.turn {
+		return false
+	}
+	x.judged[id] = x.turn
+	return true
+}
 
 // read reads an event; false if it is no object.
 func (x *reading) read(event []byte, root *node) bool {
@@ -76,6 +92,10 @@ func (x *reading) read(event []byte, root *node) bool {
 		x.values[f] = x.values[f][:0]
 	}
 	x.found, x.elements, x.arrays = x.found[:0], append(x.elements[:0], element{}), 0
+	if x.turn++; x.turn == 0 { // after 2³² events
+		clear(x.judged)
+		x.turn = 1
+	}
 	r := rawjson.NewReader(event)
 	if r.Kind() != rawjson.Object {
 		return false

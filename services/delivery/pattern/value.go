@@ -53,7 +53,7 @@ func (v *value) ip() netip.Addr {
 	return v.address
 }
 
-// fold is the string in the form of foldKey.
+// fold is what appendFold makes of a string.
 func (v *value) fold() []byte {
 	if !v.foldedText {
 		v.folded, v.foldedText = appendFold(v.folded[:0], v.text), true
