@@ -27,6 +27,7 @@ type clause []*field
 // field is a leaf of a pattern: the path to it, keys joined by dots, and what the event may have there.
 type field struct {
 	path   string
+	text   string      // the array of values as it is written
 	values []predicate // one of which a value must satisfy
 	absent bool        // or the event has no value there
 }
@@ -184,7 +185,10 @@ func (c *compiler) or(r *rawjson.Reader, p place) error {
 }
 
 func (c *compiler) leaf(r *rawjson.Reader, p place) error {
-	f := &field{path: p.path}
+	array := r.Value()
+	f := &field{path: p.path, text: string(array)}
+	values := rawjson.NewReader(array)
+	r = &values
 	for r.Enter(); r.More(); {
 		switch kind := r.Kind(); kind {
 		case rawjson.String, rawjson.Number, rawjson.Literal:

@@ -35,6 +35,7 @@ type Index struct {
 type anchored struct {
 	entry  int
 	fields []slot
+	sure   int // the field that a candidate is known to satisfy, which is its anchor; -1 if that has to be looked at
 }
 
 // clauseID is an index in Index.clauses.
@@ -50,6 +51,7 @@ type slot struct {
 func NewIndex(entries []Entry) *Index {
 	x := &Index{root: newNode(), entries: entries}
 	fields := 0
+	same := map[[2]string]slot{} // what many patterns ask for is kept once: the processor has it at hand then
 	for e, entry := range entries {
 		for _, c := range entry.Pattern.clauses {
 			slots := make([]slot, len(c))
@@ -59,9 +61,13 @@ func NewIndex(entries []Entry) *Index {
 					n.field = fields
 					fields++
 				}
-				slots[i] = slot{f, n.field}
+				key := [2]string{f.path, f.text}
+				if _, known := same[key]; !known {
+					same[key] = slot{f, n.field}
+				}
+				slots[i] = same[key]
 			}
-			x.clauses = append(x.clauses, anchored{e, slots})
+			x.clauses = append(x.clauses, anchored{entry: e, fields: slots, sure: -1})
 		}
 	}
 	x.lookups = make([]*lookup, fields)
@@ -100,6 +106,9 @@ func (x *Index) anchor() {
 		if x.lookups[f.number] == nil {
 			x.lookups[f.number] = newLookup()
 		}
+		if f.exact() {
+			x.clauses[id].sure = best
+		}
 		for _, p := range f.values {
 			x.lookups[f.number].add(p, clauseID(id))
 		}
@@ -131,7 +140,7 @@ func (x *Index) Match(event []byte) []RuleID {
 	}
 	r.matched = r.matched[:0]
 	for _, id := range r.candidates {
-		if c := &x.clauses[id]; r.first(id) && r.satisfied(c.fields) {
+		if c := &x.clauses[id]; r.first(id) && r.satisfied(c.fields, c.sure) {
 			r.matched = append(r.matched, c.entry)
 		}
 	}

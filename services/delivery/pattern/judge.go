@@ -1,9 +1,9 @@
 package pattern
 
-// satisfied tells whether the event that was read satisfies a clause.
-func (x *reading) satisfied(fields []slot) bool {
-	for _, f := range fields { // most clauses that fail do so here
-		if !f.absent && !x.any(f) {
+// satisfied tells whether the event that was read satisfies a clause. One field may be known to be satisfied somewhere in the event.
+func (x *reading) satisfied(fields []slot, sure int) bool {
+	for i, f := range fields { // most clauses that fail do so here
+		if i != sure && !f.absent && !x.any(f) {
 			return false
 		}
 	}
@@ -41,6 +41,18 @@ func (x *reading) any(f slot) bool {
 func (x *reading) flat(fields []slot) bool {
 	for _, f := range fields {
 		if f.absent && len(x.values[f.number]) > 0 && !x.any(f) {
+			return false
+		}
+	}
+	return true
+}
+
+// exact tells whether a lookup leads only from values that satisfy the field to it.
+func (f *field) exact() bool {
+	for _, p := range f.values {
+		switch p.(type) {
+		case text, address, number, literal, prefix, suffix, network:
+		default:
 			return false
 		}
 	}

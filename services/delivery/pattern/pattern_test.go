@@ -182,3 +182,63 @@ func TestHostileEvent(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, p.Match([]byte(event.String()+`}`)))
 }
+
+// TestIndexLooksUp checks each kind of anchor: of many rules that differ in it, an event leads to the right ones.
+func TestIndexLooksUp(t *testing.T) {
+	for name, c := range map[string]struct {
+		value func(i int) string
+		event string
+		want  []int
+	}{
+		"text":        {func(i int) string { return fmt.Sprintf(`"v%d"`, i) }, `"v17"`, []int{17}},
+		"number":      {func(i int) string { return fmt.Sprint(i) }, `17.0`, []int{17}},
+		"large":       {func(i int) string { return fmt.Sprint(uint64(1)<<63 + 1 + uint64(i)) }, fmt.Sprint(uint64(1)<<63 + 18), []int{17}},
+		"address":     {func(i int) string { return fmt.Sprintf(`"2001:db8::%x"`, i) }, `"2001:DB8:0::11"`, []int{17}},
+		"prefix":      {func(i int) string { return fmt.Sprintf(`{"prefix":"%d-"}`, i) }, `"17-x"`, []int{17}},
+		"prefixes":    {func(i int) string { return fmt.Sprintf(`{"prefix":%q}`, strings.Repeat("x", i)) }, `"xx"`, []int{0, 1, 2}},
+		"suffix":      {func(i int) string { return fmt.Sprintf(`{"suffix":"-%d"}`, i) }, `"x-17"`, []int{17}},
+		"any case":    {func(i int) string { return fmt.Sprintf(`{"equals-ignore-case":"É%d"}`, i) }, `"é17"`, []int{17}},
+		"prefix, any": {func(i int) string { return fmt.Sprintf(`{"prefix":{"equals-ignore-case":"K%d-"}}`, i) }, `"k17-x"`, []int{17}},
+		"suffix, any": {func(i int) string { return fmt.Sprintf(`{"suffix":{"equals-ignore-case":"-ß%d"}}`, i) }, `"x-SS17"`, []int{17}},
+		"numeric":     {func(i int) string { return fmt.Sprintf(`{"numeric":[">",%d,"<=",%d]}`, i, i+2) }, `17.5`, []int{16, 17}},
+		"cidr":        {func(i int) string { return fmt.Sprintf(`{"cidr":"10.%d.0.0/16"},{"cidr":"fd00:%x::/32"}`, i, i) }, `"fd00:11::1"`, []int{17}},
+		"wildcard":    {func(i int) string { return fmt.Sprintf(`{"wildcard":"%d-*z"},{"wildcard":"*-%d"}`, i, i) }, `"17-18"`, []int{18}},
+		"middle":      {func(i int) string { return fmt.Sprintf(`{"wildcard":"*-%d-*"}`, i) }, `"x-17-18-"`, []int{17, 18}},
+		"or absent":   {func(i int) string { return fmt.Sprintf(`"v%d",{"exists":false}`, i) }, `"v17"`, []int{17}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var entries []pattern.Entry
+			for i := range 40 {
+				p, err := pattern.Compile(fmt.Sprintf(`{"source":["shop"],"k":[%s]}`, c.value(i)))
+				require.NoError(t, err)
+				entries = append(entries, pattern.Entry{ID: pattern.RuleID(fmt.Sprint(i)), Pattern: p})
+			}
+			var want []pattern.RuleID
+			for _, i := range c.want {
+				want = append(want, pattern.RuleID(fmt.Sprint(i)))
+			}
+			require.Equal(t, want, pattern.NewIndex(entries).Match([]byte(`{"source":"shop","k":[`+c.event+`]}`)))
+		})
+	}
+}
+
+// TestHostileChoices makes sure that neither many arrays side by side nor keys given twice make the search explode.
+func TestHostileChoices(t *testing.T) {
+	for name, element := range map[string]string{
+		"side by side": `"k%[1]d":[{"a":1},{"b":1}]`,
+		"twice":        `"k%[1]d":[{"a":1},{"b":1}],"k%[1]d":[{"b":1},{"a":1}]`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			var fields, event []string
+			for i := range 100 {
+				fields = append(fields, fmt.Sprintf(`"k%d":{"a":[1],"b":[1]}`, i))
+				event = append(event, fmt.Sprintf(element, i))
+			}
+			fields = append(fields, `"z":{"a":[1],"b":[1]}`)
+			event = append(event, `"z":[{"a":1},{"b":1}]`)
+			p, err := pattern.Compile("{" + strings.Join(fields, ",") + "}")
+			require.NoError(t, err)
+			require.False(t, p.Match([]byte("{"+strings.Join(event, ",")+"}")))
+		})
+	}
+}
