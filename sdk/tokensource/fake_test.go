@@ -209,14 +209,15 @@ func fingerprint(secret string) string {
 // bearer is an AUTHORIZED OAuth token that lives for life from now.
 func bearer(generation int64, secret string, life time.Duration) *tokenv1.Token {
 	return &tokenv1.Token{
-		Name:        tokenName,
-		Generation:  generation,
-		State:       tokenv1.Token_AUTHORIZED,
-		AccessToken: secret,
-		TokenType:   "Bearer",
-		Scopes:      []string{"orders.read", "orders.write"},
-		IssueTime:   timestamppb.Now(),
-		ExpireTime:  timestamppb.New(time.Now().Add(life)),
+		Name:            tokenName,
+		Generation:      generation,
+		State:           tokenv1.Token_AUTHORIZED,
+		AccessToken:     secret,
+		TokenType:       "Bearer",
+		Scopes:          []string{"orders.read", "orders.write"},
+		IssueTime:       timestamppb.Now(),
+		ExpireTime:      timestamppb.New(time.Now().Add(life)),
+		NextRefreshTime: timestamppb.New(time.Now().Add(life * 3 / 4)),
 		Credential: &tokenv1.HttpCredential{Headers: []*tokenv1.HttpCredentialField{
 			{Key: "Authorization", Value: "Bearer " + secret},
 		}},

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	errorsv1 "github.com/freshet-io/freshet/gen/freshet/errors/v1"
 	tokenv1 "github.com/freshet-io/freshet/gen/freshet/token/v1"
 )
 
@@ -67,6 +68,66 @@ func (s *Source) atLeast(ctx context.Context, minTTL time.Duration) (*tokenv1.To
 		case <-ctx.Done():
 			return nil, fmt.Errorf("%w: %w", err, context.Cause(ctx))
 		}
+	}
+}
+
+// forRequest returns the token to send a request with: from memory, or, if it is
+// one that is refreshed only when somebody asks and has expired, by asking. While
+// the token service asks to hold requests, it waits.
+func (s *Source) forRequest(ctx context.Context) (*tokenv1.Token, error) {
+	if err := s.held(ctx); err != nil {
+		return nil, err
+	}
+	token, err := s.usable()
+	if err == nil || s.final(err) || !onDemand(token) {
+		return token, err
+	}
+	return s.atLeast(ctx, 0)
+}
+
+// maxHold bounds how long a request waits for a token that is being replaced.
+const maxHold = 5 * time.Second
+
+// held returns when a request may begin with the token at hand: at once, or after
+// the refresh that ends it, at the latest when the token service said.
+func (s *Source) held(ctx context.Context) error {
+	var timeout <-chan time.Time
+	for {
+		updated := s.Updated()
+		token, err := s.usable()
+		if err != nil || token.GetHoldUntil() == nil {
+			return nil
+		}
+		wait := min(time.Until(token.GetHoldUntil().AsTime()), maxHold)
+		if wait <= 0 {
+			return nil
+		}
+		if timeout == nil {
+			timer := time.NewTimer(wait)
+			defer timer.Stop()
+			timeout = timer.C
+		}
+		select {
+		case <-updated:
+		case <-timeout:
+			return nil
+		case <-ctx.Done():
+			return fmt.Errorf("tokensource: %s: %w", s.name, context.Cause(ctx))
+		}
+	}
+}
+
+// onDemand reports whether the token's successor is obtained when somebody asks
+// for it: no refresh is planned ahead of its expiry.
+func onDemand(token *tokenv1.Token) bool {
+	switch token.GetState() {
+	case tokenv1.Token_AUTHORIZED:
+		next, expire := token.GetNextRefreshTime(), token.GetExpireTime()
+		return expire != nil && (next == nil || next.AsTime().After(expire.AsTime()))
+	case tokenv1.Token_AUTHORIZING:
+		return token.GetStateReason() == errorsv1.Reason_TOKEN_EXPIRED
+	default:
+		return false
 	}
 }
 

@@ -26,8 +26,8 @@ func (s *Source) PerRPCCredentials() credentials.PerRPCCredentials {
 type perRPC struct{ source *Source }
 
 // GetRequestMetadata implements [credentials.PerRPCCredentials].
-func (p perRPC) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
-	token, err := p.source.usable()
+func (p perRPC) GetRequestMetadata(ctx context.Context, _ ...string) (map[string]string, error) {
+	token, err := p.source.forRequest(ctx)
 	if err != nil {
 		return nil, p.source.statusOf(err)
 	}

@@ -55,7 +55,7 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	if !t.source.opts.insecureHTTP && !protected(request.URL) {
 		return nil, discard(request, fmt.Errorf("tokensource: %s: %w (%s)", t.source.name, ErrInsecure, request.URL.Host))
 	}
-	token, err := t.source.usable()
+	token, err := t.source.forRequest(request.Context())
 	if err != nil {
 		return nil, discard(request, err)
 	}

@@ -19,11 +19,9 @@ import (
 	"github.com/freshet-io/freshet/services/delivery/httpsend"
 	deliveryrpc "github.com/freshet-io/freshet/services/delivery/rpc"
 	deliverystore "github.com/freshet-io/freshet/services/delivery/store"
-	"github.com/freshet-io/freshet/services/internal/egress"
 	"github.com/freshet-io/freshet/services/internal/lifecycle"
 	"github.com/freshet-io/freshet/services/internal/rpcserver"
 	"github.com/freshet-io/freshet/services/token"
-	"github.com/freshet-io/freshet/services/token/oauth"
 	tokenrpc "github.com/freshet-io/freshet/services/token/rpc"
 	"github.com/freshet-io/freshet/services/token/settings"
 	tokenstore "github.com/freshet-io/freshet/services/token/store"
@@ -114,7 +112,7 @@ func buildToken(_ context.Context, p *process, db *database) ([]lifecycle.Task, 
 	if err != nil {
 		return nil, err
 	}
-	exchanger, err := oauth.New(oauth.Config{HTTP: p.egress.Client(), Denied: egress.IsDenied, Tracer: p.telemetry.TracerProvider, Now: p.now})
+	exchanger, err := newExchanger(p)
 	if err != nil {
 		return nil, err
 	}

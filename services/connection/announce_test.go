@@ -63,7 +63,9 @@ func TestEventsThatAreNeverTaken(t *testing.T) {
 // TestEventsOfADeadProcess shows that events that were stored, and even claimed, by a process that is no more are published by another.
 func TestEventsOfADeadProcess(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *connectiontest.Suite) {
+		s.Tokens.SetDown(true)
 		create(t, s)
+		s.Tokens.SetDown(false)
 		claimed, err := s.Store.ClaimEvents(t.Context(), "dead", time.Now(), time.Now().Add(time.Minute), 10)
 		require.NoError(t, err)
 		require.Len(t, claimed, 1)

@@ -20,6 +20,9 @@ type Update struct {
 	// Edit returns the changed connection, given the stored one without secrets. Only Description and Settings are taken from it. Empty
 	// secrets keep their stored value, as KeepingSecrets has it. It may be called more than once.
 	Edit func(Connection) (Connection, error)
+	// RemoveSecrets are field paths of secrets that are removed instead of kept if Edit leaves them empty and the settings can do
+	// without: "oauth2.alternate_client_secret".
+	RemoveSecrets []string
 	// ValidateOnly has everything checked and nothing stored.
 	ValidateOnly bool
 }
@@ -29,32 +32,39 @@ type Update struct {
 // Errors: ErrNotFound, ErrDeleting, ErrETag, *ValidationError, ErrSecretsUnreadable if a secret is to be kept that cannot be opened, and
 // those of Edit.
 func (s *Service) Update(ctx context.Context, name Name, u Update) (Connection, error) {
-	return s.retry(ctx, func() (Connection, error) {
-		stored, secretsErr := s.store.GetWithSecrets(ctx, name)
-		if errors.Is(secretsErr, ErrSecretsUnreadable) {
-			// The description can be changed, and all secrets given anew.
-			var err error
-			if stored, err = s.store.Get(ctx, name); err != nil {
-				return Connection{}, err
-			}
-		} else if secretsErr != nil {
-			return Connection{}, secretsErr
-		}
-		if err := checkWritable(stored, u.ETag); err != nil {
+	c, err := s.retry(ctx, func() (Connection, error) { return s.tryUpdate(ctx, name, u) })
+	if err == nil && !u.ValidateOnly {
+		s.tellFirst(ctx, c)
+	}
+	return c, err
+}
+
+// tryUpdate is Update as long as nobody else writes the connection meanwhile.
+func (s *Service) tryUpdate(ctx context.Context, name Name, u Update) (Connection, error) {
+	stored, secretsErr := s.store.GetWithSecrets(ctx, name)
+	if errors.Is(secretsErr, ErrSecretsUnreadable) {
+		// The description can be changed, and all secrets given anew.
+		var err error
+		if stored, err = s.store.Get(ctx, name); err != nil {
 			return Connection{}, err
 		}
-		edited, err := u.Edit(stored.withoutSecrets())
-		if err != nil {
-			return Connection{}, err
-		}
-		if v := edited.Settings.revealed(stored.Settings); len(v) > 0 {
-			return Connection{}, &ValidationError{Violations: v}
-		}
-		next := stored
-		next.Description = edited.Description
-		next.Settings = edited.Settings.KeepingSecrets(stored.Settings)
-		return s.update(ctx, stored, next, secretsErr, u.ValidateOnly)
-	})
+	} else if secretsErr != nil {
+		return Connection{}, secretsErr
+	}
+	if err := checkWritable(stored, u.ETag); err != nil {
+		return Connection{}, err
+	}
+	edited, err := u.Edit(stored.withoutSecrets())
+	if err != nil {
+		return Connection{}, err
+	}
+	if v := edited.Settings.revealed(stored.Settings); len(v) > 0 {
+		return Connection{}, &ValidationError{Violations: v}
+	}
+	next := stored
+	next.Description = edited.Description
+	next.Settings = edited.Settings.KeepingSecrets(stored.Settings, u.RemoveSecrets...)
+	return s.update(ctx, stored, next, secretsErr, u.ValidateOnly)
 }
 
 // update checks and stores an edited connection. secretsErr says that the secrets of stored are missing.
@@ -78,18 +88,21 @@ func (s *Service) update(ctx context.Context, stored, next Connection, secretsEr
 	if validateOnly {
 		return next.withoutSecrets(), nil
 	}
-	write := s.store.Update
-	if changed {
-		write = s.store.UpdateSettings
+	if !changed {
+		return s.save(ctx, stored, next, s.store.Update)
 	}
-	return s.save(ctx, stored, next, write)
+	updated, err := s.save(ctx, stored, next, s.store.UpdateSettings)
+	if err == nil {
+		s.remark(ctx, updated)
+	}
+	return updated, err
 }
 
 // Authorize has a token obtained with the stored settings, whatever the state.
 //
 // Errors: ErrNotFound, ErrDeleting.
 func (s *Service) Authorize(ctx context.Context, name Name) (Connection, error) {
-	return s.change(ctx, name, func(c Connection) (Connection, error) {
+	return s.changeAndTell(ctx, name, func(c Connection) (Connection, error) {
 		if err := checkWritable(c, ""); err != nil {
 			return c, err
 		}
@@ -104,7 +117,7 @@ func (s *Service) Authorize(ctx context.Context, name Name) (Connection, error) 
 //
 // Errors: ErrNotFound, ErrDeleting.
 func (s *Service) Deauthorize(ctx context.Context, name Name) (Connection, error) {
-	return s.change(ctx, name, func(c Connection) (Connection, error) {
+	return s.changeAndTell(ctx, name, func(c Connection) (Connection, error) {
 		if err := checkWritable(c, ""); err != nil {
 			return c, err
 		}
@@ -179,6 +192,15 @@ func (s *Service) change(ctx context.Context, name Name, edit func(Connection) (
 		}
 		return s.save(ctx, stored, next, s.store.Update)
 	})
+}
+
+// changeAndTell is change for callers who want to watch the token once they are answered.
+func (s *Service) changeAndTell(ctx context.Context, name Name, edit func(Connection) (Connection, error)) (Connection, error) {
+	c, err := s.change(ctx, name, edit)
+	if err == nil {
+		s.tellFirst(ctx, c)
+	}
+	return c, err
 }
 
 // sameState compares what change may change.

@@ -3,6 +3,7 @@ package connection
 import (
 	"fmt"
 	"time"
+	"unicode/utf8"
 )
 
 // State of a connection, as the contract names it.
@@ -94,6 +95,24 @@ func (s Seen) before(o Seen) bool {
 		return s.Generation < o.Generation
 	}
 	return s.StateTime.Before(o.StateTime)
+}
+
+// maxMessage is the contract's limit for the message of a state, in characters.
+const maxMessage = 512
+
+// StateMessage is what to tell people of the connection: the message of its state, and what there is to remark on its settings.
+func (c Connection) StateMessage() string {
+	notice := c.Settings.Notice()
+	switch {
+	case notice == "":
+		return c.Message
+	case c.Message == "":
+		return notice
+	case utf8.RuneCountInString(c.Message)+1+utf8.RuneCountInString(notice) > maxMessage:
+		return c.Message
+	default:
+		return c.Message + " " + notice
+	}
 }
 
 // ETag changes with every change of the settings or the description, and differs between connections of the same name.

@@ -83,7 +83,18 @@ type TokenStatus struct {
 	Message    string
 	StateTime  time.Time
 	Deleted    bool
+	Wanted     Wanted
 }
+
+// Wanted is the revision that is being obtained while the generation of an older one is in use; zero if there is none.
+type Wanted struct {
+	Revision int64
+	Reason   Reason // why its last attempt failed; empty if none has
+	Message  string // the same for people; no secrets
+}
+
+// known is the newest revision that the token service has been told of.
+func (t TokenStatus) known() int64 { return max(t.Revision, t.Wanted.Revision) }
 
 // Announcer publishes events on the bus `default` of the connection's project.
 type Announcer interface {

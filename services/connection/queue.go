@@ -13,8 +13,8 @@ const (
 	maxRetry = 10 * time.Second
 )
 
-// queue holds the connections that the token service must hear of, each once. One worker at a time has a connection; if it is added
-// meanwhile, it is handed out again afterwards.
+// queue holds the connections that the token service must hear of, each once. One worker, or caller that claimed it, at a time has a
+// connection; if it is added meanwhile, it is handed out again afterwards.
 type queue struct {
 	mu      sync.Mutex
 	ready   []Name
@@ -23,11 +23,12 @@ type queue struct {
 }
 
 type item struct {
-	attempts int         // failures in a row
-	ready    bool        // is in queue.ready
-	taken    bool        // a worker has it
-	again    bool        // was added while taken
-	timer    *time.Timer // runs while it waits for its next attempt
+	attempts int           // failures in a row
+	ready    bool          // is in queue.ready, and to be taken from there
+	taken    bool          // a worker has it
+	again    bool          // was added while taken
+	freed    chan struct{} // closed once it is no longer taken; made by whoever waits for that
+	timer    *time.Timer   // runs while it waits for its next attempt
 }
 
 func newQueue() *queue {
@@ -64,12 +65,52 @@ func (q *queue) take(ctx context.Context) (Name, bool) {
 	}
 }
 
+// claim takes a connection out of its turn, as soon as nobody else has it. If it returns true, done must be called with it; false means that
+// ctx ended before, and leaves the connection as it is.
+func (q *queue) claim(ctx context.Context, name Name) bool {
+	for {
+		freed := q.claimFree(name)
+		if freed == nil {
+			return true
+		}
+		select {
+		case <-freed:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// claimFree takes a connection that nobody has. Otherwise it returns a channel that is closed when nobody has it any more.
+func (q *queue) claimFree(name Name) (freed <-chan struct{}) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	it := q.items[name]
+	if it == nil {
+		it = &item{}
+		q.items[name] = it
+	}
+	if it.taken {
+		if it.freed == nil {
+			it.freed = make(chan struct{})
+		}
+		return it.freed
+	}
+	it.halt()
+	it.ready, it.taken = false, true // pop passes over what queue.ready still has of it
+	return nil
+}
+
 // done gives the connection back: forgotten after success, otherwise ready again after a wait that grows.
 func (q *queue) done(name Name, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	it := q.items[name]
 	it.taken = false
+	if it.freed != nil {
+		close(it.freed)
+		it.freed = nil
+	}
 	switch {
 	case it.again:
 		it.again = false
@@ -115,10 +156,7 @@ func (q *queue) wake(name Name, it *item) {
 
 // push needs the lock.
 func (q *queue) push(name Name, it *item) {
-	if it.timer != nil {
-		it.timer.Stop()
-		it.timer = nil
-	}
+	it.halt()
 	if it.ready {
 		return
 	}
@@ -127,20 +165,31 @@ func (q *queue) push(name Name, it *item) {
 	q.signal()
 }
 
+// halt ends the wait for the next attempt.
+func (it *item) halt() {
+	if it.timer != nil {
+		it.timer.Stop()
+		it.timer = nil
+	}
+}
+
 func (q *queue) pop() (Name, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.ready) == 0 {
-		return Name{}, false
+	for len(q.ready) > 0 {
+		name := q.ready[0]
+		q.ready = q.ready[1:]
+		it := q.items[name]
+		if it == nil || !it.ready { // somebody has claimed it
+			continue
+		}
+		it.ready, it.taken = false, true
+		if len(q.ready) > 0 {
+			q.signal() // for the next worker
+		}
+		return name, true
 	}
-	name := q.ready[0]
-	q.ready = q.ready[1:]
-	it := q.items[name]
-	it.ready, it.taken = false, true
-	if len(q.ready) > 0 {
-		q.signal() // for the next worker
-	}
-	return name, true
+	return Name{}, false
 }
 
 func (q *queue) signal() {

@@ -89,6 +89,56 @@ func TestQueue(t *testing.T) {
 	})
 }
 
+// TestQueueClaim takes connections out of their turn.
+func TestQueueClaim(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue()
+		a, b := Name{"p", "a"}, Name{"p", "b"}
+		q.add(a)
+		q.add(b)
+		require.True(t, q.claim(t.Context(), a))
+		name, ok := q.take(t.Context())
+		require.True(t, ok)
+		require.Equal(t, b, name, "a is claimed")
+		q.done(a, true)
+		require.NotContains(t, q.items, a)
+
+		// What was claimed can be added again, and is handed out once.
+		q.add(a)
+		require.True(t, q.claim(t.Context(), a))
+		q.add(a)
+		q.done(a, false)
+		name, _ = q.take(t.Context())
+		require.Equal(t, a, name)
+		_, ok = q.pop()
+		require.False(t, ok)
+
+		// A claim waits for whoever has it, and no longer than its context lasts.
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		require.False(t, q.claim(ctx, a))
+		require.Equal(t, time.Second, time.Since(start))
+		claimed := make(chan bool)
+		go func() { claimed <- q.claim(t.Context(), a) }()
+		synctest.Wait()
+		q.done(a, true)
+		require.True(t, <-claimed)
+		q.done(a, true)
+		q.done(b, true)
+		require.Empty(t, q.items)
+
+		// It ends the wait after a failure.
+		require.True(t, q.claim(t.Context(), a))
+		q.done(a, false)
+		require.True(t, q.claim(t.Context(), a))
+		q.done(a, true)
+		time.Sleep(time.Hour)
+		_, ok = q.pop()
+		require.False(t, ok)
+	})
+}
+
 func TestEveryStateHasAnEvent(t *testing.T) {
 	t.Parallel()
 	seen := make(map[string]bool)

@@ -35,8 +35,6 @@ func (s *Service) reconcile(ctx context.Context, listed map[Name]TokenStatus) er
 }
 
 // missing returns what the token service must be told if t is all that it knows of the connection; t is zero if it knows nothing.
-//
-// A token that is still that of former settings may only not have got further yet. Being told twice does it no harm.
 func (c Connection) missing(t TokenStatus) Pending {
 	known := t.UID == c.UID && !t.Deleted
 	switch {
@@ -47,7 +45,7 @@ func (c Connection) missing(t TokenStatus) Pending {
 			return PendingDeauthorize
 		}
 		return PendingNothing
-	case !known, t.Revision != c.Revision:
+	case !known, t.known() != c.Revision:
 		// Also where the last attempt failed for good: a token service that does not know of that has not tried.
 		return PendingAuthorize
 	default:
@@ -59,7 +57,7 @@ func (c Connection) missing(t TokenStatus) Pending {
 // happens, and if it does not, it reports what it makes of it.
 func (s *Service) tellAgain(ctx context.Context, differing Connection, t TokenStatus) error {
 	s.logger.WarnContext(ctx, "token service has another record of the connection, will be told again",
-		"connection", differing.Name.String(), "revision", differing.Revision, "its_uid", t.UID, "its_revision", t.Revision)
+		"connection", differing.Name.String(), "revision", differing.Revision, "its_uid", t.UID, "its_revision", t.known())
 	return s.changeIfThere(ctx, differing.Name, func(c Connection) Connection {
 		if c.UID != differing.UID || c.Revision != differing.Revision {
 			return c // somebody was quicker
@@ -70,8 +68,8 @@ func (s *Service) tellAgain(ctx context.Context, differing Connection, t TokenSt
 		}
 		c.Pending = pending
 		c.Seen = Seen{}
-		if t.UID == c.UID && t.Revision >= c.Revision {
-			c.Revision = t.Revision + 1 // others would be ignored
+		if t.UID == c.UID && t.known() >= c.Revision {
+			c.Revision = t.known() + 1 // others would be ignored
 		}
 		return c
 	})

@@ -16,6 +16,8 @@ const (
 	workers = 8
 	// callTimeout bounds one call to the token service or the announcer. Both only record what they are told.
 	callTimeout = 10 * time.Second
+	// promptTimeout bounds how long the answer to a caller is held back for the token service to be told first.
+	promptTimeout = time.Second
 	// sweepInterval is how often the stored work is read again, to take over what a replica left behind that is no more.
 	sweepInterval = 15 * time.Second
 	// pageSize is how many connections are read at a time where all are read.
@@ -49,6 +51,28 @@ func (s *Service) work(ctx context.Context) error {
 		}
 		s.pending.done(name, err == nil)
 	}
+}
+
+// tellFirst makes an attempt to tell the token service what is pending before a caller is answered, so that whoever reads the answer can
+// watch the token. It takes at most half of the time that the caller still waits. What comes of a failure is the workers' business.
+func (s *Service) tellFirst(ctx context.Context, c Connection) {
+	if c.Pending == PendingNothing {
+		return
+	}
+	limit := promptTimeout
+	if deadline, ok := ctx.Deadline(); ok {
+		limit = min(limit, time.Until(deadline)/2)
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	if !s.pending.claim(ctx, c.Name) {
+		return // a worker is at it
+	}
+	err := s.drive(ctx, c.Name)
+	if err != nil {
+		s.logger.DebugContext(ctx, "token service not told before the answer", "connection", c.Name.String(), "error", err)
+	}
+	s.pending.done(c.Name, err == nil)
 }
 
 // sweep reads what is pending at start and from time to time.

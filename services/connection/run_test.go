@@ -2,6 +2,7 @@ package connection_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -89,14 +90,17 @@ func TestTokenServiceDown(t *testing.T) {
 		c = requireState(t, s, connection.StateAuthorizing)
 		require.Equal(t, connection.ReasonTokenNotReady, c.Reason)
 		require.Empty(t, c.Message)
-		require.Equal(t, []connectiontest.Call{authorize(created.UID, 1)}, s.Tokens.Calls())
+		// Told twice, which does no harm, if the call came through before the stream of states was opened again.
+		require.Equal(t, []connectiontest.Call{authorize(created.UID, 1)}, slices.Compact(s.Tokens.Calls()))
 	})
 }
 
 // TestRestart shows that what was stored is carried on by the next process, whatever it was.
 func TestRestart(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *connectiontest.Suite) {
+		s.Tokens.SetDown(true)
 		created := create(t, s) // and the process ends
+		s.Tokens.SetDown(false)
 		require.Empty(t, s.Tokens.Calls())
 
 		restart := func() (stop func()) {
@@ -110,8 +114,11 @@ func TestRestart(t *testing.T) {
 		require.Equal(t, []connectiontest.Call{authorize(created.UID, 1)}, s.Tokens.Calls())
 		stop()
 
+		s.Tokens.SetDown(true)
 		_, err := s.Service.Deauthorize(t.Context(), crm())
 		require.NoError(t, err)
+		s.Tokens.SetDown(false)
+		require.Len(t, s.Tokens.Calls(), 1)
 		stop = restart()
 		requireState(t, s, connection.StateDeauthorized)
 		stop()

@@ -1,6 +1,10 @@
 package connection
 
-import "github.com/freshet-io/freshet/services/internal/seal"
+import (
+	"slices"
+
+	"github.com/freshet-io/freshet/services/internal/seal"
+)
 
 // place is one of the two sets of parameters, with its field path.
 type place struct {
@@ -30,12 +34,51 @@ func (p place) lists() []list {
 	}
 }
 
+// secretField is a secret of its own, which is no parameter's value.
+type secretField struct {
+	field    string
+	value    *seal.Secret
+	user     string // what it is for: "REFRESH_TOKEN", for people
+	used     bool   // these settings are of that sort
+	optional bool   // they are complete without it
+}
+
+// secretFields is the one list of them.
+func (s *Settings) secretFields() []secretField {
+	a := &s.OAuth2
+	grant := func(g GrantType) bool { return s.Kind == KindOAuth2 && a.GrantType == g }
+	oauth2 := func(used bool) bool { return s.Kind == KindOAuth2 && used }
+	const withSecret = "CLIENT_SECRET_BASIC, CLIENT_SECRET_BASIC_RAW and CLIENT_SECRET_POST"
+	return []secretField{
+		{"api_key.value", &s.APIKey.Value, "API keys", s.Kind == KindAPIKey, false},
+		{"basic.password", &s.Basic.Password, "HTTP Basic", s.Kind == KindBasic, false},
+		{"oauth2.client_secret", &a.ClientSecret, withSecret, oauth2(a.ClientAuthentication.sendsSecret()), false},
+		{"oauth2.alternate_client_secret", &a.AlternateClientSecret, withSecret, oauth2(a.ClientAuthentication.sendsSecret()), true},
+		{"oauth2.signing_key.private_key", &a.SigningKey.PrivateKey, "PRIVATE_KEY_JWT and JWT_BEARER", oauth2(a.signs()), false},
+		{
+			"oauth2.client_certificate.private_key", &a.ClientCertificate.PrivateKey, "TLS_CLIENT_AUTH and SELF_SIGNED_TLS_CLIENT_AUTH",
+			oauth2(a.ClientAuthentication.usesCertificate()), false,
+		},
+		{"oauth2.refresh_token", &a.RefreshToken, "REFRESH_TOKEN", grant(RefreshToken), false},
+		{"oauth2.authorization_code.code", &a.Code.Code, "AUTHORIZATION_CODE", grant(CodeGrant), false},
+		{"oauth2.authorization_code.code_verifier", &a.Code.CodeVerifier, "AUTHORIZATION_CODE", grant(CodeGrant), true},
+		{"oauth2.token_exchange.subject_token", &a.Exchange.SubjectToken, "TOKEN_EXCHANGE", grant(ExchangeGrant), false},
+		{"oauth2.token_exchange.actor_token", &a.Exchange.ActorToken, "TOKEN_EXCHANGE", grant(ExchangeGrant), true},
+		{"oauth2.resource_owner.password", &a.ResourceOwner.Password, "PASSWORD", grant(PasswordGrant), false},
+	}
+}
+
+// signs reports whether something is signed with the signing key.
+func (a OAuth2) signs() bool {
+	return a.ClientAuthentication == PrivateKeyJWT || a.GrantType == JWTBearer
+}
+
 // WithoutSecrets returns a copy whose secret values are empty.
 func (s Settings) WithoutSecrets() Settings {
 	s = s.clone()
-	s.OAuth2.ClientSecret = seal.Secret{}
-	s.APIKey.Value = seal.Secret{}
-	s.Basic.Password = seal.Secret{}
+	for _, f := range s.secretFields() {
+		*f.value = seal.Secret{}
+	}
 	for _, p := range s.places() {
 		for _, l := range p.lists() {
 			for i := range *l.parameters {
@@ -50,11 +93,19 @@ func (s Settings) WithoutSecrets() Settings {
 
 // KeepingSecrets returns a copy in which every empty secret, and every parameter without a value, has the value that stored has for it;
 // parameters are matched by place and key. A secret parameter that is not to be secret any more keeps nothing: it would become readable.
-func (s Settings) KeepingSecrets(stored Settings) Settings {
+//
+// A secret for which these settings have no use any more is not kept, so that a connection can change from one authentication to another.
+// One that they can do without is not kept if removed has its field path. A code verifier belongs to its code and goes with it.
+func (s Settings) KeepingSecrets(stored Settings, removed ...string) Settings {
 	s = s.clone()
-	keep(&s.OAuth2.ClientSecret, stored.OAuth2.ClientSecret)
-	keep(&s.APIKey.Value, stored.APIKey.Value)
-	keep(&s.Basic.Password, stored.Basic.Password)
+	newCode := !s.OAuth2.Code.Code.IsZero() && !s.OAuth2.Code.Code.Equal(stored.OAuth2.Code.Code)
+	oldFields := stored.secretFields()
+	for i, f := range s.secretFields() {
+		gone := f.optional && slices.Contains(removed, f.field) || newCode && f.value == &s.OAuth2.Code.CodeVerifier
+		if f.used && !gone {
+			keep(f.value, *oldFields[i].value)
+		}
+	}
 	old := stored.places()
 	for i, p := range s.places() {
 		oldLists := old[i].lists()
@@ -119,25 +170,30 @@ func (s Settings) clone() Settings {
 // missingSecrets lists the secrets that have no value.
 func (s Settings) missingSecrets() []Violation {
 	var missing []Violation
-	require := func(present bool, field string) {
-		if !present {
-			missing = append(missing, Violation{field, "is required: nothing is stored for it"})
+	for _, f := range s.secretFields() {
+		if f.used && !f.optional && f.value.IsZero() {
+			missing = append(missing, Violation{f.field, "is required for " + f.user + ": nothing is stored for it"})
 		}
-	}
-	switch s.Kind {
-	case KindOAuth2:
-		require(!s.OAuth2.ClientSecret.IsZero(), "oauth2.client_secret")
-	case KindAPIKey:
-		require(!s.APIKey.Value.IsZero(), "api_key.value")
-	case KindBasic:
-		require(!s.Basic.Password.IsZero(), "basic.password")
 	}
 	for _, p := range s.places() {
 		for _, l := range p.lists() {
 			for i, parameter := range *l.parameters {
-				require(!parameter.Secret || !parameter.Value.IsZero(), indexed(l.field, i)+".value")
+				if parameter.Secret && parameter.Value.IsZero() {
+					missing = append(missing, Violation{indexed(l.field, i) + ".value", "is required: nothing is stored for it"})
+				}
 			}
 		}
 	}
 	return missing
+}
+
+// idleSecrets lists the secrets that are given although nothing would be done with them.
+func (s Settings) idleSecrets() []Violation {
+	var v []Violation
+	for _, f := range s.secretFields() {
+		if !f.used && !f.value.IsZero() {
+			v = append(v, Violation{f.field, "must be empty: it is for " + f.user})
+		}
+	}
+	return v
 }

@@ -35,8 +35,8 @@ type Params struct {
 
 // Service is the use cases on connections. It is safe for concurrent use.
 //
-// A change is stored together with what must follow from it; Run carries it on. The answer to a caller therefore never waits for the
-// token service.
+// A change is stored together with what must follow from it; Run carries it on. The answer to a caller therefore does not depend on the
+// token service; it waits a moment for the token to be known there, so that it can be watched.
 type Service struct {
 	store     Store
 	tokens    TokenControl
@@ -121,8 +121,17 @@ func (s *Service) Create(ctx context.Context, d Draft, validateOnly bool) (Conne
 		return Connection{}, err
 	}
 	c.RowVersion++
+	s.remark(ctx, c)
 	s.committed(ctx, c, e)
+	s.tellFirst(ctx, c)
 	return c.withoutSecrets(), nil
+}
+
+// remark logs what is to be said of settings that were stored.
+func (s *Service) remark(ctx context.Context, c Connection) {
+	if notice := c.Settings.Notice(); notice != "" {
+		s.logger.WarnContext(ctx, "connection settings deserve a second look", "connection", c.Name.String(), "notice", notice)
+	}
 }
 
 // insert stores a new connection. If the name is taken, it says by what.

@@ -2,7 +2,6 @@ package connection
 
 import (
 	"slices"
-	"time"
 
 	"github.com/freshet-io/freshet/services/internal/seal"
 )
@@ -40,40 +39,6 @@ type Settings struct {
 	Invocation Parameters // added to every request that is made with the connection
 }
 
-// GrantType is how OAuth 2.0 tokens are obtained.
-type GrantType string
-
-// ClientCredentials is RFC 6749 section 4.4.
-const ClientCredentials GrantType = "CLIENT_CREDENTIALS"
-
-// ClientAuthentication is how the client authenticates at the token endpoint.
-type ClientAuthentication string
-
-// Ways of client authentication, RFC 6749 section 2.3.1.
-const (
-	ClientSecretBasic ClientAuthentication = "CLIENT_SECRET_BASIC"
-	ClientSecretPost  ClientAuthentication = "CLIENT_SECRET_POST"
-)
-
-// OAuth2 obtains access tokens from an OAuth 2.0 authorization server.
-type OAuth2 struct {
-	GrantType            GrantType
-	TokenEndpoint        string
-	ClientID             string
-	ClientSecret         seal.Secret
-	ClientAuthentication ClientAuthentication
-	Scopes               []string
-	Audience             string
-	Token                Parameters // added to every token request
-	Refresh              *RefreshPolicy
-}
-
-// RefreshPolicy governs when the next token is obtained. Zero fields mean the defaults of the contract.
-type RefreshPolicy struct {
-	RefreshBefore   time.Duration
-	DefaultLifetime time.Duration
-}
-
 // APIKey sends a key in a header.
 type APIKey struct {
 	Name  string
@@ -105,24 +70,6 @@ type Parameter struct {
 func (s Settings) Equal(o Settings) bool {
 	return s.Kind == o.Kind && s.OAuth2.equal(o.OAuth2) && s.APIKey.equal(o.APIKey) && s.Basic.equal(o.Basic) &&
 		s.Invocation.equal(o.Invocation)
-}
-
-func (a OAuth2) equal(o OAuth2) bool {
-	return a.GrantType == o.GrantType && a.TokenEndpoint == o.TokenEndpoint && a.ClientID == o.ClientID &&
-		a.ClientSecret.Equal(o.ClientSecret) && a.ClientAuthentication == o.ClientAuthentication &&
-		slices.Equal(a.Scopes, o.Scopes) && a.Audience == o.Audience && a.Token.equal(o.Token) && a.Refresh.equal(o.Refresh)
-}
-
-// equal takes an absent policy for one of all defaults.
-func (p *RefreshPolicy) equal(o *RefreshPolicy) bool {
-	var a, b RefreshPolicy
-	if p != nil {
-		a = *p
-	}
-	if o != nil {
-		b = *o
-	}
-	return a == b
 }
 
 func (a APIKey) equal(o APIKey) bool { return a.Name == o.Name && a.Value.Equal(o.Value) }

@@ -216,6 +216,7 @@ func TestLostMasterKey(t *testing.T) {
 func TestValidateOnly(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *connectiontest.Suite) {
 		connectiontest.Start(t, s.Service)
+		synctest.Wait()
 		draft := connection.Draft{Name: crm(), Settings: oauth2()}
 		c, err := s.Service.Create(t.Context(), draft, true)
 		require.NoError(t, err)

@@ -6,10 +6,11 @@ import (
 	"strings"
 )
 
-// Validate returns all that is wrong with the settings, as a *ValidationError. checkURL, unless nil, is asked about the token endpoint
-// only when nothing else is wrong, because its answer depends on the operator's rule, not on the connection alone.
+// Validate returns all that is wrong with the settings, as a *ValidationError. checkURL, unless nil, is asked about the authorization
+// server's URLs only when nothing else is wrong, because its answer depends on the operator's rule, not on the connection alone.
 func (s Settings) Validate(checkURL func(string) error) error {
 	v := s.missingSecrets()
+	v = append(v, s.checkSecrets()...)
 	v = append(v, s.checkParameters()...)
 	if s.Kind == KindOAuth2 {
 		v = append(v, s.OAuth2.check()...)
@@ -20,41 +21,15 @@ func (s Settings) Validate(checkURL func(string) error) error {
 	if s.Kind != KindOAuth2 || checkURL == nil {
 		return nil
 	}
-	if err := checkURL(s.OAuth2.TokenEndpoint); err != nil {
-		return &ValidationError{
-			Violations: []Violation{{"oauth2.token_endpoint", err.Error()}},
-			Egress:     true,
+	for _, e := range s.OAuth2.Endpoints() {
+		if err := checkURL(e.URL); err != nil {
+			v = append(v, Violation{e.Field, err.Error()})
 		}
+	}
+	if len(v) > 0 {
+		return &ValidationError{Violations: v, Egress: true}
 	}
 	return nil
-}
-
-// check applies the rules that span fields of an OAuth 2.0 authorization.
-func (a OAuth2) check() []Violation {
-	var v []Violation
-	const parameters = "oauth2.token_parameters"
-	for _, l := range []struct {
-		field      string
-		parameters []Parameter
-	}{{parameters + ".query", a.Token.Query}, {parameters + ".body", a.Token.Body}} {
-		for i, p := range l.parameters {
-			if isProtocolField(p.Key) {
-				v = append(v, Violation{indexed(l.field, i) + ".key", fmt.Sprintf("%q is a field of the protocol itself, which is sent according to the other fields of oauth2", p.Key)})
-			}
-			if p.Key == "audience" && a.Audience != "" {
-				v = append(v, Violation{indexed(l.field, i) + ".key", `"audience" is sent because oauth2.audience is set; use one of the two`})
-			}
-		}
-	}
-	for i, p := range a.Token.Headers {
-		switch key := strings.ToLower(p.Key); {
-		case key == "content-type" || key == "accept":
-			v = append(v, Violation{indexed(parameters+".headers", i) + ".key", fmt.Sprintf("%q of a token request is given by RFC 6749", p.Key)})
-		case key == "authorization" && a.ClientAuthentication != ClientSecretPost:
-			v = append(v, Violation{indexed(parameters+".headers", i) + ".key", `"Authorization" carries the client's credentials with CLIENT_SECRET_BASIC`})
-		}
-	}
-	return v
 }
 
 // checkParameters applies the rules for names and values of parameters.
@@ -76,10 +51,14 @@ func (s Settings) checkParameters() []Violation {
 
 // credentialHeader is the header that the connection's own credential is sent in.
 func (s Settings) credentialHeader() string {
-	if s.Kind == KindAPIKey {
+	switch {
+	case s.Kind == KindAPIKey:
 		return s.APIKey.Name
+	case s.Kind == KindOAuth2 && s.OAuth2.Dialect.AccessTokenHeader != "":
+		return s.OAuth2.Dialect.AccessTokenHeader
+	default:
+		return "Authorization"
 	}
-	return "Authorization"
 }
 
 func (l list) check() []Violation {
@@ -116,13 +95,6 @@ func canonicalKey(key string, header bool) string {
 		return strings.ToLower(key)
 	}
 	return key
-}
-
-// isProtocolField reports whether the name is one that RFC 6749 and RFC 7521 give a meaning in a client credentials request.
-func isProtocolField(key string) bool {
-	return slices.Contains([]string{
-		"grant_type", "scope", "client_id", "client_secret", "client_assertion", "client_assertion_type",
-	}, key)
 }
 
 // isGovernedHeader reports whether a header is hop-by-hop (RFC 9110 section 7.6.1) or states what only the HTTP client knows.

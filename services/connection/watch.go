@@ -60,8 +60,8 @@ func (s *Service) report(ctx context.Context, t TokenStatus, listed bool) error 
 // follow returns what a connection becomes with the state of its token.
 //
 // Only the outcome of the revision that is wanted counts. A connection is UPDATING until the token service reports on its new settings, and
-// as it reports AUTHORIZED with the former revision while a former token can still be used, an update that fails shows
-// when that token is used up, or at once if there is none.
+// as it reports AUTHORIZED with the former revision while a former token can still be used, an update that fails changes the state
+// when that token is used up, or at once if there is none. Why it fails shows before.
 func (s *Service) follow(c Connection, t TokenStatus, listed bool) Connection {
 	position := Seen{Generation: t.Generation, StateTime: t.StateTime.Truncate(time.Microsecond)}
 	late := position.before(c.Seen)
@@ -69,8 +69,10 @@ func (s *Service) follow(c Connection, t TokenStatus, listed bool) Connection {
 		late = false // the token service's database was restored from a backup
 	}
 	switch {
-	case late, t.UID != c.UID, t.Revision != c.Revision: // late, of a former connection, of other settings
+	case late, t.UID != c.UID, t.known() != c.Revision: // late, of a former connection, of other settings
 		return c
+	case t.Revision != c.Revision:
+		return c.waiting(t.Wanted)
 	case c.State == StateDeleting, c.State == StateDeauthorizing: // the answer to the call that is pending decides
 		return c
 	case c.State == StateDeauthorized && c.Reason == ReasonDeauthorized && c.Pending == PendingNothing: // final
@@ -94,6 +96,19 @@ func (s *Service) follow(c Connection, t TokenStatus, listed bool) Connection {
 	c.Seen = position
 	if state == StateAuthorized {
 		c.AuthorizeTime = c.StateTime
+	}
+	return c
+}
+
+// waiting returns what a connection whose former token is in use becomes with the attempts to obtain the one that is wanted.
+func (c Connection) waiting(w Wanted) Connection {
+	switch {
+	case c.State == StateUpdating:
+		c.Reason, c.Message = w.Reason, w.Message
+	case c.State == StateAuthorizing && w.Reason == "":
+		c.Reason, c.Message = ReasonTokenNotReady, ""
+	case c.State == StateAuthorizing:
+		c.Reason, c.Message = w.Reason, w.Message
 	}
 	return c
 }

@@ -112,6 +112,9 @@ func (w worker) Limits(name DestinationName) dispatch.Limits {
 	return dispatch.Limits{PerSecond: known.destination.RateLimit, Shared: w.s.shared.Load()}
 }
 
+// maxHold bounds how long attempts wait for a credential that is being replaced.
+const maxHold = 5 * time.Second
+
 // Gate implements dispatch.Worker: a lane works while its connection has a valid credential that the destination did not just refuse.
 func (w worker) Gate(name DestinationName) dispatch.Gate {
 	now := w.s.now()
@@ -130,6 +133,9 @@ func (w worker) Gate(name DestinationName) dispatch.Gate {
 			gate.Until = time.Now().Add(unknownWait)
 		}
 		return gate
+	}
+	if credential.HoldUntil.After(now) {
+		return dispatch.Gate{Until: time.Now().Add(min(credential.HoldUntil.Sub(now), maxHold)), Changed: changed}
 	}
 	if until := lane.waits(credential.Fingerprint, now); !until.IsZero() {
 		return dispatch.Gate{Until: time.Now().Add(until.Sub(now)), Changed: changed}

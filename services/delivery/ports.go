@@ -197,6 +197,7 @@ type Credential struct {
 	Query       []Field
 	Body        []Field
 	ExpireTime  time.Time // zero: never
+	HoldUntil   time.Time // no attempt begins with it before: it is about to be replaced by one that ends it
 	Traceparent string    // of the refresh cycle that made it
 }
 

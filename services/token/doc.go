@@ -7,10 +7,10 @@
 // token is next worked on.
 //
 // Does not own: how a token request looks and how its answer is read
-// (token/oauth), the arithmetic of windows and backoff (token/schedule),
-// fan-out (token/hub), SQL (token/store), gRPC (token/rpc), or client secrets:
-// those belong to the connection service and are asked for at each rotation
-// (token/settings).
+// (token/oauth), the arithmetic of windows and backoff (token/schedule), what
+// requests to the same server have met (token/gate), fan-out (token/hub), SQL
+// (token/store), gRPC (token/rpc), or client secrets: those belong to the
+// connection service and are asked for at each rotation (token/settings).
 //
 // Neighbours: the connection service says which tokens to keep and watches
 // their states; delivery, gateway and the SDK watch tokens.

@@ -73,6 +73,10 @@ type Failure struct {
 	HTTPStatus int
 	// Sent tells whether any part of the request may have left.
 	Sent bool
+	// Held means that nothing was asked because of what other requests met: it does not end attempts, nor count as one.
+	Held bool
+	// Simulated means that nothing failed: SimulateFailure asked for it.
+	Simulated bool
 }
 
 // MaxMessage bounds the messages kept with tokens and rotations, in bytes. The API promises at most 512 characters.

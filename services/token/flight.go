@@ -130,7 +130,7 @@ func (s *Service) await(ctx context.Context, key Key, fence int64, start func() 
 		switch {
 		case err != nil:
 			return Token{}, err
-		case t.Stopped, begun && t.Lease.Owner == "":
+		case t.stoppedAt(s.p.Now()), begun && t.Lease.Owner == "":
 			return t, nil
 		case !begun && start != nil && f == nil:
 			if f, err = start(); err != nil {

@@ -1,6 +1,8 @@
 package token_test
 
 import (
+	"fmt"
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -8,4 +10,11 @@ import (
 	"github.com/freshet-io/freshet/services/internal/sqltest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(sqltest.Wrap(m)) }
+func TestMain(m *testing.M) {
+	if plan := os.Getenv(crashEnv); plan != "" { // this is not the tests, but a process that they kill
+		err := runDoomed(plan)
+		fmt.Fprintln(os.Stderr, "not killed:", err)
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(sqltest.Wrap(m))
+}

@@ -36,9 +36,12 @@ func (s *Service) Deauthorize(ctx context.Context, key Key, connectionUID string
 			return ErrUnchanged
 		}
 		if r.Open != nil && r.Open.State.Open() {
-			abandoned := *r.Open
-			abandoned.end(RotationAbandoned, now)
-			r.Journal = append(r.Journal, abandoned)
+			ended := *r.Open
+			ended.end(RotationAbandoned, now)
+			if r.Open.resolve() == resolveLost {
+				ended.State = RotationLost
+			}
+			r.Journal = append(r.Journal, ended)
 		}
 		t.deauthorize(revision, now)
 		r.Credential = &Credential{}
@@ -51,6 +54,7 @@ func (r *Record) startAnew(connectionUID string, now time.Time) {
 	// The count of versions goes on from a clock's, so that a successor's state is newer than any of a deleted token;
 	// and the fence goes on, so that nobody who worked for the predecessor can write.
 	version, fence := r.Token.Version, r.Token.Lease.Fence
+	former := r.Token
 	if !r.Exists {
 		version = now.UnixMicro()
 	}
@@ -58,6 +62,9 @@ func (r *Record) startAnew(connectionUID string, now time.Time) {
 	r.Credential = &Credential{}
 	r.Open = nil
 	r.Token = Token{Key: r.Token.Key, ConnectionUID: connectionUID, Version: version, Lease: Lease{Fence: fence}, StateTime: now}
+	// A refresh token that the predecessor spent is spent for everyone.
+	r.Token.SpentSeeds = former.SpentSeeds
+	r.Token.RedeemedAt, r.Token.RedeemedFingerprint = former.RedeemedAt, former.RedeemedFingerprint
 }
 
 // Delete removes a token and its history; watchers end. With another connectionUID than the stored one it changes nothing.
@@ -66,7 +73,7 @@ func (s *Service) Delete(ctx context.Context, key Key, connectionUID string) err
 	if err != nil || !deleted {
 		return err
 	}
-	s.enqueueAt(key, version, time.Time{}, time.Time{})
+	s.enqueueAt(key, version, time.Time{}, time.Time{}, time.Time{})
 	s.publishDeleted(key, version)
 	return nil
 }
@@ -131,18 +138,20 @@ type Trial struct {
 }
 
 // Try makes one token request with the given settings, says how it went and throws the token away. It stores nothing. Errors:
-// ErrUnsupported if no request is made for that kind of grant.
+// ErrUnsupported if no request is made for that kind of grant, or if it would spend what the connection lives on: a refresh token, a code, or
+// the token in use where the server ends it with the next one.
 func (s *Service) Try(ctx context.Context, settings Settings) (Trial, error) {
-	if settings.Kind.Static() {
+	old := settings.OAuth2.Provider.OldAccessToken
+	if settings.Kind.Static() || settings.Kind.Redeems() || old == Killed || old == Leeway {
 		return Trial{}, ErrUnsupported
 	}
 	start := s.p.Now()
 	ctx, cancel := context.WithTimeout(ctx, s.p.RequestTimeout)
 	defer cancel()
-	answer, err := s.p.Exchanger.Exchange(ctx, settings.OAuth2)
+	answer, err := s.p.Exchanger.Exchange(ctx, settings.OAuth2, Grant{})
 	trial := Trial{Duration: s.p.Now().Sub(start), HTTPStatus: answer.HTTPStatus, Sent: err == nil}
 	if err == nil {
-		trial.Issued, err = s.p.Exchanger.Read(answer, settings.OAuth2)
+		trial.Issued, err = s.p.Exchanger.Read(answer, settings.OAuth2, Grant{})
 		trial.Issued.AccessToken, trial.Issued.RefreshToken = Credential{}.AccessToken, Credential{}.RefreshToken
 	}
 	if err == nil {

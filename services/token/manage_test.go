@@ -97,6 +97,7 @@ func TestUpdateKeepsTheFormerToken(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, token.StateAuthorized, got.State)
 		require.EqualValues(t, 1, got.StatusRevision(), "the state is that of the former revision")
+		require.EqualValues(t, 2, got.WantedRevision())
 		time.Sleep(time.Second)
 		got, err = svc.Get(t.Context(), crm, 0)
 		require.NoError(t, err)
@@ -106,6 +107,7 @@ func TestUpdateKeepsTheFormerToken(t *testing.T) {
 		require.NoError(t, err)
 		require.EqualValues(t, 2, got.Generation)
 		require.EqualValues(t, 2, got.StatusRevision())
+		require.Zero(t, got.WantedRevision())
 
 		s.auth.Inject(authserver.Fault{Kind: authserver.FaultOAuthError, Code: "invalid_client"})
 		s.connections.set(crm.ConnectionName(), settings(3))
@@ -116,12 +118,15 @@ func TestUpdateKeepsTheFormerToken(t *testing.T) {
 		require.NoError(t, err)
 		require.EqualValues(t, 2, got.Generation)
 		require.Equal(t, token.Failing, got.Health(time.Now()))
+		require.EqualValues(t, 3, got.WantedRevision())
+		require.Equal(t, token.ReasonClientBroken, got.LastFailure.Reason)
 		time.Sleep(time.Until(got.ExpireTime))
 		synctest.Wait()
 		got = s.read()
 		require.Equal(t, token.StateDeauthorized, got.State)
 		require.Equal(t, token.ReasonClientBroken, got.Reason)
 		require.EqualValues(t, 3, got.StatusRevision())
+		require.Zero(t, got.WantedRevision())
 	})
 }
 
@@ -162,6 +167,7 @@ func TestDeauthorize(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, token.StateDeauthorized, got.State)
 			require.Equal(t, token.ReasonDeauthorized, got.Reason)
+			require.Equal(t, token.Failing, got.Health(time.Now()), "attempts have ended")
 		}
 		updates := watcher.Take()
 		require.Len(t, updates, 1)

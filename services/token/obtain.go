@@ -7,6 +7,8 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/freshet-io/freshet/services/internal/seal"
 )
 
 // obtain gets the settings and with them the next credential. Errors are [*Failure], or that of ctx.
@@ -14,11 +16,17 @@ func (r *rotation) obtain(ctx context.Context) (Issued, Credential, error) {
 	if err := r.loadSettings(ctx); err != nil {
 		return Issued{}, Credential{}, err
 	}
+	if r.answer != nil && r.entry.Kind != r.settings.Kind { // is read as what it was asked for
+		r.settings.Kind, r.settings.OAuth2.Grant = r.entry.Kind, r.entry.Kind
+	}
 	r.entry.Kind = r.settings.Kind
 	if r.settings.Kind.Static() {
 		issued, credential := r.settings.static(r.s.p.Now())
 		r.entry.Revision = r.settings.Revision
 		return issued, credential, nil
+	}
+	if err := r.loadRedemption(ctx); err != nil {
+		return Issued{}, Credential{}, err
 	}
 	if r.answer == nil {
 		r.entry.Revision = r.settings.Revision
@@ -28,7 +36,7 @@ func (r *rotation) obtain(ctx context.Context) (Issued, Credential, error) {
 	}
 	// An answer that was taken over is for the settings of its time, which may not be the present ones.
 	r.settings.Revision = r.entry.Revision
-	issued, err := r.s.p.Exchanger.Read(*r.answer, r.settings.OAuth2)
+	issued, err := r.s.p.Exchanger.Read(*r.answer, r.settings.OAuth2, r.redeems.grant)
 	if err != nil {
 		return Issued{}, Credential{}, err
 	}
@@ -38,7 +46,24 @@ func (r *rotation) obtain(ctx context.Context) (Issued, Credential, error) {
 			Time: r.s.p.Now(), HTTPStatus: r.answer.HTTPStatus, Sent: true,
 		}
 	}
-	return issued, r.settings.bearer(issued), nil
+	return issued, r.credential(issued), nil
+}
+
+// credential is what a new generation consists of.
+func (r *rotation) credential(issued Issued) Credential {
+	credential := r.settings.bearer(issued)
+	if !r.settings.Kind.Redeems() {
+		credential.RefreshToken = seal.Secret{} // another one is not needed, so it is not kept
+		return credential
+	}
+	credential.Seed = r.redeems.seed
+	if credential.RefreshToken.IsZero() { // the server does not rotate it (RFC 6749 section 6)
+		credential.RefreshToken = r.redeems.grant.RefreshToken
+		if r.redeems.first && !r.redeems.former && r.settings.Kind == KindRefreshToken {
+			credential.RefreshToken = r.settings.OAuth2.RefreshToken
+		}
+	}
+	return credential
 }
 
 // sameToken is how much longer a token must live than the one at hand to be a new one although its text is the same.
@@ -47,6 +72,9 @@ const sameToken = 2 * time.Second
 // sameAgain reports whether the server returned the valid token at hand, for no longer than it is valid anyway.
 func (r *rotation) sameAgain(issued Issued) bool {
 	t := &r.token
+	if r.settings.Kind.Redeems() && !issued.RefreshToken.IsZero() && issued.RefreshToken.Fingerprint() != r.redeems.fingerprint {
+		return false // the next refresh token came with it, which must be kept
+	}
 	return t.ValidAt(r.s.p.Now()) && t.Revision <= t.GenerationRevision && r.entry.Revision <= t.GenerationRevision &&
 		issued.AccessToken.Fingerprint() == t.Fingerprint && issued.ExpireTime.Sub(t.ExpireTime) < sameToken
 }
@@ -63,6 +91,10 @@ func (r *rotation) loadSettings(ctx context.Context) error {
 	if err == nil && settings.ConnectionUID != r.token.ConnectionUID {
 		// Another connection of the same name: its AuthorizeToken is on the way and makes this attempt pointless.
 		err = &Failure{Class: ClassOurs, Reason: ReasonConnectionNotFound, Message: "the connection was deleted and created anew"}
+	}
+	if err == nil && settings.Revision < r.token.Revision {
+		// A token of these would be replaced at once by another of these, and so on.
+		err = &Failure{Class: ClassOurs, Reason: ReasonServiceUnavailable, Message: "the settings at hand are older than those that were authorized"}
 	}
 	if err != nil {
 		recordError(span, err)
@@ -88,21 +120,30 @@ func ours(err error, now time.Time) error {
 
 // request makes the token request and stores its answer before anybody reads it.
 func (r *rotation) request(ctx context.Context) error {
-	now := r.s.p.Now()
-	timeout := r.s.requestTimeout(&r.token, now)
-	sending, cancel := context.WithTimeout(ctx, timeout)
+	if held := r.admit(r.s.p.Now()); held != nil {
+		return held
+	}
+	if err := r.hold(ctx); err != nil {
+		return err
+	}
+	r.entry.SentTime = r.s.p.Now()
+	if err := r.beforeRequest(ctx, r.entry.SentTime); err != nil {
+		return err
+	}
+	sending := ctx
+	if r.settings.Kind.Redeems() { // once it has left, its answer is waited for, even while the process is stopping
+		sending = context.WithoutCancel(ctx)
+	}
+	sending, cancel := context.WithTimeout(sending, r.s.requestTimeout(&r.token, r.s.p.Now()))
 	defer cancel()
-	r.entry.SentTime = now
 	sending, span := r.s.tracer.Start(sending, "token.refresh.request", trace.WithAttributes(attribute.String("freshet.grant", string(r.settings.Kind))))
 	defer span.End()
-	answer, err := r.s.p.Exchanger.Exchange(sending, r.settings.OAuth2)
+	answer, err := r.s.p.Exchanger.Exchange(sending, r.settings.OAuth2, r.redeems.grant)
 	if err != nil {
 		recordError(span, err)
-		failed := ours(err, r.s.p.Now())
-		if failure, ok := errors.AsType[*Failure](failed); ok {
-			r.entry.RequestSent = failure.Sent
-		}
-		return failed
+		failure, ok := errors.AsType[*Failure](err)
+		r.entry.RequestSent = !ok || failure.Sent // without a word on it, it may have left
+		return ours(err, r.s.p.Now())
 	}
 	r.answer = &answer
 	r.entry.RequestSent, r.entry.HTTPStatus = true, answer.HTTPStatus

@@ -30,7 +30,7 @@ func (r *rotation) keepLease(ctx context.Context) (context.Context, func()) {
 				return
 			case <-ticker.C:
 			}
-			_, err := r.write(ctx, func(rec *Record) {
+			_, err := r.writeIf(ctx, r.leased, func(rec *Record) {
 				rec.Quiet = true
 				rec.Token.Lease.Until = r.s.p.Now().Add(r.s.p.LeaseTime)
 			})
@@ -46,11 +46,15 @@ func (r *rotation) keepLease(ctx context.Context) (context.Context, func()) {
 	}
 }
 
-// write changes the token if the lease is still this rotation's, and tries again while the store is unavailable.
+// write changes the token if this rotation may, and tries again while the store is unavailable.
 func (r *rotation) write(ctx context.Context, change func(*Record)) (stored Token, err error) {
+	return r.writeIf(ctx, func(stored *Token) bool { return r.leased(stored) || r.current(stored) && r.rescues(stored) }, change)
+}
+
+func (r *rotation) writeIf(ctx context.Context, may func(stored *Token) bool, change func(*Record)) (stored Token, err error) {
 	err = r.s.retry(ctx, func(ctx context.Context) error {
 		stored, err = r.s.p.Store.Update(ctx, r.key, func(rec *Record) error {
-			if !r.holds(&rec.Token) {
+			if !may(&rec.Token) {
 				return errLeaseLost
 			}
 			change(rec)
@@ -61,15 +65,28 @@ func (r *rotation) write(ctx context.Context, change func(*Record)) (stored Toke
 	return stored, err
 }
 
-// holds reports whether the token, as stored, is still under this rotation's lease.
-func (r *rotation) holds(stored *Token) bool {
-	return stored.Lease.Owner == r.s.owner && stored.Lease.Fence == r.token.Lease.Fence && stored.Generation == r.token.Generation
+// leased reports whether the token, as stored, is still under this rotation's lease.
+func (r *rotation) leased(stored *Token) bool {
+	return stored.Lease.Owner == r.s.owner && r.current(stored)
 }
 
-// persist is write for an outcome: it goes on when the process is stopping, for a bounded time.
+// current reports whether no other attempt has begun since, nor succeeded.
+func (r *rotation) current(stored *Token) bool {
+	return stored.Lease.Fence == r.token.Lease.Fence && stored.Generation == r.token.Generation
+}
+
+// persist is write for an outcome: it goes on when the process is stopping, for a bounded time. The outcome of a redemption is not given
+// up before that: nobody could get it again.
 func (r *rotation) persist(ctx context.Context, change func(*Record)) (Token, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	ctx = context.WithoutCancel(ctx)
+	if r.entry.RefreshTokenFingerprint == "" {
+		ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+		defer cancel()
+		return r.write(ctx, change)
+	}
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	defer context.AfterFunc(r.s.life, func() { time.AfterFunc(storeTimeout, cancel) })()
 	return r.write(ctx, change)
 }
 
@@ -78,6 +95,9 @@ func (r *rotation) persist(ctx context.Context, change func(*Record)) (Token, er
 func (r *rotation) respond(ctx context.Context, answer *Answer) error {
 	_, err := r.persist(ctx, func(rec *Record) {
 		rec.Quiet = true
+		if !r.leased(&rec.Token) {
+			return // a rescue is settled by its commit, in one step
+		}
 		rec.Journal = append(rec.Journal, r.entry)
 		rec.Answer = answer
 	})
@@ -92,15 +112,18 @@ func (r *rotation) respond(ctx context.Context, answer *Answer) error {
 func (r *rotation) commit(ctx context.Context, issued Issued, credential Credential) error {
 	writing, span := r.s.tracer.Start(ctx, "token.refresh.commit")
 	fingerprint, traceparent := credential.fingerprint(), traceparent(r.span)
-	former := r.token
+	former, superseded := r.token, r.superseded(writing)
 	stored, err := r.persist(writing, func(rec *Record) {
 		now := r.s.p.Now()
 		entry := r.entry
 		entry.end(RotationCommitted, now)
 		if !former.ExpireTime.IsZero() {
-			entry.HasLead, entry.Lead = true, former.ExpireTime.Sub(now)
+			plan := r.settings.plan()
+			entry.HasLead, entry.Lead = true, former.lead(now, &plan)
 		}
 		rec.Token.renew(issued, &r.settings, fingerprint, traceparent, now)
+		r.granted(&rec.Token, &issued, now)
+		rec.Token.warn(now) // by the push of this generation
 		rec.Credential = &credential
 		rec.Journal = append(rec.Journal, entry)
 	})
@@ -114,6 +137,7 @@ func (r *rotation) commit(ctx context.Context, issued Issued, credential Credent
 		return err
 	}
 	stored.Credential = credential
+	r.revokeLater(superseded, &stored)
 	r.push(ctx, &stored, &former)
 	return nil
 }
@@ -150,7 +174,7 @@ func (r *rotation) push(ctx context.Context, stored, former *Token) {
 	r.s.publishState(stored)
 	now := r.s.p.Now()
 	if !former.ExpireTime.IsZero() {
-		lead := former.ExpireTime.Sub(now)
+		lead := former.lead(now, &stored.Plan)
 		r.s.meters.led(ctx, lead, r.entry.Trigger)
 		r.span.SetAttributes(attribute.Float64("freshet.token.lead_time_s", lead.Seconds()))
 	}
@@ -161,6 +185,7 @@ func (r *rotation) push(ctx context.Context, stored, former *Token) {
 
 // fail records that the attempt failed, and tells the watchers what follows.
 func (r *rotation) fail(ctx context.Context, failure *Failure) error {
+	failure, untouched := r.judge(failure, r.s.p.Now())
 	failure.Message = clip(failure.Message, MaxMessage)
 	recordError(r.span, failure)
 	stored, err := r.persist(ctx, func(rec *Record) {
@@ -168,9 +193,19 @@ func (r *rotation) fail(ctx context.Context, failure *Failure) error {
 		entry.end(RotationFailed, failure.Time)
 		entry.FailureClass, entry.FailureMessage = failure.Class, failure.Message
 		entry.HTTPStatus = failure.HTTPStatus
+		if failure.Reason == ReasonRotationLost {
+			entry.State = RotationLost
+		}
+		if untouched {
+			rec.Token.RedeemedAt = r.redeems.prior
+		}
 		rec.Token.fail(failure, r.entry.Revision, r.s.p.Random)
+		r.withinGrace(&rec.Token, failure.Time)
 		rec.Journal = append(rec.Journal, entry)
 	})
+	if failure.Reason == ReasonRotationLost {
+		r.s.meters.lost(ctx)
+	}
 	r.s.meters.refreshed(ctx, r.entry.Trigger, failure.Class, outcomeFailed)
 	if err != nil {
 		return err
@@ -192,6 +227,9 @@ func (r *rotation) abandon(ctx context.Context) error {
 		now := r.s.p.Now()
 		entry := r.entry
 		entry.end(RotationAbandoned, now)
+		if r.redeems.fingerprint != "" && !r.entry.RequestSent {
+			rec.Token.RedeemedAt = r.redeems.prior
+		}
 		rec.Token.release()
 		rec.Token.AttemptAt, rec.Token.AttemptTrigger = now, TriggerRecovery
 		rec.Journal = append(rec.Journal, entry)

@@ -89,10 +89,10 @@ func (s *Service) listen(ctx context.Context) error {
 		case n.Resync:
 			s.resync(ctx)
 		case n.Deleted:
-			s.enqueueAt(n.Key, n.Version, time.Time{}, time.Time{})
+			s.enqueueAt(n.Key, n.Version, time.Time{}, time.Time{}, time.Time{})
 			s.publishDeleted(n.Key, n.Version)
 		default:
-			s.enqueueAt(n.Key, n.Version, n.AttemptDue, n.ExpiryDue)
+			s.enqueueAt(n.Key, n.Version, n.AttemptDue, n.WatchedDue, n.ExpiryDue)
 			s.reread(ctx, n.Key, n.Version)
 		}
 	})
@@ -124,6 +124,7 @@ func (s *Service) resync(ctx context.Context) {
 		t, err := s.p.Store.Get(ctx, key)
 		switch {
 		case err == nil:
+			s.enqueue(&t)
 			s.publishToken(&t)
 		case errors.Is(err, ErrNotFound):
 			s.publishDeleted(key, s.p.Now().UnixMicro())

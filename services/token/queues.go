@@ -15,13 +15,19 @@ const (
 )
 
 // enqueue brings the queues up to date with a stored change.
-func (s *Service) enqueue(t *Token) { s.enqueueAt(t.Key, t.Version, t.AttemptDue(), t.ExpiryDue()) }
+func (s *Service) enqueue(t *Token) {
+	s.enqueueAt(t.Key, t.Version, t.AttemptDue(), t.WatchedDue(), t.ExpiryDue())
+}
 
-func (s *Service) enqueueAt(key Key, version int64, attempt, expiry time.Time) {
+func (s *Service) enqueueAt(key Key, version int64, attempt, watched, expiry time.Time) {
 	s.mu.Lock()
 	horizon := s.horizon
 	s.mu.Unlock()
-	s.attempts.Set(key, version, within(attempt, horizon))
+	attempt = within(attempt, horizon)
+	if !watched.IsZero() && s.tokens.Watched(key) {
+		attempt = earliest(attempt, watched) // whenever that is: it is not in the store's index, where a refill would find it
+	}
+	s.attempts.Set(key, version, attempt)
 	s.expiries.Set(key, version, within(expiry, horizon))
 }
 
@@ -101,10 +107,15 @@ func (s *Service) expiryLoop(ctx context.Context) error {
 	}
 }
 
-// expire records that a token's time is over, and tells the watchers.
+// expire records that a token's time is over, or that its grant's will be soon, and tells the watchers.
 func (s *Service) expire(ctx context.Context, key Key) error {
 	_, err := s.update(ctx, key, func(r *Record) error {
-		if !r.Exists || !r.Token.lapse(s.p.Now()) {
+		if !r.Exists {
+			return ErrUnchanged
+		}
+		now := s.p.Now()
+		lapsed, warned := r.Token.lapse(now), r.Token.warn(now)
+		if !lapsed && !warned {
 			return ErrUnchanged
 		}
 		return nil

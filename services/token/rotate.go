@@ -20,6 +20,8 @@ type rotation struct {
 	// answer is the stored answer of an attempt whose process died; nil when a request is to be made.
 	answer   *Answer
 	settings Settings
+	redeems  redemption
+	entered  bool // the gate let a request pass, and waits to hear of it
 	span     trace.Span
 }
 
@@ -53,6 +55,7 @@ func (s *Service) rotate(ctx context.Context, key Key, a ask) error {
 	ctx, stop := r.keepLease(ctx)
 	defer stop()
 	issued, credential, err := r.obtain(ctx)
+	r.report(ctx, err)
 	if err == nil {
 		return r.commit(ctx, issued, credential)
 	}
@@ -61,10 +64,15 @@ func (s *Service) rotate(ctx context.Context, key Key, a ask) error {
 	case errors.Is(err, errLeaseLost), errors.Is(context.Cause(ctx), errLeaseLost):
 		r.uncommitted(ctx, errLeaseLost)
 		return errLeaseLost
-	case s.life.Err() != nil && r.answer == nil:
+	case s.life.Err() != nil && r.answer == nil && !r.protected():
 		return r.abandon(ctx)
-	case errors.As(err, &failure):
+	case errors.As(err, &failure) && r.keepsAnswer(failure):
+		s.attempts.Set(key, 0, s.p.Now().Add(s.p.LeaseTime/3))
+		return nil
+	case failure != nil:
 		return r.fail(ctx, failure)
+	case r.answer != nil: // that was taken over; the process is stopping again
+		return err
 	default:
 		return r.fail(ctx, &Failure{Class: ClassOurs, Reason: ReasonInternalFault, Message: "internal fault", Time: s.p.Now()})
 	}
@@ -81,7 +89,7 @@ func (s *Service) worthClaiming(ctx context.Context, key Key, a ask) (bool, erro
 		return false, err
 	}
 	now := s.p.Now()
-	if due := t.AttemptDue(); due.IsZero() || due.After(now) && t.Lease.Owner != s.owner {
+	if due := t.dueAttempt(s.tokens.Watched(key)); due.IsZero() || due.After(now) && t.Lease.Owner != s.owner {
 		s.enqueue(&t)
 		return false, errNotDue
 	}
@@ -108,12 +116,14 @@ func (r *rotation) claim(ctx context.Context, a ask) error {
 		if a.scheduled || a.trigger == TriggerMinTTL && !t.AttemptAt.IsZero() && !t.AttemptAt.After(now) {
 			trigger = t.AttemptTrigger
 		}
+		if trigger == "" { // it is refreshed because somebody watches it
+			trigger = TriggerSchedule
+		}
 		rec.Quiet = true
 		switch rec.Open.resolve() {
 		case resolveApply:
 			apply, r.entry = true, *rec.Open
-			id := rec.Open.ID
-			r.lease(t, id, now)
+			r.lease(t, rec.Open.ID, now)
 			return nil
 		case resolveLost:
 			rec.Quiet = false
@@ -126,6 +136,7 @@ func (r *rotation) claim(ctx context.Context, a ask) error {
 			trigger = TriggerRecovery
 		case resolveNone:
 		}
+		t.endSimulation(now)
 		r.lease(t, id, now)
 		r.entry = Rotation{
 			Key: r.key, ID: id, Generation: t.Generation + 1, State: RotationIntent, Trigger: trigger, Fence: t.Lease.Fence,
@@ -142,7 +153,7 @@ func (r *rotation) claim(ctx context.Context, a ask) error {
 	}
 	if t.Lease.Owner == "" { // its rotation was lost
 		r.s.meters.lost(ctx)
-		return errStopped
+		return errSettled
 	}
 	r.token = t
 	if apply {
@@ -165,9 +176,10 @@ func (s *Service) claimable(rec *Record, a ask, now time.Time) error {
 		return errStale
 	case t.Lease.Owner != "":
 		return nil // left open by a process that died: whatever was asked, that comes first
-	case t.Stopped:
+	case t.stoppedAt(now):
 		return errStopped
-	case a.scheduled && (t.AttemptAt.IsZero() || t.AttemptAt.After(now)):
+	}
+	if due := t.dueAttempt(s.tokens.Watched(t.Key)); a.scheduled && (due.IsZero() || due.After(now)) {
 		return errNotDue
 	}
 	return nil
@@ -186,7 +198,7 @@ func (r *rotation) lose(rec *Record, now time.Time) {
 	rec.Journal = append(rec.Journal, lost)
 	t := &rec.Token
 	t.fail(&Failure{Class: ClassGrantDead, Reason: ReasonRotationLost, Message: lost.FailureMessage, Time: now, Sent: true},
-		0, r.s.p.Random)
+		lost.Revision, r.s.p.Random)
 }
 
 // adopt takes over an answer that a process stored before it died.
@@ -208,4 +220,10 @@ func (r *rotation) adopt(ctx context.Context) error {
 		return err
 	}
 	return errSettled
+}
+
+// keepsAnswer reports whether an answer that was taken over stays in the journal for later: something of ours is missing to read it.
+func (r *rotation) keepsAnswer(failure *Failure) bool {
+	return r.answer != nil && failure.Class == ClassOurs && !failure.Sent &&
+		failure.Reason != ReasonConnectionNotFound && failure.Reason != ReasonSecretUnreadable
 }

@@ -62,7 +62,7 @@ func (s *Service) next(ctx context.Context, t *Token, trigger Trigger) (Token, e
 	switch {
 	case t.Lease.Owner != "": // runs, here or elsewhere; if its process died, somebody takes over when the lease is over
 		return s.await(ctx, t.Key, t.Lease.Fence, nil)
-	case t.Stopped, t.heldBack(trigger, now):
+	case t.stoppedAt(now), t.heldBack(trigger, now):
 		return Token{}, t.notUsable(now)
 	case trigger != TriggerCaller && t.LastFailure != nil && t.AttemptAt.After(now):
 		// Every caller starting an attempt of its own would undo the backoff. The next one is waited for if there is time.

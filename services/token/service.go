@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
+	"github.com/freshet-io/freshet/services/token/gate"
 	"github.com/freshet-io/freshet/services/token/hub"
 	"github.com/freshet-io/freshet/services/token/schedule"
 )
@@ -90,6 +91,9 @@ type Service struct {
 	tokens *hub.Hub[Key, *Update] // with credentials, to those who watch by name
 	states *hub.Hub[Key, *Update] // without, to those who watch them all
 
+	watches *watches
+	gate    *gate.Gate[Key] // what requests to the same server have met
+
 	attempts *schedule.Queue[Key]
 	expiries *schedule.Queue[Key]
 
@@ -119,6 +123,8 @@ func NewService(p Params) (*Service, error) {
 		tracer:   p.Tracer.Tracer(scope),
 		tokens:   hub.New[Key, *Update](),
 		states:   hub.New[Key, *Update](),
+		watches:  newWatches(),
+		gate:     gate.New[Key](p.Now),
 		attempts: schedule.NewQueue[Key](p.Now),
 		expiries: schedule.NewQueue[Key](p.Now),
 		stopping: make(chan struct{}),

@@ -16,6 +16,11 @@ type Kind string
 // The kinds. API keys and Basic credentials are generations like any other; they need no request.
 const (
 	KindClientCredentials Kind = "CLIENT_CREDENTIALS"
+	KindRefreshToken      Kind = "REFRESH_TOKEN"
+	KindAuthorizationCode Kind = "AUTHORIZATION_CODE"
+	KindJWTBearer         Kind = "JWT_BEARER"
+	KindTokenExchange     Kind = "TOKEN_EXCHANGE"
+	KindPassword          Kind = "PASSWORD"
 	KindAPIKey            Kind = "API_KEY"
 	KindBasic             Kind = "BASIC"
 )
@@ -23,9 +28,8 @@ const (
 // Static reports whether the credential is part of the settings, so that no request is made for it.
 func (k Kind) Static() bool { return k == KindAPIKey || k == KindBasic }
 
-// Repeatable reports whether a token request can be made again when its outcome is not known. It is what recovery goes by:
-// a grant that redeems a single-use refresh token is not.
-func (k Kind) Repeatable() bool { return true }
+// Redeems reports whether the grant redeems a refresh token or a code, which can be spent.
+func (k Kind) Redeems() bool { return k == KindRefreshToken || k == KindAuthorizationCode }
 
 // SettingsSource tells how to obtain a connection's credential. It is the connection service.
 type SettingsSource interface {
@@ -48,26 +52,164 @@ type Settings struct {
 // ClientAuthentication is how a client authenticates at the token endpoint. The names are those of the API.
 type ClientAuthentication string
 
-// The ways of client authentication, RFC 6749 section 2.3.1.
+// The ways of client authentication: RFC 6749 section 2.3.1, the same without decoding, RFC 7523 section 2.2, RFC 8705 section 2.
 const (
-	ClientSecretBasic ClientAuthentication = "CLIENT_SECRET_BASIC"
-	ClientSecretPost  ClientAuthentication = "CLIENT_SECRET_POST"
+	ClientSecretBasic    ClientAuthentication = "CLIENT_SECRET_BASIC"
+	ClientSecretBasicRaw ClientAuthentication = "CLIENT_SECRET_BASIC_RAW"
+	ClientSecretPost     ClientAuthentication = "CLIENT_SECRET_POST"
+	PrivateKeyJWT        ClientAuthentication = "PRIVATE_KEY_JWT"
+	TLSClientAuth        ClientAuthentication = "TLS_CLIENT_AUTH"
+	SelfSignedTLS        ClientAuthentication = "SELF_SIGNED_TLS_CLIENT_AUTH"
+	NoClientAuth         ClientAuthentication = "NONE"
 )
 
-// OAuth2 says how to make a token request.
+// OAuth2 says how to make a token request. Which members count depends on the kind of grant and the client's authentication.
 type OAuth2 struct {
-	TokenEndpoint        string
-	ClientID             string
-	ClientSecret         seal.Secret
-	ClientAuthentication ClientAuthentication
-	Scopes               []string
-	Audience             string
+	Grant                 Kind // empty: KindClientCredentials
+	TokenEndpoint         string
+	ClientID              string
+	ClientSecret          seal.Secret
+	AlternateClientSecret seal.Secret
+	ClientAuthentication  ClientAuthentication
+	SigningKey            SigningKey
+	ClientCertificate     ClientCertificate
+	Scopes                []string
+	Audience              string
 	// Parameters are added to the token request.
 	Parameters Fields
+
+	// RefreshToken begins a REFRESH_TOKEN grant; the newest one is kept with the token.
+	RefreshToken  seal.Secret
+	Code          AuthorizationCode
+	Assertion     JWTAssertion
+	Exchange      TokenExchange
+	ResourceOwner ResourceOwner
+
+	Dialect  Dialect
+	Provider Provider
+	Policy   Policy
+}
+
+// SigningKey signs client assertions and JWT grants.
+type SigningKey struct {
+	PrivateKey seal.Secret // PEM (PKCS #8, PKCS #1, SEC 1) or JWK
+	KeyID      string
+	Algorithm  string // JOSE name; empty: the first that fits the key
+	Audience   string // of client assertions; empty: the token endpoint
+}
+
+// ClientCertificate authenticates the client in TLS.
+type ClientCertificate struct {
+	Chain      string // PEM
+	PrivateKey seal.Secret
+}
+
+// AuthorizationCode is redeemed once.
+type AuthorizationCode struct {
+	Code         seal.Secret
+	RedirectURI  string
+	CodeVerifier seal.Secret
+}
+
+// JWTAssertion is what the assertion of a JWT_BEARER grant says; empty members have the defaults of the API.
+type JWTAssertion struct {
+	Issuer, Subject, Audience string
+	Lifetime                  time.Duration
+	Claims                    string // JSON text of an object
+}
+
+// TokenExchange is RFC 8693.
+type TokenExchange struct {
+	SubjectToken       seal.Secret
+	SubjectTokenType   string
+	ActorToken         seal.Secret
+	ActorTokenType     string
+	RequestedTokenType string
+	Resources          []string
+}
+
+// ResourceOwner is whose password a PASSWORD grant sends.
+type ResourceOwner struct {
+	Username string
+	Password seal.Secret
+}
+
+// Dialect says in what a token endpoint differs from RFC 6749. Zero members: it does not.
+type Dialect struct {
+	Method               string // POST, GET, PUT
+	Encoding             string // FORM, JSON
+	RefreshEndpoint      string
+	ScopeSeparator       string
+	FieldNames           map[string]string
+	AccessTokenPath      string
+	RefreshTokenPath     string
+	ExpiresInPath        string
+	ExpiresInUnit        time.Duration // 0: a second
+	ExpiresAtPath        string
+	ScopePath            string
+	RefreshExpiresInPath string
+	ErrorPath            string
+	ErrorCodes           map[string]string
+	AuthorizationScheme  string
+	AccessTokenHeader    string
+}
+
+// RotationRecovery is what becomes of a refresh token that was redeemed. The names are those of the API.
+type RotationRecovery string
+
+// What becomes of a redeemed refresh token.
+const (
+	SingleUse          RotationRecovery = "SINGLE_USE"
+	Grace              RotationRecovery = "GRACE"
+	UntilSuccessorUsed RotationRecovery = "UNTIL_SUCCESSOR_USED"
+	Idempotent         RotationRecovery = "IDEMPOTENT"
+	Reusable           RotationRecovery = "REUSABLE"
+)
+
+// OldAccessToken is what becomes of the access token at hand when the next one is obtained. The names are those of the API.
+type OldAccessToken string
+
+// What becomes of the access token at hand.
+const (
+	Survives OldAccessToken = "SURVIVES"
+	Killed   OldAccessToken = "KILLED"
+	Leeway   OldAccessToken = "LEEWAY"
+)
+
+// Provider is how an authorization server treats refreshing.
+type Provider struct {
+	Recovery             RotationRecovery // empty: SingleUse
+	RotationGrace        time.Duration
+	OldAccessToken       OldAccessToken // empty: Survives
+	OldAccessTokenLeeway time.Duration
+	NotBefore            time.Duration // age a token must have before it is refreshed
+	MintLimit            int           // token requests in MintPeriod for a client at an endpoint; 0: no limit
+	MintPeriod           time.Duration
+	IdleLifetime         time.Duration // of an unused refresh token; 0: not known
+	GrantLifetime        time.Duration // 0: not known
+	RevocationEndpoint   string
+}
+
+// Mode is when tokens are refreshed at all. The names are those of the API.
+type Mode string
+
+// When tokens are refreshed.
+const (
+	Always       Mode = "ALWAYS"
+	WhileWatched Mode = "WHILE_WATCHED"
+	OnDemand     Mode = "ON_DEMAND"
+)
+
+// Policy governs when the next token is obtained.
+type Policy struct {
 	// RefreshBefore is how long before expiry the next token is asked for; 0 for the default by lifetime.
 	RefreshBefore time.Duration
 	// DefaultLifetime is assumed when nobody names a lifetime; 0 for 1 h.
-	DefaultLifetime time.Duration
+	DefaultLifetime  time.Duration
+	Mode             Mode          // empty: Always
+	KeepAlive        time.Duration // 0: none
+	RevokeSuperseded bool
+	GrantWarning     time.Duration // 0: 14 days
 }
 
 // APIKey is sent in a header.
@@ -85,6 +227,13 @@ type Basic struct {
 // DefaultLifetime is assumed for access tokens when neither the response, nor the token, nor the connection names one.
 const DefaultLifetime = time.Hour
 
+// Grant is what a token holds from before that its next generation is obtained with.
+type Grant struct {
+	// RefreshToken is the newest one received. It is what a REFRESH_TOKEN or AUTHORIZATION_CODE grant redeems; empty: the
+	// grant is at its beginning, and the refresh token or the code of the settings is redeemed. Other grants do not use it.
+	RefreshToken seal.Secret
+}
+
 // Issued is a credential that was obtained.
 type Issued struct {
 	AccessToken  seal.Secret
@@ -95,6 +244,8 @@ type Issued struct {
 	// IssueTime is when it was asked for: no later than when it was made. A zero ExpireTime is never.
 	IssueTime, ExpireTime time.Time
 	ExpirySource          ExpirySource
+	// RefreshExpireTime is when RefreshToken ends, where the server said; zero if it did not.
+	RefreshExpireTime time.Time
 }
 
 // static returns the credential that is part of the settings.
@@ -106,9 +257,17 @@ func (s *Settings) static(now time.Time) (Issued, Credential) {
 	return Issued{IssueTime: now}, Credential{HTTP: withHeader(s.Invocation, header)}
 }
 
-// bearer returns the credential of an access token.
+// bearer returns the credential of an access token, in the header that the dialect has for it.
 func (s *Settings) bearer(issued Issued) Credential {
-	header := Field{Key: "Authorization", Value: seal.NewSecret(issued.TokenType + " " + issued.AccessToken.Reveal())}
+	dialect := &s.OAuth2.Dialect
+	scheme := dialect.AuthorizationScheme
+	if scheme == "" {
+		scheme = issued.TokenType
+	}
+	header := Field{Key: "Authorization", Value: seal.NewSecret(scheme + " " + issued.AccessToken.Reveal())}
+	if dialect.AccessTokenHeader != "" {
+		header = Field{Key: dialect.AccessTokenHeader, Value: issued.AccessToken}
+	}
 	return Credential{
 		AccessToken:  issued.AccessToken,
 		RefreshToken: issued.RefreshToken,

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/freshet-io/freshet/services/internal/seal"
 )
 
 // ErrUnchanged is returned by the function given to Store.Update when nothing shall be written. Update returns the token
@@ -80,8 +82,8 @@ type Notice struct {
 	Version int64
 	// Deleted means that the token is gone.
 	Deleted bool
-	// AttemptDue and ExpiryDue are those of the token.
-	AttemptDue, ExpiryDue time.Time
+	// AttemptDue, WatchedDue and ExpiryDue are those of the token.
+	AttemptDue, WatchedDue, ExpiryDue time.Time
 }
 
 // Answer is the raw answer to a token request, as the journal keeps it.
@@ -105,11 +107,13 @@ func (a Answer) GoString() string { return "[redacted]" }
 
 // Exchanger makes token requests. Implemented by token/oauth.
 type Exchanger interface {
-	// Exchange makes one request and returns the raw answer, whatever it says. Errors are [*Failure]: the request did
-	// not leave, or there was no complete answer.
-	Exchange(ctx context.Context, settings OAuth2) (Answer, error)
-	// Read says what an answer means. It does no input or output. Errors are [*Failure].
-	Read(answer Answer, settings OAuth2) (Issued, error)
+	// Exchange makes one token request and returns the raw answer, whatever it says. Errors are [*Failure]: the request
+	// did not leave, or there was no complete answer.
+	Exchange(ctx context.Context, settings OAuth2, grant Grant) (Answer, error)
+	// Read says what the answer to that request means. It does no input or output. Errors are [*Failure].
+	Read(answer Answer, settings OAuth2, grant Grant) (Issued, error)
+	// Revoke asks the server to revoke a token of the hinted type (RFC 7009). Errors are [*Failure].
+	Revoke(ctx context.Context, settings OAuth2, revoked seal.Secret, hint string) error
 }
 
 // unavailable reports whether err says that the store cannot be used at the moment.

@@ -30,6 +30,7 @@ const (
 	ExpiryJWT             ExpirySource = "JWT_EXP"
 	ExpiryDefaultLifetime ExpirySource = "DEFAULT_LIFETIME"
 	ExpirySimulated       ExpirySource = "SIMULATED"
+	ExpiryExpiresAt       ExpirySource = "EXPIRES_AT"
 )
 
 // Token is the current credential of a connection or grant, and everything that decides what happens to it next.
@@ -95,6 +96,23 @@ type Token struct {
 	RejectedGeneration int64
 	Rejections         int
 
+	// HoldUntil asks consumers to begin no request with the generation before then, or the next state: the attempt that is under way
+	// kills it. Zero or past: they may.
+	HoldUntil time.Time
+	// Plan is what the settings of the generation say of when the next is obtained.
+	Plan Plan
+	// Simulation is the rehearsal of failures that goes on; zero if none does.
+	Simulation Simulation
+
+	// RedeemedAt is when the refresh token or code that RedeemedFingerprint names may have been redeemed for the first time without
+	// its answer being known; zero if none was.
+	RedeemedAt          time.Time
+	RedeemedFingerprint string
+	// SpentSeeds are fingerprints of the refresh tokens and codes of former and present settings that are used up, newest last.
+	SpentSeeds []string
+	// GrantTime is when the grant behind the token began: when its first refresh token or code was redeemed.
+	GrantTime time.Time
+
 	Lease Lease
 }
 
@@ -148,21 +166,21 @@ func (t *Token) AttemptDue() time.Time {
 	return t.AttemptAt
 }
 
-// ExpiryDue is when the scheduler must announce the token's expiry; zero for never.
+// ExpiryDue is when the scheduler must announce the token's expiry, or that its grant ends soon; zero for never.
 func (t *Token) ExpiryDue() time.Time {
-	if t.State != StateAuthorized {
+	switch t.State {
+	case StateAuthorized:
+		return earliest(t.ExpireTime, t.GrantWarningDue())
+	case StateDeauthorized:
 		return time.Time{}
+	default:
+		return t.GrantWarningDue()
 	}
-	return t.ExpireTime
 }
 
 // DueAt is the earlier of AttemptDue and ExpiryDue; zero for never.
 func (t *Token) DueAt() time.Time {
-	attempt, expiry := t.AttemptDue(), t.ExpiryDue()
-	if attempt.IsZero() || (!expiry.IsZero() && expiry.Before(attempt)) {
-		return expiry
-	}
-	return attempt
+	return earliest(t.AttemptDue(), t.ExpiryDue())
 }
 
 // StatusRevision is the revision whose outcome the state is: that of the generation when AUTHORIZED, else the one that
@@ -174,12 +192,24 @@ func (t *Token) StatusRevision() int64 {
 	return t.Revision
 }
 
+// WantedRevision is the revision that is being obtained while the generation of an older one is in use; 0 if there is none. LastFailure is
+// that of its last attempt then.
+func (t *Token) WantedRevision() int64 {
+	if t.Revision == t.StatusRevision() {
+		return 0
+	}
+	return t.Revision
+}
+
 // Credential is the secret part of a token, and what puts it on an HTTP request.
 type Credential struct {
 	// AccessToken is empty for static credentials.
 	AccessToken seal.Secret
 	// RefreshToken is empty for grants that do without.
 	RefreshToken seal.Secret
+	// Seed is the fingerprint of the refresh token or code in the settings that RefreshToken descends from. Settings with another one
+	// begin anew.
+	Seed string
 	// HTTP authenticates a request, with the connection's invocation parameters.
 	HTTP Fields
 }
@@ -208,7 +238,7 @@ const (
 // Health returns how refreshing goes, at the given time.
 func (t *Token) Health(now time.Time) HealthStatus {
 	switch {
-	case t.LastFailure != nil && (t.Stopped || !t.ValidAt(now)):
+	case t.Stopped, t.LastFailure != nil && !t.ValidAt(now):
 		return Failing
 	case t.LastFailure != nil:
 		return Degraded

@@ -22,6 +22,7 @@ func (t *Token) authorize(revision int64, now time.Time) {
 	t.Revision = revision
 	t.Stopped = false
 	t.Failures, t.LastFailure, t.NotBefore = 0, nil, time.Time{}
+	t.Simulation.Failed = false
 	t.AttemptAt, t.AttemptTrigger = now, TriggerAuthorize
 	if !t.ValidAt(now) {
 		t.setState(StateAuthorizing, ReasonNotReady, "the token is being obtained", now)
@@ -44,10 +45,14 @@ func (t *Token) forget() {
 	t.IssueTime, t.ExpireTime, t.ExpirySource = time.Time{}, time.Time{}, ""
 	t.RefreshAt, t.MustRefreshAt, t.AttemptAt, t.AttemptTrigger = time.Time{}, time.Time{}, time.Time{}, ""
 	t.NotBefore, t.GrantExpireTime, t.CredentialLost = time.Time{}, time.Time{}, false
+	t.Plan, t.Simulation = Plan{}, Simulation{}
 }
 
 // release ends the lease. The fence stays: whoever still works under it can no longer write.
-func (t *Token) release() { t.Lease = Lease{Fence: t.Lease.Fence} }
+func (t *Token) release() {
+	t.Lease = Lease{Fence: t.Lease.Fence}
+	t.HoldUntil = time.Time{}
+}
 
 // renew puts a new generation in force.
 func (t *Token) renew(issued Issued, settings *Settings, fingerprint, traceparent string, now time.Time) {
@@ -57,10 +62,15 @@ func (t *Token) renew(issued Issued, settings *Settings, fingerprint, traceparen
 	t.TokenType, t.Scopes = issued.TokenType, issued.Scopes
 	t.IssueTime, t.ExpireTime, t.ExpirySource = issued.IssueTime, issued.ExpireTime, issued.ExpirySource
 	t.Fingerprint, t.Traceparent, t.CredentialLost = fingerprint, traceparent, false
-	t.NotBefore = time.Time{}
+	t.NotBefore, t.Plan = time.Time{}, settings.plan()
+	if t.Plan.NotBefore > 0 {
+		t.NotBefore = issued.IssueTime.Add(t.Plan.NotBefore)
+	}
 	t.Stopped, t.Failures, t.LastFailure, t.LastSuccess = false, 0, nil, now
+	t.Simulation.Failed = false
+	t.endSimulation(now)
 	t.setState(StateAuthorized, "", "", now)
-	t.plan(issued.IssueTime, settings.OAuth2.RefreshBefore, TriggerSchedule)
+	t.plan(issued.IssueTime, t.Plan.RefreshBefore, TriggerSchedule)
 	if !t.AttemptAt.IsZero() {
 		t.AttemptAt = later(t.AttemptAt, now.Add(minInterval))
 	}
@@ -73,17 +83,6 @@ func (t *Token) renew(issued Issued, settings *Settings, fingerprint, traceparen
 
 // minInterval keeps tokens that live for no time at all from being asked for in a tight loop.
 const minInterval = 100 * time.Millisecond
-
-// plan sets when the generation is refreshed, as if it lived from start to ExpireTime.
-func (t *Token) plan(start time.Time, override time.Duration, trigger Trigger) {
-	if t.ExpireTime.IsZero() {
-		t.RefreshAt, t.MustRefreshAt = time.Time{}, time.Time{}
-		t.AttemptAt, t.AttemptTrigger = time.Time{}, ""
-		return
-	}
-	t.RefreshAt, t.MustRefreshAt = schedule.Plan(t.Key.Name(), t.Generation, start, t.ExpireTime, override)
-	t.AttemptAt, t.AttemptTrigger = t.RefreshAt, trigger
-}
 
 // lapse changes the state of a token whose time is over, and reports whether it was.
 func (t *Token) lapse(now time.Time) bool {
@@ -99,6 +98,8 @@ func (t *Token) lapse(now time.Time) bool {
 		if t.Stopped {
 			state = StateDeauthorized
 		}
+	case !t.Plan.ahead(): // nothing went wrong
+		state, message = StateAuthorizing, "the token expired; the next one is obtained when somebody asks for it"
 	}
 	t.setState(state, reason, message, at)
 	return true
@@ -108,6 +109,15 @@ func (t *Token) lapse(now time.Time) bool {
 // follows from its class.
 func (t *Token) fail(f *Failure, revision int64, random func() float64) {
 	t.release()
+	t.suffer(f, revision, random)
+	if f.Simulated {
+		t.failAsSimulated(f.Time)
+	} else {
+		t.Simulation.Failed = false
+	}
+}
+
+func (t *Token) suffer(f *Failure, revision int64, random func() float64) {
 	switch {
 	case revision != 0 && revision < t.Revision: // says nothing of the settings that are wanted now
 		t.AttemptAt, t.AttemptTrigger = f.Time, TriggerAuthorize
@@ -118,13 +128,18 @@ func (t *Token) fail(f *Failure, revision int64, random func() float64) {
 		t.lapse(f.Time)
 		return
 	}
-	t.Failures++
+	if !f.Held {
+		t.Failures++
+	}
 	t.LastFailure = f
-	if f.Class.EndsAttempts() {
+	if f.Class.EndsAttempts() && !f.Held {
 		t.Stopped = true
 		t.AttemptAt, t.AttemptTrigger = time.Time{}, ""
 	} else {
 		wait := max(schedule.Backoff(t.Failures, t.ExpireTime.Sub(f.Time), t.Lifetime(), random), min(f.RetryAfter, maxRetryAfter))
+		if f.Held {
+			wait = min(f.RetryAfter, maxRetryAfter)
+		}
 		t.AttemptAt = f.Time.Add(wait)
 	}
 	if t.ValidAt(f.Time) {
@@ -175,7 +190,7 @@ func (t *Token) reject(now time.Time) bool {
 	}
 	t.Rejections++
 	at = later(at, t.NotBefore)
-	if t.Failures > 0 { // backoff is there for a reason
+	if t.LastFailure != nil { // backoff is there for a reason
 		at = later(at, t.AttemptAt)
 	}
 	if t.AttemptAt.IsZero() || at.Before(t.AttemptAt) {
@@ -205,7 +220,7 @@ func (t *Token) simulate(expireIn time.Duration, now time.Time) (bool, error) {
 	t.ExpireTime, t.ExpirySource = now.Add(expireIn), ExpirySimulated
 	attempt, trigger := t.AttemptAt, t.AttemptTrigger
 	t.plan(now, 0, TriggerSimulation)
-	if t.Stopped || (!attempt.IsZero() && attempt.Before(t.AttemptAt)) || t.Failures > 0 {
+	if t.Stopped || (!attempt.IsZero() && attempt.Before(t.AttemptAt)) || t.LastFailure != nil {
 		t.AttemptAt, t.AttemptTrigger = attempt, trigger
 	}
 	t.lapse(now)

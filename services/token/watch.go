@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/freshet-io/freshet/services/token/hub"
@@ -21,29 +22,69 @@ func taken(items []hub.Item[Key, *Update]) []*Update {
 type Watcher struct {
 	s   *Service
 	sub *subscription
+
+	mu   sync.Mutex
+	keys map[Key]struct{} // watched; nil when closed
 }
 
 // Watch returns a Watcher of no token; Add adds them. It must be closed.
 func (s *Service) Watch(ctx context.Context) *Watcher {
 	s.meters.watchers.Add(ctx, 1)
-	return &Watcher{s: s, sub: s.tokens.Subscribe()}
+	return &Watcher{s: s, sub: s.tokens.Subscribe(), keys: map[Key]struct{}{}}
 }
 
 // Add begins to watch a token: its present state arrives at once, later ones as they come. A token that is watched already
 // arrives again. Errors: ErrNotFound; that of the store.
 func (w *Watcher) Add(ctx context.Context, key Key) error {
 	w.sub.Add(key)
+	w.watch(key)
 	t, err := w.s.load(ctx, key)
 	if err != nil {
-		w.sub.Remove(key)
+		w.Remove(key)
 		return err
 	}
 	w.sub.Again(key, t.Version, &Update{Token: t, Snapshot: true})
+	w.s.revive(&t)
 	return nil
 }
 
+// revive lets a token that is not refreshed while nobody watches or asks begin again, now that somebody does.
+func (s *Service) revive(t *Token) {
+	switch now := s.p.Now(); {
+	case t.Plan.ahead():
+	case t.Plan.Mode == WhileWatched:
+		s.enqueue(t)
+	case !t.ValidAt(now) && !t.stoppedAt(now) && t.LastFailure == nil && t.Lease.Owner == "" && !t.NotBefore.After(now):
+		if _, err := s.begin(t.Key, ask{trigger: TriggerMinTTL, fence: t.Lease.Fence}); err != nil {
+			s.p.Logger.Info("token not obtained for a watcher", "token", t.Key.Name(), "error", err)
+		}
+	}
+}
+
 // Remove ends the watching of a token.
-func (w *Watcher) Remove(key Key) { w.sub.Remove(key) }
+func (w *Watcher) Remove(key Key) {
+	w.sub.Remove(key)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.keys, key)
+	w.s.watches.remove(key, w)
+}
+
+// watch makes the watcher one whose acknowledgements of the token are waited for.
+func (w *Watcher) watch(key Key) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.keys == nil { // closed
+		return
+	}
+	w.keys[key] = struct{}{}
+	w.s.watches.add(key, w)
+}
+
+// Acknowledge tells that a generation of a token arrived and is in use.
+func (w *Watcher) Acknowledge(key Key, generation int64) {
+	w.s.watches.acknowledged(key, w, generation)
+}
 
 // Len returns the number of tokens watched.
 func (w *Watcher) Len() int { return w.sub.Len() }
@@ -57,6 +98,12 @@ func (w *Watcher) Take() []*Update { return taken(w.sub.Take()) }
 // Close ends the watching of all.
 func (w *Watcher) Close(ctx context.Context) {
 	w.sub.Close()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for key := range w.keys {
+		w.s.watches.remove(key, w)
+	}
+	w.keys = nil
 	w.s.meters.watchers.Add(ctx, -1)
 }
 

@@ -37,6 +37,7 @@ type TokenService struct {
 
 	mu       sync.Mutex
 	down     bool
+	delay    time.Duration
 	refused  string
 	tokens   map[string]*tokenv1.TokenStatus
 	calls    []Call
@@ -59,6 +60,28 @@ func (s *TokenService) SetDown(down bool) {
 	s.down = down
 	if down {
 		s.endStreams()
+	}
+}
+
+// Delay makes every AuthorizeToken and DeauthorizeToken wait before it is taken; 0 undoes that.
+func (s *TokenService) Delay(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.delay = d
+}
+
+// wait waits for as long as Delay said.
+func (s *TokenService) wait(ctx context.Context) error {
+	s.mu.Lock()
+	delay := s.delay
+	s.mu.Unlock()
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return status.FromContextError(ctx.Err()).Err()
 	}
 }
 
@@ -134,6 +157,21 @@ func (s *TokenService) Report(token string, state tokenv1.Token_State, reason er
 	s.changed(t)
 }
 
+// ReportWanted tells the watchers that the generation of an older revision is in use and how the last attempt for the one that is wanted
+// failed (reason 0: none was made).
+func (s *TokenService) ReportWanted(token string, older int64, reason errorsv1.Reason, message string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.tokens[token]
+	if t == nil {
+		return
+	}
+	shown := proto.CloneOf(t)
+	shown.Revision, shown.State, shown.StateReason, shown.StateMessage = older, tokenv1.Token_AUTHORIZED, 0, ""
+	shown.WantedRevision, shown.WantedReason, shown.WantedMessage = t.GetRevision(), reason, message
+	s.broadcast(shown)
+}
+
 // Send tells the watchers whatever a test wants them to hear.
 func (s *TokenService) Send(status *tokenv1.TokenStatus) {
 	s.mu.Lock()
@@ -203,8 +241,11 @@ func (s *TokenService) take(c Call) error {
 
 // AuthorizeToken implements tokenv1.TokenInternalServiceServer.
 func (s *TokenService) AuthorizeToken(
-	_ context.Context, req *tokenv1.AuthorizeTokenRequest,
+	ctx context.Context, req *tokenv1.AuthorizeTokenRequest,
 ) (*tokenv1.AuthorizeTokenResponse, error) {
+	if err := s.wait(ctx); err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.take(Call{"Authorize", req.GetName(), req.GetConnectionUid(), req.GetRevision()}); err != nil {
@@ -225,8 +266,11 @@ func (s *TokenService) AuthorizeToken(
 
 // DeauthorizeToken implements tokenv1.TokenInternalServiceServer.
 func (s *TokenService) DeauthorizeToken(
-	_ context.Context, req *tokenv1.DeauthorizeTokenRequest,
+	ctx context.Context, req *tokenv1.DeauthorizeTokenRequest,
 ) (*tokenv1.DeauthorizeTokenResponse, error) {
+	if err := s.wait(ctx); err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.take(Call{"Deauthorize", req.GetName(), req.GetConnectionUid(), req.GetRevision()}); err != nil {

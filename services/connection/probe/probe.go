@@ -110,6 +110,8 @@ type examination struct {
 	url   *url.URL
 	conn  net.Conn
 	trial connection.Trial
+	// certificate is the client's, if it authenticates with one.
+	certificate *tls.Certificate
 }
 
 func (e *examination) plan() []planned {
@@ -123,13 +125,17 @@ func (e *examination) plan() []planned {
 		{connection.StepTokenResponse, e.tokenResponse},
 	}
 	if e.of.Settings.Kind != connection.KindOAuth2 {
-		for i := range steps[1:] {
-			steps[i+1].run = func(context.Context) finding {
-				return skipped("a connection of static credentials calls nobody to obtain them")
-			}
-		}
+		skip(steps[1:], "a connection of static credentials calls nobody to obtain them")
+	} else if why := e.of.Settings.OAuth2.Untestable(); why != "" {
+		skip(steps[5:], why)
 	}
 	return steps
+}
+
+func skip(steps []planned, why string) {
+	for i := range steps {
+		steps[i].run = func(context.Context) finding { return skipped(why) }
+	}
 }
 
 func (e *examination) close() {

@@ -12,23 +12,45 @@ import (
 	"time"
 
 	"github.com/freshet-io/freshet/services/connection"
+	"github.com/freshet-io/freshet/services/connection/keys"
 )
 
 func (e *examination) settings(context.Context) finding {
 	if err := e.of.Settings.Validate(nil); err != nil {
 		return failed(reasonInvalidField, err.Error())
 	}
-	return ok("the stored settings are complete and their secrets can be opened")
+	message := "the stored settings are complete and their secrets can be opened"
+	if c := e.of.Settings.OAuth2.ClientCertificate; c.Chain != "" {
+		pair, err := keys.Pair(c.Chain, c.PrivateKey.Reveal())
+		if err != nil {
+			return failed(reasonInvalidField, err.Error())
+		}
+		until := pair.Leaf.NotAfter.UTC().Format(time.DateOnly)
+		if time.Now().After(pair.Leaf.NotAfter) {
+			return failed(reasonInvalidField, "oauth2.client_certificate: the certificate expired on "+until)
+		}
+		e.certificate = &pair
+		message += "; the client certificate is valid until " + until
+	}
+	if notice := e.of.Settings.Notice(); notice != "" {
+		message += ". " + notice
+	}
+	return ok(message)
 }
 
 func (e *examination) egress(context.Context) finding {
-	u, err := e.probe.guard.CheckURL(e.of.Settings.OAuth2.TokenEndpoint)
-	if err != nil {
+	a := e.of.Settings.OAuth2
+	for _, endpoint := range a.Endpoints() {
+		if _, err := e.probe.guard.CheckURL(endpoint.URL); err != nil {
+			return failed(reasonEgressDenied, endpoint.Field+": "+told(err))
+		}
+	}
+	var err error
+	if e.url, err = e.probe.guard.CheckURL(a.FirstEndpoint()); err != nil {
 		return failed(reasonEgressDenied, told(err))
 	}
-	e.url = u
 	host, port := e.address()
-	return ok(fmt.Sprintf("calls by %s to %s, port %s, are allowed", u.Scheme, host, port))
+	return ok(fmt.Sprintf("calls by %s to %s, port %s, are allowed", e.url.Scheme, host, port))
 }
 
 func (e *examination) dns(ctx context.Context) finding {
@@ -77,6 +99,13 @@ func (e *examination) handshake(ctx context.Context) finding {
 	host, _ := e.address()
 	config := e.probe.tls.Clone()
 	config.ServerName = host
+	presented := false
+	if e.certificate != nil {
+		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			presented = true
+			return e.certificate, nil
+		}
+	}
 	client := tls.Client(e.conn, config)
 	e.conn = client
 	if err := client.HandshakeContext(ctx); err != nil {
@@ -84,8 +113,15 @@ func (e *examination) handshake(ctx context.Context) finding {
 	}
 	state := client.ConnectionState()
 	leaf := state.PeerCertificates[0]
-	return ok(fmt.Sprintf("%s, certificate of %s, issued by %s, valid until %s", tls.VersionName(state.Version),
-		subject(leaf), leaf.Issuer.CommonName, leaf.NotAfter.UTC().Format(time.DateOnly)))
+	message := fmt.Sprintf("%s, certificate of %s, issued by %s, valid until %s", tls.VersionName(state.Version),
+		subject(leaf), leaf.Issuer.CommonName, leaf.NotAfter.UTC().Format(time.DateOnly))
+	switch {
+	case presented:
+		message += "; the client certificate was presented"
+	case e.certificate != nil:
+		message += "; the server did not ask for the client certificate"
+	}
+	return ok(message)
 }
 
 // toldOfTLS says what is wrong with a certificate in words that lead to a repair.

@@ -2,7 +2,10 @@ package rpc_test
 
 import (
 	"context"
+	"crypto/ed25519"
+	"crypto/rand"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -10,6 +13,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	connectionv1 "github.com/freshet-io/freshet/gen/freshet/connection/v1"
 	errorsv1 "github.com/freshet-io/freshet/gen/freshet/errors/v1"
@@ -79,6 +83,58 @@ func oauth2() *connectionv1.Connection {
 	}
 }
 
+// grants are connections of all grants and client authentications, with a secret in every field that takes one.
+func grants(t *testing.T) map[string]*connectionv1.Connection {
+	t.Helper()
+	_, signing, err := ed25519.GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	key := &connectionv1.SigningKey{PrivateKey: connectiontest.PrivateKey(t, signing, canary+"signing"), KeyId: "k1"}
+	certificate := &connectionv1.ClientCertificate{}
+	certificate.CertificateChain, certificate.PrivateKey = connectiontest.NewCertificate(t, time.Now().Add(time.Hour), canary+"tls")
+	all := map[string]*connectionv1.OAuth2Authorization{
+		"two-secrets": {
+			GrantType: connectionv1.OAuth2Authorization_CLIENT_CREDENTIALS, ClientSecret: canary + "1", AlternateClientSecret: canary + "2",
+			ClientAuthentication: connectionv1.OAuth2Authorization_CLIENT_SECRET_BASIC_RAW,
+		},
+		"refresh-token": {
+			GrantType: connectionv1.OAuth2Authorization_REFRESH_TOKEN, RefreshToken: canary + "refresh", SigningKey: key,
+			ClientAuthentication: connectionv1.OAuth2Authorization_PRIVATE_KEY_JWT,
+			ProviderBehavior: &connectionv1.ProviderBehavior{
+				RotationRecovery: connectionv1.ProviderBehavior_GRACE, RotationGrace: durationpb.New(time.Minute),
+			},
+		},
+		"code": {
+			GrantType:            connectionv1.OAuth2Authorization_AUTHORIZATION_CODE,
+			ClientAuthentication: connectionv1.OAuth2Authorization_NONE,
+			AuthorizationCode: &connectionv1.AuthorizationCode{
+				Code: canary + "code", RedirectUri: "https://app.example/", CodeVerifier: canary + "verifier-0123456789012345678901234567890123456789",
+			},
+		},
+		"jwt": {
+			GrantType: connectionv1.OAuth2Authorization_JWT_BEARER, ClientAuthentication: connectionv1.OAuth2Authorization_NONE,
+			SigningKey: key, Assertion: &connectionv1.JwtAssertion{Subject: "s", Lifetime: durationpb.New(time.Minute), Claims: `{"a":1}`},
+		},
+		"exchange": {
+			GrantType:            connectionv1.OAuth2Authorization_TOKEN_EXCHANGE,
+			ClientAuthentication: connectionv1.OAuth2Authorization_TLS_CLIENT_AUTH, ClientCertificate: certificate,
+			TokenExchange: &connectionv1.TokenExchange{
+				SubjectToken: canary + "subject", ActorToken: canary + "actor", ActorTokenType: "urn:ietf:params:oauth:token-type:jwt",
+			},
+		},
+		"password": {
+			GrantType: connectionv1.OAuth2Authorization_PASSWORD, ClientSecret: canary + "client",
+			ClientAuthentication: connectionv1.OAuth2Authorization_CLIENT_SECRET_BASIC,
+			ResourceOwner:        &connectionv1.ResourceOwner{Username: "user", Password: canary + "password"},
+		},
+	}
+	connections := make(map[string]*connectionv1.Connection, len(all))
+	for id, a := range all {
+		a.TokenEndpoint, a.ClientId = "https://as.example/token", "id"
+		connections[id] = &connectionv1.Connection{Authorization: &connectionv1.Connection_Oauth2{Oauth2: a}}
+	}
+	return connections
+}
+
 func apiKey() *connectionv1.Connection {
 	return &connectionv1.Connection{Authorization: &connectionv1.Connection_ApiKey{
 		ApiKey: &connectionv1.ApiKeyAuthorization{Name: "x-api-key", Value: canary + "key"},
@@ -89,6 +145,14 @@ func basic() *connectionv1.Connection {
 	return &connectionv1.Connection{Authorization: &connectionv1.Connection_Basic{
 		Basic: &connectionv1.BasicAuthorization{Username: "user", Password: canary + "password"},
 	}}
+}
+
+// kinds are connections of all kinds and grants.
+func kinds(t *testing.T) map[string]*connectionv1.Connection {
+	t.Helper()
+	all := grants(t)
+	all["crm"], all["key"], all["basic"] = oauth2(), apiKey(), basic()
+	return all
 }
 
 func (f *fixture) create(t *testing.T, id string, c *connectionv1.Connection) *connectionv1.Connection {

@@ -116,6 +116,8 @@ func (s *server) UpdateConnection(
 			return s.service.Update(ctx, name, connection.Update{
 				ETag:         req.GetConnection().GetEtag(),
 				ValidateOnly: req.GetValidateOnly(),
+				// Named, and left empty.
+				RemoveSecrets: req.GetUpdateMask().GetPaths(),
 				Edit: func(stored connection.Connection) (connection.Connection, error) {
 					return s.edit(stored, req)
 				},

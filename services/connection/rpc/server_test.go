@@ -21,7 +21,7 @@ import (
 
 func TestCreateAndGet(t *testing.T) {
 	f := newFixture(t)
-	for id, sent := range map[string]*connectionv1.Connection{"crm": oauth2(), "key": apiKey(), "basic": basic()} {
+	for id, sent := range kinds(t) {
 		created := f.create(t, id, sent)
 		require.Equal(t, parent+"/connections/"+id, created.GetName())
 		require.Len(t, created.GetUid(), 26)
@@ -30,7 +30,10 @@ func TestCreateAndGet(t *testing.T) {
 		require.Equal(t, errorsv1.Reason_TOKEN_NOT_READY, created.GetStateReason())
 		require.NotNil(t, created.GetCreateTime())
 		require.Nil(t, created.GetAuthorizeTime())
-		require.True(t, proto.Equal(created, f.get(t, created.GetName())))
+		read := f.get(t, created.GetName())
+		require.Equal(t, connectionv1.Connection_AUTHORIZING, read.GetState(), "the token service knows, so the token can be watched")
+		read.State, read.StateTime = created.GetState(), created.GetStateTime()
+		require.True(t, proto.Equal(created, read))
 
 		// What is not secret comes back as it was sent; the token service gets all.
 		settings := f.settings(t, created.GetName())
@@ -59,7 +62,7 @@ func TestSecretsAreWriteOnly(t *testing.T) {
 	}
 	ctx := t.Context()
 	keep(f.api.CreateConnection(ctx, &connectionv1.CreateConnectionRequest{Parent: parent, ConnectionId: "crm", Connection: oauth2(), ValidateOnly: true}))
-	for id, c := range map[string]*connectionv1.Connection{"crm": oauth2(), "key": apiKey(), "basic": basic()} {
+	for id, c := range kinds(t) {
 		keep(f.api.CreateConnection(ctx, &connectionv1.CreateConnectionRequest{Parent: parent, ConnectionId: id, Connection: c}))
 		name := parent + "/connections/" + id
 		keep(f.api.GetConnection(ctx, &connectionv1.GetConnectionRequest{Name: name}))
@@ -219,14 +222,14 @@ func TestList(t *testing.T) {
 
 	deleting, _ := list(&connectionv1.ListConnectionsRequest{Parent: parent, State: connectionv1.Connection_DELETING})
 	require.Equal(t, []string{"c3"}, deleting)
-	creating, next := list(&connectionv1.ListConnectionsRequest{Parent: parent, State: connectionv1.Connection_CREATING, PageSize: 3})
-	require.Equal(t, []string{"c0", "c1", "c2"}, creating)
-	creating, _ = list(&connectionv1.ListConnectionsRequest{Parent: parent, State: connectionv1.Connection_CREATING, PageSize: 3, PageToken: next})
-	require.Equal(t, []string{"c4", "c5", "c6"}, creating)
+	authorizing, next := list(&connectionv1.ListConnectionsRequest{Parent: parent, State: connectionv1.Connection_AUTHORIZING, PageSize: 3})
+	require.Equal(t, []string{"c0", "c1", "c2"}, authorizing)
+	authorizing, _ = list(&connectionv1.ListConnectionsRequest{Parent: parent, State: connectionv1.Connection_AUTHORIZING, PageSize: 3, PageToken: next})
+	require.Equal(t, []string{"c4", "c5", "c6"}, authorizing)
 
 	for _, wrong := range []*connectionv1.ListConnectionsRequest{
 		{Parent: parent, PageToken: next},
-		{Parent: "projects/q", PageToken: next, State: connectionv1.Connection_CREATING},
+		{Parent: "projects/q", PageToken: next, State: connectionv1.Connection_AUTHORIZING},
 		{Parent: parent, PageToken: "bogus"},
 	} {
 		_, err := f.api.ListConnections(ctx, wrong)

@@ -53,7 +53,8 @@ func (s *server) check(merged *connectionv1.Connection) error {
 // merge returns stored with the fields of in that mask names. kind is the field of the stored authorization.
 //
 // Without a mask, every field that is set in in counts, each for itself: a set client secret alone changes nothing else of oauth2. Lists
-// are replaced as a whole. A named field that in does not set is cleared. The mask "*" names everything that can be changed.
+// and maps are replaced as a whole. A named field that in does not set is cleared; secrets are kept nevertheless, see
+// connection.Settings.KeepingSecrets. The mask "*" names everything that can be changed.
 //
 // A REST client that sends back what it read names output fields too; they are ignored as AIP-203 says, unless the mask names nothing
 // else. `name` and `etag` identify what is changed and are never changes.
@@ -89,7 +90,7 @@ func changes(in *connectionv1.Connection, kind string, mask *fieldmaskpb.FieldMa
 				paths = append(paths, []string{field})
 			}
 		case !exists(in.ProtoReflect().Descriptor(), segments):
-			return nil, &maskError{path, "names no field of a connection, or one inside a list, which is replaced as a whole"}
+			return nil, &maskError{path, "names no field of a connection, or one inside a list or map, which is replaced as a whole"}
 		case slices.Contains(changeable, segments[0]):
 			paths = append(paths, segments)
 		case slices.Contains([]string{"oauth2", "api_key", "basic"}, segments[0]):
@@ -165,6 +166,8 @@ func isComposed(field protoreflect.FieldDescriptor) bool {
 func copyField(dst, src protoreflect.Message, path []string) {
 	field := dst.Descriptor().Fields().ByName(protoreflect.Name(path[0]))
 	switch {
+	case len(path) > 1 && !dst.Has(field) && !src.Has(field):
+		// Nothing to copy; an empty message would have to obey its rules.
 	case len(path) > 1:
 		copyField(dst.Mutable(field).Message(), src.Get(field).Message(), path[1:])
 	case src.Has(field):

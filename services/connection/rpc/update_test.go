@@ -16,7 +16,12 @@ import (
 
 func (f *fixture) update(t *testing.T, c *connectionv1.Connection, paths ...string) (*connectionv1.Connection, error) {
 	t.Helper()
-	c.Name = crm
+	return f.updateNamed(t, crm, c, paths...)
+}
+
+func (f *fixture) updateNamed(t *testing.T, name string, c *connectionv1.Connection, paths ...string) (*connectionv1.Connection, error) {
+	t.Helper()
+	c.Name = name
 	r, err := f.api.UpdateConnection(t.Context(), &connectionv1.UpdateConnectionRequest{
 		Connection: c, UpdateMask: &fieldmaskpb.FieldMask{Paths: paths},
 	})

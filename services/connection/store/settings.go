@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/freshet-io/freshet/services/connection"
 	"github.com/freshet-io/freshet/services/internal/seal"
@@ -16,22 +15,6 @@ type settingsJSON struct {
 	APIKey     *apiKeyJSON     `json:"api_key,omitempty"`
 	Basic      *basicJSON      `json:"basic,omitempty"`
 	Invocation *parametersJSON `json:"invocation_parameters,omitempty"`
-}
-
-type oauth2JSON struct {
-	GrantType            string          `json:"grant_type"`
-	TokenEndpoint        string          `json:"token_endpoint"`
-	ClientID             string          `json:"client_id"`
-	ClientAuthentication string          `json:"client_authentication"`
-	Scopes               []string        `json:"scopes,omitempty"`
-	Audience             string          `json:"audience,omitempty"`
-	Token                *parametersJSON `json:"token_parameters,omitempty"`
-	Refresh              *refreshJSON    `json:"refresh_policy,omitempty"`
-}
-
-type refreshJSON struct {
-	RefreshBefore   int64 `json:"refresh_before_us,omitempty"`
-	DefaultLifetime int64 `json:"default_lifetime_us,omitempty"`
 }
 
 type apiKeyJSON struct {
@@ -57,11 +40,11 @@ type parameterJSON struct {
 // secretsJSON is the plain text of the column sealed_secrets. Values of parameters are in the order of the parameters; those that are not
 // secret are empty.
 type secretsJSON struct {
-	ClientSecret string         `json:"client_secret,omitempty"`
-	APIKey       string         `json:"api_key,omitempty"`
-	Password     string         `json:"password,omitempty"`
-	Token        parametersText `json:"token_parameters"`
-	Invocation   parametersText `json:"invocation_parameters"`
+	oauth2SecretsJSON
+	APIKey     string         `json:"api_key,omitempty"`
+	Password   string         `json:"password,omitempty"`
+	Token      parametersText `json:"token_parameters"`
+	Invocation parametersText `json:"invocation_parameters"`
 }
 
 type parametersText struct {
@@ -103,7 +86,7 @@ func (s *Store) open(c *connection.Connection, sealed []byte) error {
 		return fmt.Errorf("connection store: secrets of %s are not in the form they are stored in", c.Name)
 	}
 	settings := &c.Settings
-	settings.OAuth2.ClientSecret = seal.NewSecret(secrets.ClientSecret)
+	secrets.putInto(&settings.OAuth2)
 	settings.APIKey.Value = seal.NewSecret(secrets.APIKey)
 	settings.Basic.Password = seal.NewSecret(secrets.Password)
 	secrets.Token.putInto(settings.OAuth2.Token)
@@ -115,15 +98,7 @@ func encodeSettings(s connection.Settings) settingsJSON {
 	j := settingsJSON{Invocation: encodeParameters(s.Invocation)}
 	switch s.Kind {
 	case connection.KindOAuth2:
-		a := s.OAuth2
-		j.OAuth2 = &oauth2JSON{
-			GrantType: string(a.GrantType), TokenEndpoint: a.TokenEndpoint, ClientID: a.ClientID,
-			ClientAuthentication: string(a.ClientAuthentication), Scopes: a.Scopes, Audience: a.Audience,
-			Token: encodeParameters(a.Token),
-		}
-		if a.Refresh != nil {
-			j.OAuth2.Refresh = &refreshJSON{a.Refresh.RefreshBefore.Microseconds(), a.Refresh.DefaultLifetime.Microseconds()}
-		}
+		j.OAuth2 = encodeOAuth2(s.OAuth2)
 	case connection.KindAPIKey:
 		j.APIKey = &apiKeyJSON{Name: s.APIKey.Name}
 	case connection.KindBasic:
@@ -139,17 +114,7 @@ func decodeSettings(text string, s *connection.Settings) error {
 	}
 	s.Invocation = decodeParameters(j.Invocation)
 	if a := j.OAuth2; a != nil {
-		s.OAuth2 = connection.OAuth2{
-			GrantType: connection.GrantType(a.GrantType), TokenEndpoint: a.TokenEndpoint, ClientID: a.ClientID,
-			ClientAuthentication: connection.ClientAuthentication(a.ClientAuthentication), Scopes: a.Scopes, Audience: a.Audience,
-			Token: decodeParameters(a.Token),
-		}
-		if r := a.Refresh; r != nil {
-			s.OAuth2.Refresh = &connection.RefreshPolicy{
-				RefreshBefore:   time.Duration(r.RefreshBefore) * time.Microsecond,
-				DefaultLifetime: time.Duration(r.DefaultLifetime) * time.Microsecond,
-			}
-		}
+		s.OAuth2 = a.decode()
 	}
 	if a := j.APIKey; a != nil {
 		s.APIKey.Name = a.Name
@@ -193,11 +158,11 @@ func decodeParameters(j *parametersJSON) connection.Parameters {
 
 func encodeSecrets(s connection.Settings) secretsJSON {
 	return secretsJSON{
-		ClientSecret: s.OAuth2.ClientSecret.Reveal(),
-		APIKey:       s.APIKey.Value.Reveal(),
-		Password:     s.Basic.Password.Reveal(),
-		Token:        secretValues(s.OAuth2.Token),
-		Invocation:   secretValues(s.Invocation),
+		oauth2SecretsJSON: encodeOAuth2Secrets(s.OAuth2),
+		APIKey:            s.APIKey.Value.Reveal(),
+		Password:          s.Basic.Password.Reveal(),
+		Token:             secretValues(s.OAuth2.Token),
+		Invocation:        secretValues(s.Invocation),
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -41,17 +42,27 @@ func secretive(id string) connection.Connection {
 		Query:   []connection.Parameter{{Key: "q", Value: secret("query"), Secret: true}},
 		Body:    []connection.Parameter{{Key: "b", Value: secret("body"), Secret: true}},
 	}
-	return connection.Connection{
+	c := connection.Connection{
 		Name: connection.Name{Project: "p", ID: id}, UID: "uid", State: connection.StateCreating,
 		Settings: connection.Settings{
-			Kind: connection.KindOAuth2,
-			OAuth2: connection.OAuth2{
-				TokenEndpoint: "https://as.example/visible", ClientSecret: secret("client"), Token: parameters,
-			},
-			APIKey:     connection.APIKey{Value: secret("key")},
-			Basic:      connection.Basic{Password: secret("password")},
+			Kind:       connection.KindOAuth2,
+			OAuth2:     connection.OAuth2{TokenEndpoint: "https://as.example/visible", Token: parameters},
 			Invocation: parameters,
 		},
+	}
+	fillSecrets(reflect.ValueOf(&c.Settings).Elem(), secret)
+	return c
+}
+
+// fillSecrets sets every secret field of v.
+func fillSecrets(v reflect.Value, secret func(what string) seal.Secret) {
+	for i := range v.NumField() {
+		switch field := v.Field(i); {
+		case field.Type() == reflect.TypeFor[seal.Secret]():
+			field.Set(reflect.ValueOf(secret(v.Type().Name() + v.Type().Field(i).Name)))
+		case field.Kind() == reflect.Struct:
+			fillSecrets(field, secret)
+		}
 	}
 }
 

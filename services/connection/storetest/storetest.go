@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"reflect"
 	"testing"
 	"time"
 
@@ -68,19 +69,45 @@ func full() connection.Connection {
 	c.Settings = connection.Settings{
 		Kind: connection.KindOAuth2,
 		OAuth2: connection.OAuth2{
-			GrantType: connection.ClientCredentials, TokenEndpoint: "https://as.example/token", ClientID: "id",
-			ClientSecret: seal.NewSecret("client secret"), ClientAuthentication: connection.ClientSecretPost,
-			Scopes: []string{"a", "b"}, Audience: "api", Token: parameters("token"),
-			Refresh: &connection.RefreshPolicy{RefreshBefore: time.Minute, DefaultLifetime: time.Hour},
+			GrantType: connection.ClientCredentials, ClientSecret: seal.NewSecret("client secret"), Scopes: []string{"a", "b"},
+			Token: parameters("token"),
 		},
 		Invocation: parameters("invocation"),
 	}
+	fill(reflect.ValueOf(&c.Settings.OAuth2).Elem(), "")
 	c.Revision, c.ConfigVersion = 7, 5
 	c.State, c.Reason, c.Message = connection.StateFailedConnectivity, "NOT_SENT", "connection refused"
 	c.Pending = connection.PendingDeauthorize
 	c.Seen = connection.Seen{Generation: 3, StateTime: noon().Add(time.Second)}
 	c.UpdateTime, c.StateTime, c.AuthorizeTime = noon().Add(time.Minute), noon().Add(time.Hour), noon().Add(time.Millisecond)
 	return c
+}
+
+// fill sets every field of v that is not set, so that one which a store forgets is noticed. Values of fields differ.
+func fill(v reflect.Value, path string) {
+	if v.Type() != reflect.TypeFor[seal.Secret]() && v.Kind() == reflect.Struct {
+		for i := range v.NumField() {
+			fill(v.Field(i), path+"."+v.Type().Field(i).Name)
+		}
+		return
+	}
+	switch {
+	case !v.IsZero():
+	case v.Type() == reflect.TypeFor[seal.Secret]():
+		v.Set(reflect.ValueOf(seal.NewSecret("secret" + path)))
+	case v.Type() == reflect.TypeFor[time.Duration]():
+		v.SetInt(int64(len(path)) * int64(time.Minute))
+	case v.CanInt():
+		v.SetInt(int64(len(path)))
+	case v.Kind() == reflect.String:
+		v.SetString("text" + path)
+	case v.Kind() == reflect.Bool:
+		v.SetBool(true)
+	case v.Kind() == reflect.Map:
+		v.Set(reflect.ValueOf(map[string]string{"key": "value" + path, "other": ""}))
+	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.String:
+		v.Set(reflect.ValueOf([]string{"first" + path, "second"}))
+	}
 }
 
 func create(t *testing.T, s connection.Store, c connection.Connection) connection.Connection {

@@ -133,6 +133,9 @@ func toStatus(m *tokenv1.TokenStatus) (connection.TokenStatus, bool) {
 		Reason:     wire.ToReason(m.GetStateReason()),
 		Message:    m.GetStateMessage(),
 		Deleted:    m.GetDeleted(),
+		Wanted: connection.Wanted{
+			Revision: m.GetWantedRevision(), Reason: wire.ToReason(m.GetWantedReason()), Message: m.GetWantedMessage(),
+		},
 	}
 	if t := m.GetStateTime(); t != nil {
 		s.StateTime = t.AsTime()

@@ -57,6 +57,10 @@ func TestWatchStates(t *testing.T) {
 			Name: "projects/p/connections/c/token", ConnectionUid: "u", Revision: 3, Generation: 4, State: tokenv1.Token_FAILED_CONNECTIVITY,
 			StateReason: errorsv1.Reason_NOT_SENT, StateMessage: "refused", StateTime: timestamppb.New(noon),
 		}),
+		status(&tokenv1.TokenStatus{
+			Name: "projects/p/connections/c/token", ConnectionUid: "u", Revision: 3, Generation: 5, State: tokenv1.Token_AUTHORIZED,
+			StateTime: timestamppb.New(noon), WantedRevision: 4, WantedReason: errorsv1.Reason_CLIENT_BROKEN, WantedMessage: "invalid_client",
+		}),
 		status(&tokenv1.TokenStatus{Name: "projects/p/connections/c/grants/g/token", State: tokenv1.Token_AUTHORIZED}),
 		status(&tokenv1.TokenStatus{Name: "projects/p/connections/c/token", State: 99}), // newer than this build
 		{Event: &tokenv1.WatchTokenStatesResponse_Heartbeat{}},
@@ -74,6 +78,10 @@ func TestWatchStates(t *testing.T) {
 		{Status: connection.TokenStatus{
 			Name: name, UID: "u", Revision: 3, Generation: 4, State: connection.StateFailedConnectivity, Reason: "NOT_SENT", Message: "refused",
 			StateTime: noon,
+		}},
+		{Status: connection.TokenStatus{
+			Name: name, UID: "u", Revision: 3, Generation: 5, State: connection.StateAuthorized, StateTime: noon,
+			Wanted: connection.Wanted{Revision: 4, Reason: "CLIENT_BROKEN", Message: "invalid_client"},
 		}},
 		{Synced: true},
 		{Status: connection.TokenStatus{Name: name, UID: "u", Deleted: true}},

@@ -21,7 +21,7 @@ func FromConnection(c connection.Connection) *connectionv1.Connection {
 		InvocationParameters: fromParameters(settings.Invocation),
 		State:                FromState(c.State),
 		StateReason:          FromReason(c.Reason),
-		StateMessage:         c.Message,
+		StateMessage:         c.StateMessage(),
 		CreateTime:           timestamp(c.CreateTime),
 		UpdateTime:           timestamp(c.UpdateTime),
 		StateTime:            timestamp(c.StateTime),

@@ -23,53 +23,6 @@ func ToSettings(m *connectionv1.Connection) connection.Settings {
 	return s
 }
 
-func toOAuth2(m *connectionv1.OAuth2Authorization) connection.OAuth2 {
-	a := connection.OAuth2{
-		TokenEndpoint:        m.GetTokenEndpoint(),
-		ClientID:             m.GetClientId(),
-		ClientSecret:         seal.NewSecret(m.GetClientSecret()),
-		ClientAuthentication: connection.ClientSecretBasic,
-		Scopes:               m.GetScopes(),
-		Audience:             m.GetAudience(),
-		Token:                toParameters(m.GetTokenParameters()),
-	}
-	if m.GetGrantType() == connectionv1.OAuth2Authorization_CLIENT_CREDENTIALS {
-		a.GrantType = connection.ClientCredentials
-	}
-	if m.GetClientAuthentication() == connectionv1.OAuth2Authorization_CLIENT_SECRET_POST {
-		a.ClientAuthentication = connection.ClientSecretPost
-	}
-	if p := m.GetRefreshPolicy(); p != nil {
-		a.Refresh = &connection.RefreshPolicy{
-			RefreshBefore:   p.GetRefreshBefore().AsDuration(),
-			DefaultLifetime: p.GetDefaultLifetime().AsDuration(),
-		}
-	}
-	return a
-}
-
-func fromOAuth2(a connection.OAuth2) *connectionv1.OAuth2Authorization {
-	m := &connectionv1.OAuth2Authorization{
-		GrantType: connectionv1.OAuth2Authorization_GrantType(
-			connectionv1.OAuth2Authorization_GrantType_value[string(a.GrantType)]),
-		TokenEndpoint: a.TokenEndpoint,
-		ClientId:      a.ClientID,
-		ClientSecret:  a.ClientSecret.Reveal(),
-		ClientAuthentication: connectionv1.OAuth2Authorization_ClientAuthentication(
-			connectionv1.OAuth2Authorization_ClientAuthentication_value[string(a.ClientAuthentication)]),
-		Scopes:          a.Scopes,
-		Audience:        a.Audience,
-		TokenParameters: fromParameters(a.Token),
-	}
-	if p := a.Refresh; p != nil {
-		m.RefreshPolicy = &connectionv1.RefreshPolicy{
-			RefreshBefore:   duration(p.RefreshBefore),
-			DefaultLifetime: duration(p.DefaultLifetime),
-		}
-	}
-	return m
-}
-
 func fromAPIKey(a connection.APIKey) *connectionv1.ApiKeyAuthorization {
 	return &connectionv1.ApiKeyAuthorization{Name: a.Name, Value: a.Value.Reveal()}
 }

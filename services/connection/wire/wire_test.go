@@ -19,6 +19,8 @@ func fill(m protoreflect.Message) {
 	for i := range fields.Len() {
 		field := fields.Get(i)
 		switch {
+		case field.IsMap():
+			m.Mutable(field).Map().Set(protoreflect.ValueOfString("key of "+string(field.Name())).MapKey(), value(field.MapValue()))
 		case field.IsList() && field.Message() != nil:
 			fill(m.Mutable(field).List().AppendMutable().Message())
 		case field.IsList():

@@ -24,6 +24,9 @@ func fromToken(t *tokenv1.Token) *delivery.Credential {
 	if t.GetExpireTime() != nil {
 		c.ExpireTime = t.GetExpireTime().AsTime()
 	}
+	if t.GetHoldUntil() != nil {
+		c.HoldUntil = t.GetHoldUntil().AsTime()
+	}
 	return c
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	errorsv1 "github.com/freshet-io/freshet/gen/freshet/errors/v1"
 	tokenv1 "github.com/freshet-io/freshet/gen/freshet/token/v1"
 	"github.com/freshet-io/freshet/services/delivery"
 )
@@ -21,6 +22,8 @@ const (
 	// askAgainMin and askAgainMax bound the pause before a token is asked for again that could not be watched.
 	askAgainMin = 100 * time.Millisecond
 	askAgainMax = 10 * time.Second
+	// askLapsed is the least pause before a token that is obtained on demand is asked for again.
+	askLapsed = time.Second
 	// unusedAfter is how long a token is watched that nobody asks for.
 	unusedAfter = 10 * time.Minute
 	// silence is how long a stream may say nothing, heartbeats included, before it is taken for dead.
@@ -45,9 +48,16 @@ type Watcher struct {
 type watched struct {
 	credential *delivery.Credential
 	changed    chan struct{} // closes when credential is replaced
+	onDemand   bool          // it is there when somebody asks for it
 	used       time.Time
 	refusals   int       // in a row
 	askAgain   time.Time // zero: not refused
+	asked      time.Time // when it was last asked for because it had lapsed
+}
+
+// lapsed reports whether the credential expired and is one that is not renewed before somebody asks for it.
+func (e *watched) lapsed(now time.Time) bool {
+	return e.credential.State == delivery.CredentialInvalid && e.onDemand && now.Sub(e.asked) > askLapsed
 }
 
 var _ delivery.Credentials = (*Watcher)(nil)
@@ -86,6 +96,10 @@ func (w *Watcher) Current(connection string) (*delivery.Credential, <-chan struc
 		w.send(subscribe([]string{name}))
 	}
 	entry.used = time.Now()
+	if entry.lapsed(entry.used) {
+		entry.asked = entry.used
+		w.send(subscribe([]string{name}))
+	}
 	return entry.credential, entry.changed
 }
 
@@ -247,6 +261,7 @@ func (w *Watcher) receive(message *tokenv1.WatchTokensResponse) {
 	if token := message.GetToken(); token != nil {
 		if entry := w.watched[token.GetName()]; entry != nil {
 			entry.refusals, entry.askAgain = 0, time.Time{}
+			entry.onDemand = token.GetState() == tokenv1.Token_AUTHORIZING && token.GetStateReason() == errorsv1.Reason_TOKEN_EXPIRED
 			w.replace(entry, fromToken(token))
 			w.send(&tokenv1.WatchTokensRequest{Action: &tokenv1.WatchTokensRequest_Acknowledge{
 				Acknowledge: &tokenv1.WatchTokensAcknowledge{Name: token.GetName(), Generation: token.GetGeneration()},

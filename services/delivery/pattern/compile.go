@@ -3,30 +3,38 @@ package pattern
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/freshet-io/freshet/services/delivery/rawjson"
 )
 
-// maxDepth bounds how deep a pattern nests.
-const maxDepth = 100
+const (
+	maxDepth   = 100  // how deep a pattern nests
+	maxClauses = 1000 // how many combinations of branches of $or there are, as in EventBridge
+)
 
 // Pattern is a compiled event pattern. It is immutable.
 type Pattern struct {
-	fields []field
-	index  *Index // of this pattern alone
+	clauses []clause // an event matches if it satisfies one of them
+	index   *Index   // of this pattern alone
 }
 
-// field is a leaf of a pattern: the path to it, keys joined by dots, and the values of which the event must have one.
+// clause is a pattern without $or: the event must satisfy each of the fields.
+type clause []*field
+
+// field is a leaf of a pattern: the path to it, keys joined by dots, and what the event may have there.
 type field struct {
 	path   string
-	values []valueKey
+	text   string      // the array of values as it is written
+	values []predicate // one of which a value must satisfy
+	absent bool        // or the event has no value there
 }
 
 // SyntaxError says what is wrong with a pattern and where.
 type SyntaxError struct {
-	// Path leads to the place: keys joined by dots. Empty for the pattern as a whole.
+	// Path leads to the place: keys joined by dots, branches of $or as $or[0]. Empty for the pattern as a whole.
 	Path string
 	// Reason says what is wrong and what is allowed.
 	Reason string
@@ -50,11 +58,14 @@ func Compile(patternJSON string) (*Pattern, error) {
 	if r.Kind() != rawjson.Object {
 		return nil, &SyntaxError{Reason: `it must be a JSON object, for instance {"source":["shop"]}`}
 	}
-	c := compiler{at: map[string]int{}}
-	if err := c.object(&r, nil); err != nil {
+	c := compiler{clauses: []fields{{}}}
+	if err := c.object(&r, place{}); err != nil {
 		return nil, err
 	}
-	p := &Pattern{fields: c.fields}
+	p := &Pattern{}
+	for _, f := range c.clauses {
+		p.clauses = append(p.clauses, slices.SortedFunc(maps.Values(f), func(a, b *field) int { return strings.Compare(a.path, b.path) }))
+	}
 	p.index = NewIndex([]Entry{{Pattern: p}})
 	return p, nil
 }
@@ -62,80 +73,155 @@ func Compile(patternJSON string) (*Pattern, error) {
 // Match tells whether the event, valid JSON text, matches.
 func (p *Pattern) Match(event []byte) bool { return len(p.index.Match(event)) > 0 }
 
-type compiler struct {
-	fields []field
-	at     map[string]int // index in fields by path: a path given again replaces the former, in place
+// place is where in a pattern the compiler is.
+type place struct {
+	path   string // of the event's field
+	shown  string // the same with the branches of $or, for messages
+	nested bool   // path has a key, which may be empty
+	depth  int
+	inside bool // of a branch of $or
 }
 
-func (c *compiler) object(r *rawjson.Reader, path []string) error {
-	if len(path) >= maxDepth {
-		return syntaxError(path, "it nests deeper than %d levels", maxDepth)
+func (p place) at(key string) place {
+	p.depth++
+	if p.nested {
+		p.path += "."
+	}
+	p.path, p.nested = p.path+key, true
+	return p.show(key)
+}
+
+func (p place) show(key string) place {
+	if p.shown != "" {
+		p.shown += "."
+	}
+	p.shown += key
+	return p
+}
+
+// branch is a branch of the $or at p. It is at the same field of the event.
+func (p place) branch(i int) place {
+	p.shown += fmt.Sprintf("[%d]", i)
+	p.depth++
+	p.inside = true
+	return p
+}
+
+func (p place) wrong(format string, args ...any) error {
+	return &SyntaxError{Path: p.shown, Reason: fmt.Sprintf(format, args...)}
+}
+
+// fields are those of a clause by path: a path given again replaces the former.
+type fields map[string]*field
+
+type compiler struct {
+	clauses []fields // so far; what follows goes into each
+}
+
+func (c *compiler) object(r *rawjson.Reader, p place) error {
+	if p.depth >= maxDepth {
+		return p.wrong("it nests deeper than %d levels", maxDepth)
 	}
 	empty := true
 	for r.Enter(); r.More(); {
 		empty = false
-		key := rawjson.Text(r.Key())
-		at := append(slices.Clip(path), key)
-		if key == "$or" {
-			return syntaxError(at, "not supported yet: $or")
-		}
-		switch r.Kind() {
-		case rawjson.Object:
-			if err := c.object(r, at); err != nil {
-				return err
-			}
-		case rawjson.Array:
-			if err := c.leaf(r, at); err != nil {
-				return err
-			}
-		default:
-			return syntaxError(at, `%s must be an object or an array of values: write ["x"], not "x"`, r.Value())
+		if err := c.member(r, rawjson.Text(r.Key()), p); err != nil {
+			return err
 		}
 	}
 	if empty {
-		return syntaxError(path, "empty objects are not allowed")
+		return p.wrong("empty objects are not allowed")
 	}
 	return nil
 }
 
-func (c *compiler) leaf(r *rawjson.Reader, path []string) error {
-	f := field{path: strings.Join(path, ".")}
+func (c *compiler) member(r *rawjson.Reader, key string, p place) error {
+	if key == "$or" {
+		return c.or(r, p.show(key))
+	}
+	p = p.at(key)
+	if p.inside && reserved(key) {
+		return p.wrong("%q is reserved: it cannot be the name of a field inside $or", key)
+	}
+	switch r.Kind() {
+	case rawjson.Object:
+		return c.object(r, p)
+	case rawjson.Array:
+		return c.leaf(r, p)
+	default:
+		return p.wrong(`%s must be an object or an array of values: write ["x"], not "x"`, r.Value())
+	}
+}
+
+// or reads an array of branches. Each goes on from the clauses that are there before it.
+func (c *compiler) or(r *rawjson.Reader, p place) error {
+	const rule = "$or takes an array of two or more objects"
+	if r.Kind() != rawjson.Array {
+		return p.wrong(rule)
+	}
+	before := c.clauses
+	var all []fields
+	n := 0
+	for r.Enter(); r.More(); n++ {
+		if r.Kind() != rawjson.Object {
+			return p.branch(n).wrong(rule)
+		}
+		c.clauses = make([]fields, len(before))
+		for i, f := range before {
+			c.clauses[i] = maps.Clone(f)
+		}
+		if err := c.object(r, p.branch(n)); err != nil {
+			return err
+		}
+		if all = append(all, c.clauses...); len(all) > maxClauses {
+			return p.wrong("the branches of $or have more than %d combinations; at most %d are allowed", maxClauses, maxClauses)
+		}
+	}
+	if n < 2 {
+		return p.wrong(rule)
+	}
+	c.clauses = all
+	return nil
+}
+
+func (c *compiler) leaf(r *rawjson.Reader, p place) error {
+	array := r.Value()
+	f := &field{path: p.path, text: string(array)}
+	values := rawjson.NewReader(array)
+	r = &values
 	for r.Enter(); r.More(); {
 		switch kind := r.Kind(); kind {
 		case rawjson.String, rawjson.Number, rawjson.Literal:
-			f.values = append(f.values, scalarKey(kind, r.Value()))
-		case rawjson.Array:
-			return syntaxError(path, "arrays inside the array of values are not allowed")
+			f.values = append(f.values, exact(kind, r.Value()))
+		case rawjson.Object:
+			if err := f.operator(r, p); err != nil {
+				return err
+			}
 		default:
-			return operatorError(r, path)
+			return p.wrong("arrays inside the array of values are not allowed")
 		}
 	}
-	if len(f.values) == 0 {
-		return syntaxError(path, "empty arrays are not allowed")
+	if len(f.values) == 0 && !f.absent {
+		return p.wrong("empty arrays are not allowed")
 	}
-	if i, ok := c.at[f.path]; ok {
-		c.fields[i] = f
-		return nil
+	if activeWildcards(f.values) > maxWildcards {
+		return p.wrong("the wildcards are too complex: more than %d * can be in play at once; use fewer", maxWildcards)
 	}
-	c.at[f.path] = len(c.fields)
-	c.fields = append(c.fields, f)
+	for _, clause := range c.clauses {
+		clause[f.path] = f
+	}
 	return nil
 }
 
-// operatorError names the operator of a match object.
-func operatorError(r *rawjson.Reader, path []string) error {
-	r.Enter()
-	if !r.More() {
-		return syntaxError(path, "a match object must hold one operator")
+// reserved tells whether a key inside $or would look like a match object. The words are EventBridge's, those it keeps for operators
+// to come included.
+func reserved(key string) bool {
+	switch key {
+	case "exactly", "prefix", "suffix", "equals-ignore-case", "anything-but", "numeric", "exists", "cidr", "wildcard",
+		"=", "<", "<=", ">", ">=", "regex", "not-wildcard", "not-equals-ignore-case",
+		"date-after", "date-on-or-after", "date-before", "date-on-or-before", "in-date-range",
+		"ip-address-in-range", "ip-address-not-in-range":
+		return true
 	}
-	switch name := rawjson.Text(r.Key()); name {
-	case "prefix", "suffix", "equals-ignore-case", "anything-but", "numeric", "exists", "cidr", "wildcard":
-		return syntaxError(path, "not supported yet: %s", name)
-	default:
-		return syntaxError(path, "%q is not an operator", name)
-	}
-}
-
-func syntaxError(path []string, format string, args ...any) error {
-	return &SyntaxError{Path: strings.Join(path, "."), Reason: fmt.Sprintf(format, args...)}
+	return false
 }

@@ -1,92 +1,158 @@
 package pattern
 
-// hits are the values of an event that satisfy fields of one pattern, in the shape of the event: what was found outside every array,
-// and the arrays with, element by element, what was found in them.
-type hits struct {
-	fields int // of the pattern
-	root   element
+import "slices"
+
+// maxTries bounds the search where a field has values in several places that are not elements of one array. That takes a key that is
+// given twice, or once nested and once with dots; an event where it does not suffice does not match.
+const maxTries = 1000
+
+// judge applies EventBridge's array consistency: the fields of a clause must be satisfied by one choice of at most one element of each
+// array. A field that must be absent must have no value that goes with the elements chosen for the others; so it is looked at last.
+type judge struct {
+	fields int
+	budget int
 }
 
-// element is an element of an array, or the event itself.
-type element struct {
-	found  set
-	arrays map[int]map[int]*element // by array and index
+// question is about one branch.
+type question struct {
+	needed   set // fields that must be satisfied in it
+	optional set // fields that must be satisfied in it or absent
+	absent   set // fields that must be absent
 }
 
-func newHits(fields int) *hits {
-	return &hits{fields: fields, root: element{found: newSet(fields)}}
+func (q question) clone() question {
+	return question{q.needed.clone(), q.optional.clone(), q.absent.clone()}
 }
 
-// add notes that a value at the end of the trail satisfies the field.
-func (h *hits) add(field int, at trail) {
-	e := &h.root
-	for _, s := range at {
-		e = e.inside(s, h.fields)
+// holds tells whether there is a choice of elements in the branch, which itself is chosen.
+func (j *judge) holds(b *branch, q question) bool {
+	inside := make([]question, len(b.arrays)) // what is asked of each array
+	for i := range inside {
+		inside[i] = question{newSet(j.fields), newSet(j.fields), newSet(j.fields)}
 	}
-	e.found.add(field)
+	for f := range j.fields {
+		asked, fine := true, true
+		switch {
+		case q.needed.has(f):
+			asked, fine = j.need(b, q, f, inside)
+		case q.optional.has(f):
+			asked, fine = j.want(b, q, f, inside)
+		case q.absent.has(f):
+			fine = !b.here.values.has(f)
+			for i := range b.arrays {
+				if b.arrays[i].below.values.has(f) {
+					inside[i].absent.add(f)
+				}
+			}
+		}
+		if !asked || !fine {
+			return fine
+		}
+	}
+	for i := range b.arrays {
+		if !j.array(&b.arrays[i], inside[i]) {
+			return false
+		}
+	}
+	return true
 }
 
-func (e *element) inside(s step, fields int) *element {
-	if e.arrays == nil {
-		e.arrays = map[int]map[int]*element{}
+// need finds the place where a field must be satisfied. Where there are several, it answers the whole question by trying them.
+func (j *judge) need(b *branch, q question, f int, inside []question) (asked, fine bool) {
+	only, places := -1, 0
+	for i := range b.arrays {
+		if b.arrays[i].below.hits.has(f) {
+			only = i
+			places++
+		}
 	}
-	if e.arrays[s.array] == nil {
-		e.arrays[s.array] = map[int]*element{}
+	switch here := b.here.hits.has(f); {
+	case here && (places == 0 || q.absent.empty() && q.optional.empty()): // to choose no element leaves most open
+		return true, true
+	case !here && places == 0:
+		return true, false
+	case !here && places == 1:
+		inside[only].needed.add(f)
+		return true, true
 	}
-	inner := e.arrays[s.array][s.element]
-	if inner == nil {
-		inner = &element{found: newSet(fields)}
-		e.arrays[s.array][s.element] = inner
-	}
-	return inner
+	return false, j.tryPlaces(b, q, f)
 }
 
-// consistent tells whether every field can be satisfied with at most one element taken from each array: EventBridge's array
-// consistency.
-func (h *hits) consistent() bool {
-	if len(h.root.arrays) == 0 {
-		return h.root.found.size() == h.fields
+// tryPlaces answers the question with the field taken from each of its places in turn.
+func (j *judge) tryPlaces(b *branch, q question, f int) bool {
+	try := func(here bool, place int) bool {
+		if j.budget--; j.budget < 0 {
+			return false
+		}
+		return j.holds(b.withOnly(f, here, place), q)
 	}
-	for _, s := range h.root.reach() {
-		if s.size() == h.fields {
+	if b.here.hits.has(f) && try(true, -1) {
+		return true
+	}
+	for i := range b.arrays {
+		if b.arrays[i].below.hits.has(f) && try(false, i) {
 			return true
 		}
 	}
 	return false
 }
 
-// reach returns the sets of fields that one choice of elements satisfies, without those that another choice surpasses. Arrays of one
-// element are chosen from independently; of one array, one element.
-func (e *element) reach() []set {
-	reached := []set{e.found}
-	for _, array := range e.arrays {
-		var choices []set
-		for _, inner := range array {
-			for _, s := range inner.reach() {
-				choices = addMaximal(choices, s)
-			}
-		}
-		var next []set
-		for _, r := range reached {
-			for _, c := range choices {
-				next = addMaximal(next, r.union(c))
-			}
-		}
-		reached = next
+// withOnly is the branch with the hits of a field in one place only.
+func (b *branch) withOnly(f int, here bool, place int) *branch {
+	c := *b
+	c.here.hits = b.here.hits.clone()
+	if !here {
+		c.here.hits.remove(f)
 	}
-	return reached
+	c.arrays = slices.Clone(b.arrays)
+	for i := range c.arrays {
+		c.arrays[i].below.hits = b.arrays[i].below.hits.clone()
+		if i != place {
+			c.arrays[i].below.hits.remove(f)
+		}
+	}
+	return &c
 }
 
-// addMaximal adds s unless a set of the list holds all of it, and drops those it holds all of.
-func addMaximal(list []set, s set) []set {
-	kept := list[:0]
-	for _, o := range list {
-		if o.holds(s) {
-			return list
-		}
-		if !s.holds(o) {
-			kept = append(kept, o)
+// want finds the place where a field is satisfied or absent. Where there are several, it answers the whole question for either case.
+func (j *judge) want(b *branch, q question, f int, inside []question) (asked, fine bool) {
+	only, places := -1, 0
+	for i := range b.arrays {
+		if b.arrays[i].below.values.has(f) {
+			only = i
+			places++
 		}
 	}
-	return append(kept, s)
+	switch here := b.here.values.has(f); {
+	case !here && places == 0:
+		return true, true
+	case here && places == 0:
+		return true, b.here.hits.has(f)
+	case !here && places == 1:
+		inside[only].optional.add(f)
+		return true, true
+	}
+	if j.budget--; j.budget < 0 {
+		return false, false
+	}
+	satisfied, absent := q.clone(), q.clone()
+	satisfied.optional.remove(f)
+	satisfied.needed.add(f)
+	absent.optional.remove(f)
+	absent.absent.add(f)
+	return false, j.holds(b, satisfied) || j.holds(b, absent)
+}
+
+// array tells whether an element of the array can be chosen, or need not be.
+func (j *judge) array(a *array, q question) bool {
+	if q.needed.empty() && !q.optional.meets(a.below.hits) {
+		return q.optional.empty() && q.absent.empty() // both have values here, and no element is chosen that leaves them out
+	}
+	for _, b := range a.branches {
+		chosen := !q.needed.empty() || q.optional.meets(b.below.hits)
+		if chosen && j.holds(b, q) {
+			return true
+		}
+	}
+	return false
 }

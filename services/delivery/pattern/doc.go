@@ -5,8 +5,10 @@
 // judges an event against all rules of a bus at once, at a cost that does not grow with rules whose values do not occur. It does not
 // know buses, rules or where an event comes from.
 //
-// Of the language, exact values are matched: strings, numbers by value, true, false, null; nested objects and dotted keys alike;
-// arrays by intersection, arrays of objects with array consistency. Other operators are refused by name.
+// The language is whole: exact values, prefix, suffix, equals-ignore-case, anything-but, numeric, cidr, wildcard, exists and $or;
+// nested objects and dotted keys alike; arrays by intersection, arrays of objects with array consistency. Where EventBridge's guide
+// leaves a question open, its open engine (https://github.com/aws/event-ruler) decides, except that an absent field is judged last,
+// whatever its name.
 //
 // Neighbours: delivery/rawjson reads the event; the delivery service keeps an index per bus.
 package pattern

@@ -1,11 +1,9 @@
 package pattern
 
 import (
-	"bytes"
 	"slices"
 	"strings"
-
-	"github.com/freshet-io/freshet/services/delivery/rawjson"
+	"sync"
 )
 
 // RuleID names a pattern in an [Index].
@@ -18,171 +16,142 @@ type Entry struct {
 }
 
 // Index matches an event against many patterns in one pass over its text. It is immutable and safe for concurrent use.
+//
+// Each clause of a pattern is found by one of its fields, its anchor: the one that the fewest others share. A lookup for each path
+// that has anchors leads from a value to the clauses it may concern; only those are judged. So what a rule costs is the events that
+// have its anchor, whatever number of rules there are. Two kinds of clauses have no better anchor than that there is some value:
+// those whose fields all take nearly anything (anything-but, exists: true, wildcards that begin and end with *), and those that only
+// ask for absence, which are judged for every event.
 type Index struct {
-	root    *node
-	entries []Entry
+	root     *node
+	entries  []Entry
+	clauses  []anchored
+	lookups  []*lookup // by field; nil where there is no anchor
+	always   []clauseID
+	readings sync.Pool // of *reading
 }
 
-// node is a key on the way to fields of patterns. Keys with dots lead over several nodes, so that {"a.b":…} and {"a":{"b":…}} end
-// at the same one.
-type node struct {
-	next   map[string]*node
-	values map[valueKey][]use // who waits for which value here; nil where no pattern has a field
+// anchored is a clause of an entry.
+type anchored struct {
+	entry  int
+	fields []slot
+	sure   int // the field that a candidate is known to satisfy, which is its anchor; -1 if that has to be looked at
 }
 
-// use is a field of a pattern that a value satisfies.
-type use struct {
-	entry, field int
+// clauseID is an index in Index.clauses.
+type clauseID int32
+
+// slot is a field of a clause with its number in the index.
+type slot struct {
+	*field
+	number int
 }
 
 // NewIndex prepares the entries for matching.
 func NewIndex(entries []Entry) *Index {
-	x := &Index{root: &node{}, entries: entries}
+	x := &Index{root: newNode(), entries: entries}
+	fields := 0
+	same := map[[2]string]slot{} // what many patterns ask for is kept once: the processor has it at hand then
 	for e, entry := range entries {
-		for f, field := range entry.Pattern.fields {
-			n := x.root
-			for key := range strings.SplitSeq(field.path, ".") {
-				n = n.child(key)
+		for _, c := range entry.Pattern.clauses {
+			slots := make([]slot, len(c))
+			for i, f := range c {
+				n := x.root.at(f.path)
+				if n.field == noField {
+					n.field = fields
+					fields++
+				}
+				key := [2]string{f.path, f.text}
+				if _, known := same[key]; !known {
+					same[key] = slot{f, n.field}
+				}
+				slots[i] = same[key]
 			}
-			if n.values == nil {
-				n.values = map[valueKey][]use{}
-			}
-			values := slices.Clone(field.values)
-			slices.Sort(values)
-			for _, v := range slices.Compact(values) {
-				n.values[v] = append(n.values[v], use{entry: e, field: f})
-			}
+			x.clauses = append(x.clauses, anchored{entry: e, fields: slots, sure: -1})
 		}
 	}
+	x.lookups = make([]*lookup, fields)
+	x.anchor()
+	x.readings.New = func() any { return newReading(fields, len(x.clauses)) }
 	return x
 }
 
-func (n *node) child(key string) *node {
-	if n.next == nil {
-		n.next = map[string]*node{}
+func (n *node) at(path string) *node {
+	for key := range strings.SplitSeq(path, ".") {
+		n = n.child(key)
 	}
-	c := n.next[key]
-	if c == nil {
-		c = &node{}
-		n.next[key] = c
+	return n
+}
+
+// anchor puts each clause into the lookup of its anchor.
+func (x *Index) anchor() {
+	shared := sharing{}
+	for _, c := range x.clauses {
+		for _, f := range c.fields {
+			shared.count(f)
+		}
 	}
-	return c
+	for id, c := range x.clauses {
+		best, least := -1, 0
+		for i, f := range c.fields {
+			if cost := shared.cost(f); !f.absent && (best < 0 || cost < least) {
+				best, least = i, cost
+			}
+		}
+		if best < 0 {
+			x.always = append(x.always, clauseID(id))
+			continue
+		}
+		f := c.fields[best]
+		if x.lookups[f.number] == nil {
+			x.lookups[f.number] = newLookup()
+		}
+		if f.exact() {
+			x.clauses[id].sure = best
+		}
+		for _, p := range f.values {
+			x.lookups[f.number].add(p, clauseID(id))
+		}
+	}
+	for _, l := range x.lookups {
+		if l != nil {
+			l.ranges.arrange()
+		}
+	}
 }
 
 // Match returns the entries that the event, valid JSON text, matches, in the order of the index.
 func (x *Index) Match(event []byte) []RuleID {
-	m := matching{hits: map[int]*hits{}, index: x}
-	r := rawjson.NewReader(event)
-	if r.Kind() != rawjson.Object {
+	r, ok := x.readings.Get().(*reading)
+	if !ok {
+		return nil // the pool makes nothing else
+	}
+	defer x.readings.Put(r)
+	if !r.read(event, x.root) {
 		return nil
 	}
-	m.value(&r, x.root)
-	var matched []int
-	for e, h := range m.hits {
-		if h.consistent() {
-			matched = append(matched, e)
+	r.candidates = append(r.candidates[:0], x.always...)
+	for _, f := range r.found {
+		if l := x.lookups[f]; l != nil {
+			for i := range r.values[f] {
+				r.candidates = l.candidates(&r.values[f][i], r.candidates)
+			}
 		}
 	}
-	if len(matched) == 0 {
+	r.matched = r.matched[:0]
+	for _, id := range r.candidates {
+		if c := &x.clauses[id]; r.first(id) && r.satisfied(c.fields, c.sure) {
+			r.matched = append(r.matched, c.entry)
+		}
+	}
+	if len(r.matched) == 0 {
 		return nil
 	}
-	slices.Sort(matched)
-	ids := make([]RuleID, len(matched))
-	for i, e := range matched {
+	slices.Sort(r.matched)
+	r.matched = slices.Compact(r.matched)
+	ids := make([]RuleID, len(r.matched))
+	for i, e := range r.matched {
 		ids[i] = x.entries[e].ID
 	}
 	return ids
-}
-
-// matching is one pass over one event.
-type matching struct {
-	index  *Index
-	hits   map[int]*hits
-	trail  trail
-	arrays int // seen so far; numbers them
-}
-
-// trail leads through the arrays around a value.
-type trail []step
-
-// step is an element of one particular array of the event.
-type step struct {
-	array, element int
-}
-
-// value reads the next value, which is at node n.
-func (m *matching) value(r *rawjson.Reader, n *node) {
-	switch kind := r.Kind(); kind {
-	case rawjson.Object:
-		m.object(r, n)
-	case rawjson.Array:
-		m.array(r, n)
-	default:
-		token := r.Value()
-		if n.values != nil && kind != rawjson.Invalid {
-			m.hit(n.values[scalarKey(kind, token)])
-		}
-	}
-}
-
-func (m *matching) object(r *rawjson.Reader, n *node) {
-	if len(n.next) == 0 {
-		r.Value()
-		return
-	}
-	for r.Enter(); r.More(); {
-		if c := n.find(r.Key()); c != nil {
-			m.value(r, c)
-		} else {
-			r.Value()
-		}
-	}
-}
-
-// find follows a member's name, part by part.
-func (n *node) find(key []byte) *node {
-	if len(key) < 2 {
-		return nil
-	}
-	plain := key[1 : len(key)-1]
-	if bytes.IndexByte(plain, '\\') >= 0 {
-		plain = []byte(rawjson.Text(key))
-	}
-	for {
-		dot := bytes.IndexByte(plain, '.')
-		if dot < 0 {
-			return n.next[string(plain)]
-		}
-		if n = n.next[string(plain[:dot])]; n == nil {
-			return nil
-		}
-		plain = plain[dot+1:]
-	}
-}
-
-// array reads an array. It is transparent: its elements are at the same node; the trail remembers which one.
-func (m *matching) array(r *rawjson.Reader, n *node) {
-	id := m.arrays
-	m.arrays++
-	depth := len(m.trail)
-	m.trail = append(m.trail, step{array: id})
-	for r.Enter(); r.More(); m.trail[depth].element++ {
-		m.value(r, n)
-	}
-	m.trail = m.trail[:depth]
-}
-
-func (m *matching) hit(uses []use) {
-	if len(uses) == 0 {
-		return
-	}
-	at := slices.Clone(m.trail)
-	for _, u := range uses {
-		h := m.hits[u.entry]
-		if h == nil {
-			h = newHits(len(m.index.entries[u.entry].Pattern.fields))
-			m.hits[u.entry] = h
-		}
-		h.add(u.field, at)
-	}
 }

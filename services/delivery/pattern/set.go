@@ -1,37 +1,32 @@
 package pattern
 
-import "math/bits"
-
-// set is a set of the field numbers of one pattern.
+// set is a set of the field numbers of one clause.
 type set []uint64
 
-func newSet(fields int) set { return make(set, (fields+63)/64) }
+func newSet(size int) set { return make(set, (size+63)/64) }
 
 func (s set) add(i int) { s[i/64] |= 1 << (i % 64) }
 
-func (s set) size() int {
-	n := 0
+func (s set) remove(i int) { s[i/64] &^= 1 << (i % 64) }
+
+func (s set) has(i int) bool { return s[i/64]&(1<<(i%64)) != 0 }
+
+func (s set) empty() bool {
 	for _, word := range s {
-		n += bits.OnesCount64(word)
-	}
-	return n
-}
-
-// union returns a new set.
-func (s set) union(o set) set {
-	u := make(set, len(s))
-	for i := range s {
-		u[i] = s[i] | o[i]
-	}
-	return u
-}
-
-// holds tells whether everything in o is in s.
-func (s set) holds(o set) bool {
-	for i := range s {
-		if o[i]&^s[i] != 0 {
+		if word != 0 {
 			return false
 		}
 	}
 	return true
 }
+
+func (s set) meets(o set) bool {
+	for i := range s {
+		if s[i]&o[i] != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (s set) clone() set { return append(set(nil), s...) }

@@ -194,7 +194,7 @@ func TestRules(t *testing.T) {
 		field  string
 		says   string
 	}{
-		{func(r *deliveryv1.Rule) { r.EventPattern = `{"a":[{"prefix":"x"}]}` }, errorsv1.Reason_INVALID_EVENT_PATTERN, "rule.event_pattern", "at a: not supported yet: prefix"},
+		{func(r *deliveryv1.Rule) { r.EventPattern = `{"a":[{"prefix":1}]}` }, errorsv1.Reason_INVALID_EVENT_PATTERN, "rule.event_pattern", "at a.prefix: prefix takes a string"},
 		{func(r *deliveryv1.Rule) { r.EventPattern = `nonsense` }, errorsv1.Reason_INVALID_EVENT_PATTERN, "rule.event_pattern", "not JSON"},
 		{func(r *deliveryv1.Rule) { r.EventPattern = "" }, errorsv1.Reason_INVALID_FIELD, "rule.event_pattern", ""},
 		{func(r *deliveryv1.Rule) { r.Targets = append(r.Targets, r.Targets[0]) }, errorsv1.Reason_INVALID_FIELD, "rule.targets[1].id", "must differ"},

@@ -1,6 +1,8 @@
 package authserver
 
 import (
+	"crypto"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -31,6 +33,8 @@ type Config struct {
 	TokenLifetime time.Duration
 	// Clients are the registered clients; at least one.
 	Clients []Client
+	// Users are the passwords of resource owners by name, for the password grant; none: there is no such grant.
+	Users map[string]string
 	// Refresh is how refresh tokens behave.
 	Refresh RefreshPolicy
 	// Now is the clock of every stored and compared time; nil means time.Now.
@@ -39,12 +43,23 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// Client is a registered confidential client.
+// Client is a registered client. It needs at least one way to authenticate, or to be Public.
 type Client struct {
 	// ID is the client_id.
 	ID string
 	// Secrets are the accepted client secrets; two at once let a client change over without a gap.
 	Secrets []string
+	// RawBasic makes HTTP Basic carry id and secret as they are, not form encoded.
+	RawBasic bool
+	// PublicKey verifies its client assertions and its JWT grants (RFC 7523): *rsa.PublicKey, *ecdsa.PublicKey or
+	// ed25519.PublicKey.
+	PublicKey crypto.PublicKey
+	// Certificate authenticates it in TLS as it is, RFC 8705 §2.2. The listener has to ask for certificates.
+	Certificate *x509.Certificate
+	// CertificateSubject is the distinguished name (RFC 4514) of a certificate that the listener verified, RFC 8705 §2.1.
+	CertificateSubject string
+	// Public lets it in without authentication.
+	Public bool
 	// Scopes are the scopes the client may ask for. A request without scope gets all of them
 	// (RFC 6749 §3.3).
 	Scopes []string
@@ -107,8 +122,10 @@ func (c Config) validate() error {
 			return fmt.Errorf("%w: Clients[%d].ID %q is used twice", ErrInvalidConfig, i, client.ID)
 		}
 		seen[client.ID] = true
-		if err := validateSecrets(client.Secrets); err != nil {
-			return fmt.Errorf("%w: Clients[%d].Secrets: %w", ErrInvalidConfig, i, err)
+		if client.PublicKey == nil && client.Certificate == nil && client.CertificateSubject == "" && !client.Public {
+			if err := validateSecrets(client.Secrets); err != nil {
+				return fmt.Errorf("%w: Clients[%d].Secrets: %w", ErrInvalidConfig, i, err)
+			}
 		}
 	}
 	return c.Refresh.validate()

@@ -14,6 +14,10 @@ import (
 const (
 	grantClientCredentials = "client_credentials"
 	grantRefreshToken      = "refresh_token"
+	grantAuthorizationCode = "authorization_code"
+	grantPassword          = "password"
+	grantJWTBearer         = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+	grantTokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange"
 )
 
 // accessToken is an issued access token that has not been pruned.
@@ -46,7 +50,9 @@ type refreshToken struct {
 type grantState struct {
 	access  map[string]*accessToken
 	refresh map[string]*refreshToken
-	revoked map[string]bool // by jti
+	codes   map[string]*authorizationCode
+	revoked map[string]bool      // by jti
+	jtis    map[string]time.Time // of assertions, until their end
 	pruneAt int
 }
 
@@ -54,7 +60,9 @@ func newGrantState() grantState {
 	return grantState{
 		access:  map[string]*accessToken{},
 		refresh: map[string]*refreshToken{},
+		codes:   map[string]*authorizationCode{},
 		revoked: map[string]bool{},
+		jtis:    map[string]time.Time{},
 		pruneAt: maxRequests,
 	}
 }
@@ -197,10 +205,8 @@ func (s *Server) mint(f *family, scopes []string, grantType string) (grantResult
 		return grantResult{}, &oauthError{code: errorServerError, description: "the token could not be signed", status: http.StatusInternalServerError}
 	}
 	record := &accessToken{client: f.client, claims: c, expires: expires, issuedAt: issued}
-	if grantType == grantRefreshToken {
-		f.access = slices.DeleteFunc(f.access, func(a *accessToken) bool { return !issued.Before(a.expires) })
-		f.access = append(f.access, record)
-	}
+	f.access = slices.DeleteFunc(f.access, func(a *accessToken) bool { return !issued.Before(a.expires) })
+	f.access = append(f.access, record)
 	s.grants.remember(token, record)
 	s.tokens = appendBounded(s.tokens, token, 2*maxIssued)
 	s.issued = appendBounded(s.issued, Issued{
@@ -208,7 +214,7 @@ func (s *Server) mint(f *family, scopes []string, grantType string) (grantResult
 		Audience: slices.Clone(f.audience), IssueTime: issued, ExpireTime: expires,
 	}, maxIssued)
 	s.stats.Issued[f.client]++
-	return grantResult{accessToken: token, scope: c.Scope, lifetime: expires.Sub(issued)}, nil
+	return grantResult{accessToken: token, scope: c.Scope, lifetime: expires.Sub(issued), expires: expires}, nil
 }
 
 // grantScopes returns the requested scopes if all are allowed; none requested means all allowed.

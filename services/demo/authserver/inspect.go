@@ -74,7 +74,7 @@ func (s *Server) revoke(w http.ResponseWriter, r *http.Request) {
 // runs with s.mu held.
 func (s *Server) withToken(w http.ResponseWriter, r *http.Request, answer func(client *Client, token string) response) {
 	form, refusal := parseForm(w, r)
-	found := readCredentials(r, form)
+	found := s.readCredentials(r, form)
 	locked := func() response {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -97,14 +97,18 @@ func (s *Server) withToken(w http.ResponseWriter, r *http.Request, answer func(c
 // metadata is RFC 8414.
 func (s *Server) metadata(w http.ResponseWriter, _ *http.Request) {
 	issuer := s.Issuer()
-	methods := []string{AuthBasic, AuthPost}
+	grants := []string{grantClientCredentials, grantRefreshToken, grantAuthorizationCode, grantJWTBearer, grantTokenExchange}
+	if len(s.users) > 0 {
+		grants = append(grants, grantPassword)
+	}
+	methods := []string{AuthBasic, AuthPost, AuthPrivateKeyJWT, AuthTLS, AuthSelfSignedTLS, AuthNone}
 	jsonResponse(http.StatusOK, map[string]any{
 		"issuer":                                issuer,
 		"token_endpoint":                        issuer + PathToken,
 		"introspection_endpoint":                issuer + PathIntrospect,
 		"revocation_endpoint":                   issuer + PathRevoke,
 		"jwks_uri":                              issuer + PathJWKS,
-		"grant_types_supported":                 []string{grantClientCredentials, grantRefreshToken},
+		"grant_types_supported":                 grants,
 		"response_types_supported":              []string{},
 		"token_endpoint_auth_methods_supported": methods,
 		"introspection_endpoint_auth_methods_supported": methods,

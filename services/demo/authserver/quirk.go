@@ -26,6 +26,17 @@ const (
 	ExpiresInText         ExpiresIn = "text"         // "never"
 )
 
+// ExpiresAt is how a token response spells the time of expiry.
+type ExpiresAt string
+
+// The spellings seen at real providers.
+const (
+	ExpiresAtMissing      ExpiresAt = ""             // no member
+	ExpiresAtSeconds      ExpiresAt = "seconds"      // since 1970
+	ExpiresAtMilliseconds ExpiresAt = "milliseconds" // since 1970
+	ExpiresAtRFC3339      ExpiresAt = "rfc3339"      // "2030-01-02T15:04:05Z"
+)
+
 // Body is the shape of a successful token response.
 type Body string
 
@@ -48,6 +59,10 @@ type Quirks struct {
 	Body Body
 	// Status is the status of a success; 0 means 200.
 	Status int
+	// Names are the names that members of a success have instead, by their names in RFC 6749.
+	Names map[string]string
+	// ExpiresAt adds expires_at, the time of expiry.
+	ExpiresAt ExpiresAt
 	// ErrorsAs200 answers refusals with status 200 and an error member.
 	ErrorsAs200 bool
 }
@@ -58,6 +73,8 @@ type grantResult struct {
 	refreshToken string // empty: none in the response
 	scope        string
 	lifetime     time.Duration
+	expires      time.Time
+	issuedType   string // of a token exchange
 }
 
 // expiresIn returns the JSON text of expires_in, or "" for no member.
@@ -108,9 +125,27 @@ func (q Quirks) success(result grantResult) response {
 	}
 	add("scope", result.scope)
 	add("refresh_token", result.refreshToken)
+	add("issued_token_type", result.issuedType)
+	switch q.ExpiresAt {
+	case ExpiresAtSeconds:
+		add("expires_at", strconv.FormatInt(result.expires.Unix(), 10))
+	case ExpiresAtMilliseconds:
+		add("expires_at", strconv.FormatInt(result.expires.UnixMilli(), 10))
+	case ExpiresAtRFC3339:
+		add("expires_at", result.expires.UTC().Format(time.RFC3339Nano))
+	case ExpiresAtMissing:
+	}
 	if expiresIn := q.expiresIn(result.lifetime); expiresIn != "" {
 		members["expires_in"] = json.RawMessage(expiresIn)
 		form.Set("expires_in", strings.Trim(expiresIn, `"`))
+	}
+	for name, other := range q.Names {
+		if value, ok := members[name]; ok {
+			delete(members, name)
+			members[other] = value
+			form.Set(other, form.Get(name))
+			form.Del(name)
+		}
 	}
 	switch q.Body {
 	case BodyForm:

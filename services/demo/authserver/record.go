@@ -19,7 +19,7 @@ const (
 type Issued struct {
 	// Client is the client_id the token was issued to.
 	Client string
-	// GrantType is client_credentials or refresh_token.
+	// GrantType is the grant_type it was issued for.
 	GrantType string
 	// JTI is the token's id.
 	JTI string
@@ -42,7 +42,7 @@ type Request struct {
 	Method string
 	// Client is the client_id it claims, verified or not.
 	Client string
-	// AuthMethod is AuthBasic, AuthPost or AuthNone.
+	// AuthMethod is one of the Auth constants.
 	AuthMethod string
 	// Header is the header; Authorization keeps its scheme only.
 	Header http.Header
@@ -108,7 +108,7 @@ func redactValues(values url.Values) url.Values {
 	redacted := make(url.Values, len(values))
 	for name, list := range values {
 		list = slices.Clone(list)
-		if strings.Contains(name, "secret") || strings.Contains(name, "token") || strings.Contains(name, "assertion") || strings.Contains(name, "password") {
+		if isSecret(name) {
 			for i, value := range list {
 				list[i] = Fingerprint(value)
 			}
@@ -116,6 +116,13 @@ func redactValues(values url.Values) url.Values {
 		redacted[name] = list
 	}
 	return redacted
+}
+
+// isSecret reports whether a parameter of this name holds a secret, also under names that a dialect gives it.
+func isSecret(name string) bool {
+	return slices.ContainsFunc([]string{"secret", "token", "assertion", "password", "code"}, func(part string) bool {
+		return strings.Contains(name, part) && !strings.HasSuffix(name, "_type")
+	})
 }
 
 // appendBounded appends, and drops the oldest half once twice the bound is reached, so that the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -34,14 +35,16 @@ type Server struct {
 	lifetime time.Duration
 	refresh  RefreshPolicy
 	quirks   Quirks
+	dialect  Dialect
+	users    map[string]string
 	clients  map[string]*Client
 	keys     keyring
 	grants   grantState
 	issued   []Issued
 	requests []Request
 	stats    Stats
-	tokens   []string // every access and refresh token, for Secrets
-	known    []string // every client secret, current or former, for Secrets
+	tokens   []string // every code, access and refresh token, for Secrets
+	known    []string // every client secret, current or former, and password, for Secrets
 	inFlight int
 	changed  chan struct{}
 }
@@ -59,19 +62,19 @@ func New(cfg Config) (*Server, error) {
 		issuer:   cfg.Issuer,
 		lifetime: cfg.TokenLifetime,
 		refresh:  cfg.Refresh,
+		users:    maps.Clone(cfg.Users),
 		clients:  make(map[string]*Client, len(cfg.Clients)),
 		grants:   newGrantState(),
 		stats:    Stats{Issued: map[string]int{}, Refused: map[string]int{}},
 		changed:  make(chan struct{}),
 	}
 	for _, client := range cfg.Clients {
-		s.clients[client.ID] = &Client{
-			ID:        client.ID,
-			Secrets:   slices.Clone(client.Secrets),
-			Scopes:    slices.Clone(client.Scopes),
-			Audiences: slices.Clone(client.Audiences),
-		}
+		client.Secrets, client.Scopes, client.Audiences = slices.Clone(client.Secrets), slices.Clone(client.Scopes), slices.Clone(client.Audiences)
+		s.clients[client.ID] = &client
 		s.known = append(s.known, client.Secrets...)
+	}
+	for _, password := range cfg.Users {
+		s.known = append(s.known, password)
 	}
 	if err := s.keys.rotate(); err != nil {
 		return nil, err
@@ -82,7 +85,7 @@ func New(cfg Config) (*Server, error) {
 // Handler serves the endpoints at the Path constants.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST "+PathToken, s.token)
+	mux.HandleFunc(PathToken, s.token)
 	mux.HandleFunc("POST "+PathIntrospect, s.introspect)
 	mux.HandleFunc("POST "+PathRevoke, s.revoke)
 	mux.HandleFunc("GET "+PathMetadata, s.metadata)
@@ -151,6 +154,13 @@ func (s *Server) SetQuirks(q Quirks) {
 	s.quirks = q
 }
 
+// SetDialect changes what token requests have to look like from now on.
+func (s *Server) SetDialect(d Dialect) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dialect = d
+}
+
 // SetClientSecrets replaces a client's accepted secrets; at least one.
 func (s *Server) SetClientSecrets(clientID string, secrets ...string) error {
 	if err := validateSecrets(secrets); err != nil {
@@ -212,8 +222,8 @@ func (s *Server) Requests() []Request {
 	return lastOf(s.requests, maxRequests)
 }
 
-// Secrets returns every client secret it accepts or ever accepted and the access and refresh
-// tokens it issued (at least the last 50,000), for tests that look for them where they must not be.
+// Secrets returns every client secret it accepts or ever accepted, its users' passwords, and the codes, access and
+// refresh tokens it issued (at least the last 50,000), for tests that look for them where they must not be.
 func (s *Server) Secrets() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

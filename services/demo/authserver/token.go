@@ -12,13 +12,25 @@ type send func(http.ResponseWriter)
 
 // token serves the token endpoint.
 func (s *Server) token(w http.ResponseWriter, r *http.Request) {
-	form, formErr := parseForm(w, r)
-	found := readCredentials(r, form)
+	dialect := s.spoken()
+	if method := orDefault(dialect.Method, http.MethodPost); r.Method != method {
+		w.Header().Set("Allow", method)
+		http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
+		return
+	}
+	form, formErr := dialect.read(w, r)
+	found := s.readCredentials(r, form)
 	quirks := s.arrived(newRequest(r, form, found, s.now()))
 	answer := s.respond(r.Context(), form, formErr, found, quirks)
 	// Before the answer is sent: its reader may ask again at once, and that is not two at a time.
 	s.answered()
 	answer(w)
+}
+
+func (s *Server) spoken() Dialect {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.dialect
 }
 
 // respond takes a request through its fault, if any, and through processing.
@@ -82,9 +94,18 @@ func (s *Server) grant(form url.Values, formErr *oauthError, found credentials) 
 		return s.clientCredentials(client, form)
 	case grantRefreshToken:
 		return s.redeem(client, form)
+	case grantAuthorizationCode:
+		return s.redeemCode(client, form)
+	case grantJWTBearer:
+		return s.jwtBearer(client, form)
+	case grantTokenExchange:
+		return s.exchangeToken(client, form)
+	case grantPassword:
+		if len(s.users) > 0 {
+			return s.password(client, form)
+		}
 	case "":
 		return grantResult{}, invalidRequest("grant_type is missing")
-	default:
-		return grantResult{}, &oauthError{code: errorUnsupportedGrantType, description: "grant_type must be client_credentials or refresh_token"}
 	}
+	return grantResult{}, &oauthError{code: errorUnsupportedGrantType, description: "the server has no such grant type"}
 }

@@ -48,6 +48,17 @@ func (g *Guard) Client() *http.Client {
 	}
 }
 
+// ClientWith is [Guard.Client] with connections of its own, on a transport that
+// change has given what a private path needs: a client certificate, other
+// roots, no kept connections. The caller owns the client's connections.
+func (g *Guard) ClientWith(change func(*http.Transport)) *http.Client {
+	transport := g.Transport()
+	change(transport)
+	client := g.Client()
+	client.Transport = &checkedTransport{guard: g, next: transport}
+	return client
+}
+
 // checkedTransport checks the URL of every request.
 type checkedTransport struct {
 	guard *Guard

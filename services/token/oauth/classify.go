@@ -1,31 +1,35 @@
 package oauth
 
 import (
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/freshet-io/freshet/services/token"
 )
 
 // refused sorts an answer that has no usable token.
-func refused(answer token.Answer, settings token.OAuth2, f fields, s shape) *token.Failure {
+func refused(answer token.Answer, settings *token.OAuth2, grant token.Grant, d *document) *token.Failure {
 	failure := &token.Failure{
 		Time: answer.EndTime, HTTPStatus: answer.HTTPStatus, Sent: true, RetryAfter: retryAfter(answer.RetryAfter, answer.EndTime),
 	}
-	failure.Class = class(answer, f, s)
+	failure.Class = class(answer, d, !refreshToken(settings, grant).IsZero())
 	failure.Reason = token.Reason(failure.Class) // the reasons of these classes have their names
-	failure.Message = message(answer, f, s, secretsOf(settings))
+	failure.Message = message(answer, d, secretsOf(settings, grant.RefreshToken))
 	return failure
 }
 
-// class follows the status where that says that the server, not the request, is the trouble, then the error code of RFC 6749
-// section 5.2, then what the status and the document say in general.
-func class(answer token.Answer, f fields, s shape) token.Class {
+// class follows what the dialect says about the error code, the status where that says that the server, not the request, is
+// the trouble, then the error code of RFC 6749 section 5.2, then what the status and the document say in general.
+func class(answer token.Answer, d *document, refreshing bool) token.Class {
 	status := answer.HTTPStatus
+	code, mapped := d.standardCode()
+	if mapped {
+		if class, known := codeClass(code); known {
+			return class
+		}
+	}
 	switch {
 	case status == http.StatusTooManyRequests:
 		return token.ClassThrottled
@@ -33,37 +37,72 @@ func class(answer token.Answer, f fields, s shape) token.Class {
 		return token.ClassThrottled
 	case status >= 500, status == http.StatusRequestTimeout, status == http.StatusTooEarly:
 		return token.ClassAmbiguous
+	case refreshing && strings.EqualFold(code, "unauthorized_client") && deniesRefreshToken(d.errorDescription()):
+		return token.ClassGrantDead // Atlassian, with status 403
 	}
-	if f.isError() {
-		if class, known := codeClass(f.text("error")); known {
-			return class
-		}
+	if class, known := codeClass(code); known {
+		return class
 	}
 	switch {
 	case status == http.StatusUnauthorized:
 		return token.ClassClientBroken
-	case status >= 300, s == shapeHTML:
+	case status >= 300, d.shape == shapeHTML, code != "":
 		return token.ClassConfiguration
 	default: // a success that cannot be read: the server may have issued a token
 		return token.ClassAmbiguous
 	}
 }
 
+// standardCode returns the error code that the answer's own stands for in the dialect, and whether the dialect says so.
+func (d *document) standardCode() (code string, mapped bool) {
+	code = d.errorCode()
+	if code == "" {
+		return "", false
+	}
+	if standard, ok := d.dialect.ErrorCodes[code]; ok {
+		return standard, true
+	}
+	return code, false
+}
+
 // codeClass sorts the error codes of RFC 6749 section 5.2 and RFC 8707 section 2, and those of large providers that mean the same.
 func codeClass(code string) (token.Class, bool) {
 	switch strings.ToLower(code) {
-	case "invalid_grant", "invalid_refresh_token", "bad_refresh_token", "token_revoked", "refresh_token_expired":
+	case "invalid_grant", "invalid_refresh_token", "bad_refresh_token", "refresh_token_expired", "token_revoked", "token_expired",
+		"expired_token", "bad_verification_code", "interaction_required", "consent_required", "login_required":
 		return token.ClassGrantDead, true
-	case "invalid_client", "unauthorized_client", "invalid_client_id", "bad_client_secret", "incorrect_client_credentials":
+	case "invalid_client", "unauthorized_client", "invalid_client_id", "invalid_client_secret", "bad_client_secret",
+		"incorrect_client_credentials", "application_suspended":
 		return token.ClassClientBroken, true
-	case "invalid_scope", "invalid_request", "unsupported_grant_type", "invalid_target", "unsupported_response_type", "access_denied":
+	case "invalid_scope", "invalid_request", "unsupported_grant_type", "invalid_target", "unsupported_response_type", "access_denied",
+		"redirect_uri_mismatch", "unsupported_token_type":
 		return token.ClassConfiguration, true
-	case "temporarily_unavailable", "server_error", "internal_error":
+	case "temporarily_unavailable", "server_error", "internal_error", "fatal_error":
 		return token.ClassAmbiguous, true
 	case "slow_down", "rate_limited", "ratelimited", "rate_limit_exceeded", "too_many_requests", "quota_exceeded":
 		return token.ClassThrottled, true
 	}
 	return "", false
+}
+
+// refusesClient reports whether an answer says that the client did not authenticate.
+func refusesClient(answer token.Answer, dialect token.Dialect) bool {
+	if answer.HTTPStatus >= 500 || answer.HTTPStatus == http.StatusTooManyRequests {
+		return false
+	}
+	d := parse(answer, dialect)
+	code, _ := d.standardCode()
+	switch strings.ToLower(code) {
+	case "invalid_client", "invalid_client_secret", "bad_client_secret", "incorrect_client_credentials":
+		return answer.HTTPStatus > 299 || !usable(d.accessToken())
+	}
+	_, known := codeClass(code)
+	return answer.HTTPStatus == http.StatusUnauthorized && !known
+}
+
+// deniesRefreshToken recognises the words for a refresh token that is refused.
+func deniesRefreshToken(description string) bool {
+	return strings.Contains(strings.ReplaceAll(strings.ToLower(description), "_", " "), "refresh token is invalid")
 }
 
 // retryAfter reads the header of RFC 9110 section 10.2.3: seconds, or a date. 0 if there is none, or it has passed.
@@ -77,62 +116,4 @@ func retryAfter(value string, now time.Time) time.Duration {
 		return 0
 	}
 	return at.Sub(now)
-}
-
-// Bounds of what is repeated from an answer.
-const (
-	maxCode        = 64
-	maxDescription = 300
-)
-
-// message says for people what the server answered.
-func message(answer token.Answer, f fields, s shape, secrets []string) string {
-	status := fmt.Sprintf("the authorization server answered %d %s", answer.HTTPStatus, statusText(answer.HTTPStatus))
-	if f.isError() {
-		status += ": " + shorten(clean(f.text("error"), secrets), maxCode)
-		if description := f.text("error_description"); description != "" {
-			status += " (" + shorten(clean(description, secrets), maxDescription) + ")"
-		}
-		return status
-	}
-	switch {
-	case answer.HTTPStatus >= 300 && answer.HTTPStatus <= 399:
-		return status + ", a redirect; token requests are not redirected"
-	case s == shapeHTML:
-		return status + " with a web page; is this the token endpoint?"
-	case answer.HTTPStatus > 299:
-		return status
-	case s == shapeEmpty:
-		return status + " with an empty body"
-	case s == shapeOther:
-		return status + " with a body that is neither JSON nor a form"
-	default:
-		return status + " without a usable access_token"
-	}
-}
-
-// clean takes secrets and control characters out of a text that somebody else wrote.
-func clean(text string, secrets []string) string {
-	for _, secret := range secrets {
-		if len(secret) >= 4 { // a shorter one would riddle the text, and is none
-			text = strings.ReplaceAll(text, secret, "[redacted]")
-		}
-	}
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n', r == '\r', r == '\t':
-			return ' '
-		case !unicode.IsPrint(r):
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(text, ""))
-}
-
-// shorten cuts a text to so many bytes, at a character.
-func shorten(text string, limit int) string {
-	if len(text) <= limit {
-		return text
-	}
-	return strings.ToValidUTF8(text[:limit], "") + "…"
 }

@@ -4,40 +4,47 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"io"
-	"net"
+	"fmt"
 	"net/http"
-	"net/http/httptrace"
-	"net/url"
-	"strings"
-	"sync/atomic"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
+	"github.com/freshet-io/freshet/services/internal/seal"
 	"github.com/freshet-io/freshet/services/token"
+	"github.com/freshet-io/freshet/services/token/oauth/clienttls"
 )
 
 // Config is what a Client is made of.
 type Config struct {
-	// HTTP makes the requests: the egress guard's client. Required. Its redirect policy is not used: a token request is
-	// never redirected.
+	// HTTP makes the requests: the egress guard's client. Required. Its redirect policy is not used, nor that of the others: a
+	// token request is never redirected.
 	HTTP *http.Client
+	// Redeem makes the requests that redeem a code or a refresh token. It should use each connection for one request: the
+	// outcome of a request on a kept connection that was just closed is not known, and the token may be lost. Default: HTTP.
+	Redeem *http.Client
+	// WithCertificate returns a client that shows a certificate. It is called once for each of the certificates used lately.
+	// Default: none; mutual TLS is then a configuration error.
+	WithCertificate func(tls.Certificate) *http.Client
 	// Denied recognises errors of HTTP that say that an address may not be reached. Default: none does.
 	Denied func(error) bool
 	Tracer trace.TracerProvider // default: none
 	Now    func() time.Time     // default: time.Now
 }
 
+// maxCertificates bounds the clients that are kept for certificates.
+const maxCertificates = 256
+
 // Client makes token requests. It implements token.Exchanger and is safe for concurrent use.
 type Client struct {
-	http   *http.Client
-	denied func(error) bool
-	tracer trace.Tracer
-	now    func() time.Time
+	http         *http.Client
+	redeem       *http.Client
+	certificates *clienttls.Clients // nil: none are possible
+	denied       func(error) bool
+	tracer       trace.Tracer
+	now          func() time.Time
+	preferences  preferences
 }
 
 var _ token.Exchanger = (*Client)(nil)
@@ -47,10 +54,15 @@ func New(c Config) (*Client, error) {
 	if c.HTTP == nil {
 		return nil, errors.New("oauth: Config needs HTTP")
 	}
-	client := &Client{denied: c.Denied, now: c.Now}
-	direct := *c.HTTP
-	direct.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	client.http = &direct
+	client := &Client{http: direct(c.HTTP), denied: c.Denied, now: c.Now}
+	client.redeem = client.http
+	if c.Redeem != nil {
+		client.redeem = direct(c.Redeem)
+	}
+	if c.WithCertificate != nil {
+		build := func(certificate tls.Certificate) *http.Client { return direct(c.WithCertificate(certificate)) }
+		client.certificates = clienttls.NewClients(build, maxCertificates)
+	}
 	if client.denied == nil {
 		client.denied = func(error) bool { return false }
 	}
@@ -64,128 +76,38 @@ func New(c Config) (*Client, error) {
 	return client, nil
 }
 
-// maxBody bounds the answers that are read. Real ones have a few kilobytes.
-const maxBody = 1 << 20
-
-// Exchange implements token.Exchanger.
-func (c *Client) Exchange(ctx context.Context, settings token.OAuth2) (token.Answer, error) {
-	start := c.now()
-	request, err := newRequest(ctx, settings)
-	if err != nil {
-		return token.Answer{}, &token.Failure{
-			Class: token.ClassConfiguration, Reason: token.ReasonConfiguration, Message: err.Error(), Time: start,
-		}
-	}
-	ctx, span := c.tracer.Start(ctx, "POST", trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
-		attribute.String("http.request.method", request.Method),
-		attribute.String("server.address", request.URL.Hostname()),
-		attribute.String("url.scheme", request.URL.Scheme),
-		attribute.String("url.path", request.URL.Path),
-	))
-	defer span.End()
-	var sent atomic.Bool
-	request = request.WithContext(httptrace.WithClientTrace(ctx, sentTrace(&sent)))
-
-	answer, err := c.do(request)
-	if err != nil {
-		failure := c.unanswered(err, sent.Load() || answer.HTTPStatus != 0, answer.HTTPStatus)
-		span.SetAttributes(attribute.String("error.type", string(failure.Class)))
-		span.SetStatus(codes.Error, failure.Message)
-		return answer, failure
-	}
-	span.SetAttributes(attribute.Int("http.response.status_code", answer.HTTPStatus))
-	if answer.HTTPStatus >= http.StatusBadRequest {
-		span.SetStatus(codes.Error, "")
-	}
-	answer.StartTime, answer.EndTime = start, c.now()
-	return answer, nil
+// direct returns a client that follows no redirect.
+func direct(c *http.Client) *http.Client {
+	d := *c
+	d.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &d
 }
 
-// do makes the request and reads the whole answer.
-func (c *Client) do(request *http.Request) (token.Answer, error) {
-	response, err := c.http.Do(request)
-	if err != nil {
-		return token.Answer{}, err
-	}
-	defer func() { _ = response.Body.Close() }()
-	answer := token.Answer{
-		HTTPStatus:  response.StatusCode,
-		ContentType: response.Header.Get("Content-Type"),
-		RetryAfter:  response.Header.Get("Retry-After"),
-	}
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
-	if err == nil && len(body) > maxBody {
-		err = errTooLarge
-	}
-	if err != nil {
-		return answer, err
-	}
-	answer.Body = body
-	return answer, nil
+// Exchange implements token.Exchanger. With two client secrets there can be two requests, of which the first was refused before
+// anything was redeemed.
+func (c *Client) Exchange(ctx context.Context, settings token.OAuth2, grant token.Grant) (token.Answer, error) {
+	secrets := secretsOf(&settings, grant.RefreshToken)
+	return c.withSecret(&settings, func(secret seal.Secret) (token.Answer, error) {
+		return c.request(ctx, &settings, secrets, func(ctx context.Context, now time.Time) (*http.Request, error) {
+			return tokenRequest(ctx, &settings, grant, secret, now)
+		})
+	})
 }
 
-var errTooLarge = errors.New("the answer is larger than 1 MiB")
-
-// sentTrace notes when any part of a request may have left. The headers count as sent once they are written to the
-// connection's buffer: from then on nobody can say that they were not.
-func sentTrace(sent *atomic.Bool) *httptrace.ClientTrace {
-	return &httptrace.ClientTrace{
-		WroteHeaders:         func() { sent.Store(true) },
-		WroteRequest:         func(info httptrace.WroteRequestInfo) { sent.Store(sent.Load() || info.Err == nil) },
-		GotFirstResponseByte: func() { sent.Store(true) },
-	}
-}
-
-// unanswered sorts an error of a request that got no complete answer.
-func (c *Client) unanswered(err error, sent bool, status int) *token.Failure {
-	failure := &token.Failure{
-		Class: token.ClassNotSent, Reason: token.ReasonNotSent, Time: c.now(), Sent: sent, HTTPStatus: status,
-		Message: "the request did not leave: " + explain(err),
-	}
+// clientFor returns the HTTP client for a request.
+func (c *Client) clientFor(s *token.OAuth2) (*http.Client, error) {
 	switch {
-	case c.denied(err) && !sent:
-		failure.Class, failure.Reason = token.ClassConfiguration, token.ReasonEgressDenied
-		failure.Message = "the token endpoint may not be reached: " + explain(err)
-	case sent:
-		failure.Class, failure.Reason = token.ClassAmbiguous, token.ReasonAmbiguous
-		failure.Message = "the request was sent and its outcome is not known: " + explain(err)
-	}
-	return failure
-}
-
-// explain says what went wrong without the URL, whose query may have secrets.
-func explain(err error) string {
-	if wrapped, ok := errors.AsType[*url.Error](err); ok {
-		if wrapped.Timeout() {
-			return "no answer in time" + phase(wrapped.Err)
+	case showsCertificate(s.ClientAuthentication) && c.certificates == nil:
+		return nil, errors.New("mutual TLS is not set up")
+	case showsCertificate(s.ClientAuthentication):
+		client, err := c.certificates.For(s.ClientCertificate.Chain, s.ClientCertificate.PrivateKey)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", errClient, err)
 		}
-		err = wrapped.Err
+		return client, nil
+	case redeems(s):
+		return c.redeem, nil
+	default:
+		return c.http, nil
 	}
-	var dns *net.DNSError
-	var certificate *tls.CertificateVerificationError
-	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		return "no answer in time"
-	case errors.Is(err, context.Canceled):
-		return "it was cancelled"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return "the connection was closed"
-	case errors.As(err, &dns):
-		return "the host name " + dns.Name + " was not resolved: " + dns.Err
-	case errors.As(err, &certificate):
-		return "the server's certificate was not accepted: " + certificate.Err.Error()
-	}
-	return clean(err.Error(), nil)
-}
-
-// phase tells which step a time-out hit, where the error says.
-func phase(err error) string {
-	var operation *net.OpError
-	if errors.As(err, &operation) && operation.Op == "dial" {
-		return " (connecting)"
-	}
-	if err != nil && strings.Contains(err.Error(), "TLS handshake") {
-		return " (TLS handshake)"
-	}
-	return ""
 }

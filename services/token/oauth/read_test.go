@@ -3,244 +3,222 @@ package oauth_test
 import (
 	"encoding/base64"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/freshet-io/freshet/services/demo/authserver"
+	"github.com/freshet-io/freshet/services/internal/seal"
 	"github.com/freshet-io/freshet/services/token"
+	"github.com/freshet-io/freshet/services/token/oauth"
 )
 
-var (
-	begun    = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	answered = begun.Add(200 * time.Millisecond)
-)
+var asked = time.Unix(1_800_000_000, 0).UTC()
 
-func answer(status int, contentType, body string) token.Answer {
-	return token.Answer{StartTime: begun, EndTime: answered, HTTPStatus: status, ContentType: contentType, Body: []byte(body)}
+// answered is an answer to a request that was made at the time asked.
+func answered(status int, contentType, body string) token.Answer {
+	return token.Answer{StartTime: asked, EndTime: asked.Add(time.Second), HTTPStatus: status, ContentType: contentType, Body: []byte(body)}
 }
 
-// jwt is a token with the given claims, and a signature that nobody looks at.
-func jwt(claims string) string {
-	encode := base64.RawURLEncoding.EncodeToString
-	return encode([]byte(`{"alg":"none"}`)) + "." + encode([]byte(claims)) + "." + encode([]byte("sig"))
+// jwt returns a token with the given payload; nobody here checks its signature.
+func jwt(payload string) string {
+	return "eyJhbGciOiJub25lIn0." + base64.RawURLEncoding.EncodeToString([]byte(payload)) + ".c2ln"
 }
 
-func TestReadTokens(t *testing.T) {
-	asked := token.OAuth2{Scopes: []string{"asked"}}
-	for name, test := range map[string]struct {
-		answer      token.Answer
-		access, typ string
-		scopes      []string
+// TestLifetimes is about every spelling of a lifetime. The token is never thrown away because of it.
+func TestLifetimes(t *testing.T) {
+	client := newClient(t, oauth.Config{})
+	const fallback = 20 * time.Minute
+	const tenYears = 10 * 366 * 24 * time.Hour
+	for name, tc := range map[string]struct {
+		members string // beside access_token
+		access  string
+		dialect token.Dialect
+		want    time.Duration
+		source  token.ExpirySource
 	}{
-		"RFC 6749":          {answer(200, "application/json", `{"access_token":"t","token_type":"Bearer","expires_in":3600,"scope":"a b"}`), "t", "Bearer", []string{"a", "b"}},
-		"nothing else":      {answer(200, "application/json", `{"access_token":"t"}`), "t", "Bearer", []string{"asked"}},
-		"odd everything":    {answer(200, "", "\xef\xbb\xbf \n"+`{"access_token":" t\n","token_type":7,"expires_in":{},"scope":null,"refresh_token":[],"error":0}`), "t", "7", []string{"asked"}},
-		"error is empty":    {answer(200, "application/json", `{"access_token":"t","error":"","error_description":null}`), "t", "Bearer", []string{"asked"}},
-		"number":            {answer(200, "application/json", `{"access_token":12345678901234567890}`), "12345678901234567890", "Bearer", []string{"asked"}},
-		"scopes in array":   {answer(200, "application/json", `{"access_token":"t","scope":["a","b c",1]}`), "t", "Bearer", []string{"a", "b", "c"}},
-		"scopes by commas":  {answer(200, "application/json", `{"access_token":"t","scope":"a,b"}`), "t", "Bearer", []string{"a", "b"}},
-		"form":              {answer(200, "application/x-www-form-urlencoded", "access_token=t&token_type=bearer&scope=a+b&expires_in=60"), "t", "Bearer", []string{"a", "b"}},
-		"form, said JSON":   {answer(200, "application/json", "access_token=t"), "t", "Bearer", []string{"asked"}},
-		"JSON, said page":   {answer(200, "text/html; charset=utf-8", `{"access_token":"t"}`), "t", "Bearer", []string{"asked"}},
-		"created":           {answer(201, "application/json", `{"access_token":"t"}`), "t", "Bearer", []string{"asked"}},
-		"bearer token":      {answer(200, "application/json", `{"access_token":"t","token_type":"BearerToken"}`), "t", "Bearer", []string{"asked"}},
-		"other type":        {answer(200, "application/json", `{"access_token":"t","token_type":"DPoP"}`), "t", "DPoP", []string{"asked"}},
-		"impossible type":   {answer(200, "application/json", `{"access_token":"t","token_type":"a\r\nb"}`), "t", "Bearer", []string{"asked"}},
-		"unknown members":   {answer(200, "application/json", `{"access_token":"t","deep":{"x":[1,{"y":null}]}}`), "t", "Bearer", []string{"asked"}},
-		"error beside":      {answer(200, "application/json", `{"access_token":"t","error":"warning"}`), "t", "Bearer", []string{"asked"}},
-		"duplicated member": {answer(200, "application/json", `{"access_token":"s","access_token":"t"}`), "t", "Bearer", []string{"asked"}},
+		"number":               {members: `"expires_in":3600`, want: time.Hour, source: token.ExpiryExpiresIn},
+		"string":               {members: `"expires_in":"3600"`, want: time.Hour, source: token.ExpiryExpiresIn},
+		"padded string":        {members: `"expires_in":" 3600 "`, want: time.Hour, source: token.ExpiryExpiresIn},
+		"float":                {members: `"expires_in":3600.0`, want: time.Hour, source: token.ExpiryExpiresIn},
+		"float in a string":    {members: `"expires_in":"3599.5"`, want: time.Hour - time.Second/2, source: token.ExpiryExpiresIn},
+		"exponent":             {members: `"expires_in":3.6e3`, want: time.Hour, source: token.ExpiryExpiresIn},
+		"with a unit":          {members: `"expires_in":"3600s"`, want: time.Hour, source: token.ExpiryExpiresIn},
+		"huge":                 {members: `"expires_in":99999999999999999999`, want: tenYears, source: token.ExpiryExpiresIn},
+		"beyond any float":     {members: `"expires_in":1e999`, want: tenYears, source: token.ExpiryExpiresIn},
+		"missing":              {members: `"x":1`, want: fallback, source: token.ExpiryDefaultLifetime},
+		"null":                 {members: `"expires_in":null`, want: fallback, source: token.ExpiryDefaultLifetime},
+		"zero":                 {members: `"expires_in":0`, want: fallback, source: token.ExpiryDefaultLifetime},
+		"negative":             {members: `"expires_in":-1`, want: fallback, source: token.ExpiryDefaultLifetime},
+		"empty":                {members: `"expires_in":""`, want: fallback, source: token.ExpiryDefaultLifetime},
+		"text":                 {members: `"expires_in":"never"`, want: fallback, source: token.ExpiryDefaultLifetime},
+		"not a number":         {members: `"expires_in":"NaN"`, want: fallback, source: token.ExpiryDefaultLifetime},
+		"boolean":              {members: `"expires_in":true`, want: fallback, source: token.ExpiryDefaultLifetime},
+		"object":               {members: `"expires_in":{"seconds":3600}`, want: fallback, source: token.ExpiryDefaultLifetime},
+		"milliseconds":         {members: `"expires_in":3600000`, dialect: token.Dialect{ExpiresInUnit: time.Millisecond}, want: time.Hour, source: token.ExpiryExpiresIn},
+		"minutes":              {members: `"ttl":{"min":60}`, dialect: token.Dialect{ExpiresInUnit: time.Minute, ExpiresInPath: "ttl.min"}, want: time.Hour, source: token.ExpiryExpiresIn},
+		"at, seconds":          {members: `"expires_at":1800003600`, want: time.Hour, source: token.ExpiryExpiresAt},
+		"at, fraction":         {members: `"expires_at":"1800003600.5"`, want: time.Hour + time.Second/2, source: token.ExpiryExpiresAt},
+		"at, milliseconds":     {members: `"expires_at":1800003600000`, want: time.Hour, source: token.ExpiryExpiresAt},
+		"at, RFC 3339":         {members: `"expires_at":"2027-01-15T10:00:00+01:00"`, want: time.Hour, source: token.ExpiryExpiresAt},
+		"at, without zone":     {members: `"expires_at":"2027-01-15T09:00:00.000"`, want: time.Hour, source: token.ExpiryExpiresAt},
+		"at, elsewhere":        {members: `"access_token_expiration":1800003600`, dialect: token.Dialect{ExpiresAtPath: "access_token_expiration"}, want: time.Hour, source: token.ExpiryExpiresAt},
+		"at, past":             {members: `"expires_at":1700000000`, want: fallback, source: token.ExpiryDefaultLifetime},
+		"at, nonsense":         {members: `"expires_at":"tomorrow"`, want: fallback, source: token.ExpiryDefaultLifetime},
+		"in before at":         {members: `"expires_at":1800000060,"expires_in":3600`, want: time.Hour, source: token.ExpiryExpiresIn},
+		"odd in, at":           {members: `"expires_at":1800003600,"expires_in":0`, want: time.Hour, source: token.ExpiryExpiresAt},
+		"JWT":                  {members: `"x":1`, access: jwt(`{"exp":1800003600}`), want: time.Hour, source: token.ExpiryJWT},
+		"JWT, fraction":        {members: `"x":1`, access: jwt(`{"exp":1800003600.25}`), want: time.Hour + time.Second/4, source: token.ExpiryJWT},
+		"JWT, string":          {members: `"x":1`, access: jwt(`{"exp":"1800003600"}`), want: time.Hour, source: token.ExpiryJWT},
+		"JWT ends first":       {members: `"expires_in":7200`, access: jwt(`{"exp":1800003600}`), want: time.Hour, source: token.ExpiryJWT},
+		"JWT ends later":       {members: `"expires_in":1800`, access: jwt(`{"exp":1800003600}`), want: time.Hour / 2, source: token.ExpiryExpiresIn},
+		"JWT of another clock": {members: `"x":1`, access: jwt(`{"iat":1700000000,"exp":1700003600}`), want: time.Hour, source: token.ExpiryJWT},
+		"JWT without end":      {members: `"x":1`, access: jwt(`{"iat":1700000000}`), want: fallback, source: token.ExpiryDefaultLifetime},
+		"JWT in milliseconds":  {members: `"x":1`, access: jwt(`{"exp":1800003600000}`), want: fallback, source: token.ExpiryDefaultLifetime},
+		"not a JWT":            {members: `"x":1`, access: "a.b.c", want: fallback, source: token.ExpiryDefaultLifetime},
 	} {
-		got, err := newClient(t, nil).Read(test.answer, asked)
-		require.NoError(t, err, name)
-		require.Equal(t, test.access, got.AccessToken.Reveal(), name)
-		require.Equal(t, test.typ, got.TokenType, name)
-		require.Equal(t, test.scopes, got.Scopes, name)
-		require.Equal(t, begun, got.IssueTime, name)
-		require.True(t, got.ExpireTime.After(begun), name)
+		t.Run(name, func(t *testing.T) {
+			access := tc.access
+			if access == "" {
+				access = "opaque"
+			}
+			settings := token.OAuth2{Dialect: tc.dialect, Policy: token.Policy{DefaultLifetime: fallback}}
+			issued, err := client.Read(answered(200, "application/json", fmt.Sprintf(`{"access_token":%q,%s}`, access, tc.members)), settings, token.Grant{})
+			require.NoError(t, err)
+			require.Equal(t, tc.want, issued.ExpireTime.Sub(asked))
+			require.Equal(t, tc.source, issued.ExpirySource)
+			require.Equal(t, asked, issued.IssueTime)
+		})
 	}
-	got, err := newClient(t, nil).Read(answer(200, "", `{"access_token":"t","refresh_token":"r"}`), asked)
-	require.NoError(t, err)
-	require.Equal(t, "r", got.RefreshToken.Reveal())
 }
 
-func TestReadRefusals(t *testing.T) {
-	for name, test := range map[string]struct {
-		answer token.Answer
-		class  token.Class
+// TestDocuments is about every form that an answer with a token can have.
+func TestDocuments(t *testing.T) {
+	client := newClient(t, oauth.Config{})
+	const json = "application/json"
+	for name, tc := range map[string]struct {
+		answer  token.Answer
+		dialect token.Dialect
+		want    token.Issued // of it AccessToken, RefreshToken, TokenType, Scopes
 	}{
-		"empty":              {answer(200, "application/json", ""), token.ClassAmbiguous},
-		"no content":         {answer(204, "", ""), token.ClassAmbiguous},
-		"no token":           {answer(200, "application/json", `{"token_type":"Bearer"}`), token.ClassAmbiguous},
-		"null token":         {answer(200, "application/json", `{"access_token":null}`), token.ClassAmbiguous},
-		"token with a break": {answer(200, "application/json", `{"access_token":"a\r\nb"}`), token.ClassAmbiguous},
-		"token is an object": {answer(200, "application/json", `{"access_token":{}}`), token.ClassAmbiguous},
-		"array":              {answer(200, "application/json", `["access_token"]`), token.ClassAmbiguous},
-		"text":               {answer(200, "text/plain", "OK"), token.ClassAmbiguous},
-		"two documents":      {answer(200, "application/json", `{"access_token":"a"}{"access_token":"b"}`), token.ClassAmbiguous},
-		"error as 200":       {answer(200, "application/json", `{"ok":false,"error":"invalid_grant"}`), token.ClassGrantDead},
-		"error in a form":    {answer(200, "application/x-www-form-urlencoded", "error=bad_refresh_token&error_description=x"), token.ClassGrantDead},
-		"token with 400":     {answer(400, "application/json", `{"access_token":"t"}`), token.ClassConfiguration},
-		"token with 500":     {answer(500, "application/json", `{"access_token":"t"}`), token.ClassAmbiguous},
-		"upper case code":    {answer(400, "application/json", `{"error":"INVALID_CLIENT"}`), token.ClassClientBroken},
-		"error is an object": {answer(400, "application/json", `{"error":{"code":1}}`), token.ClassConfiguration},
-		"unknown as 200":     {answer(200, "application/json", `{"error":"moon_phase"}`), token.ClassAmbiguous},
-		"temporarily":        {answer(400, "application/json", `{"error":"temporarily_unavailable"}`), token.ClassAmbiguous},
-		"XML":                {answer(200, "application/xml", `<?xml version="1.0"?><error/>`), token.ClassConfiguration},
-		"unknown status":     {answer(299, "", ""), token.ClassAmbiguous},
-		"unknown 4xx":        {answer(499, "", ""), token.ClassConfiguration},
+		"as it should be": {
+			answered(200, json, `{"access_token":"at","token_type":"Bearer","scope":"a b","refresh_token":"rt"}`),
+			token.Dialect{},
+			token.Issued{RefreshToken: seal.NewSecret("rt"), TokenType: "Bearer", Scopes: []string{"a", "b"}},
+		},
+		"201":                   {answered(201, json, `{"access_token":"at"}`), token.Dialect{}, token.Issued{}},
+		"lower-case type":       {answered(200, json, `{"access_token":"at","token_type":"bearer"}`), token.Dialect{}, token.Issued{}},
+		"upper-case type":       {answered(200, json, `{"access_token":"at","token_type":"BEARER"}`), token.Dialect{}, token.Issued{}},
+		"odd type":              {answered(200, json, `{"access_token":"at","token_type":"BearerToken"}`), token.Dialect{}, token.Issued{}},
+		"type of an exchange":   {answered(200, json, `{"access_token":"at","token_type":"N_A"}`), token.Dialect{}, token.Issued{}},
+		"a type that is none":   {answered(200, json, `{"access_token":"at","token_type":"not a scheme"}`), token.Dialect{}, token.Issued{}},
+		"a type that is a list": {answered(200, json, `{"access_token":"at","token_type":["Bearer"]}`), token.Dialect{}, token.Issued{}},
+		"another type":          {answered(200, json, `{"access_token":"at","token_type":"MAC"}`), token.Dialect{}, token.Issued{TokenType: "MAC"}},
+		"form": {
+			answered(200, "application/x-www-form-urlencoded", "access_token=at&scope=a+b&refresh_token=rt"),
+			token.Dialect{},
+			token.Issued{RefreshToken: seal.NewSecret("rt"), Scopes: []string{"a", "b"}},
+		},
+		"form said to be JSON":  {answered(200, json, "access_token=at&token_type=bearer"), token.Dialect{}, token.Issued{}},
+		"form said to be HTML":  {answered(200, "text/html", "access_token=at&token_type=bearer"), token.Dialect{}, token.Issued{}},
+		"form of another name":  {answered(200, "", "token=at"), token.Dialect{AccessTokenPath: "token"}, token.Issued{}},
+		"JSON said to be text":  {answered(200, "text/plain", `{"access_token":"at"}`), token.Dialect{}, token.Issued{}},
+		"JSON said to be HTML":  {answered(200, "text/html; charset=utf-8", `{"access_token":"at"}`), token.Dialect{}, token.Issued{}},
+		"no type at all":        {answered(200, "", "\xef\xbb\xbf  {\"access_token\":\"at\"}\r\n"), token.Dialect{}, token.Issued{}},
+		"something behind":      {answered(200, json, `{"access_token":"at"} <!-- 3 ms -->`), token.Dialect{}, token.Issued{}},
+		"numeric error":         {answered(200, json, `{"error":0,"access_token":"at"}`), token.Dialect{}, token.Issued{}},
+		"empty error":           {answered(200, json, `{"error":"","access_token":"at"}`), token.Dialect{}, token.Issued{}},
+		"error beside a token":  {answered(200, json, `{"error":"deprecated","access_token":"at"}`), token.Dialect{}, token.Issued{}},
+		"token is a number":     {answered(200, json, `{"access_token":12345}`), token.Dialect{}, token.Issued{AccessToken: seal.NewSecret("12345")}},
+		"scopes by comma":       {answered(200, json, `{"access_token":"at","scope":"a,b, c"}`), token.Dialect{}, token.Issued{Scopes: []string{"a", "b", "c"}}},
+		"scopes in an array":    {answered(200, json, `{"access_token":"at","scope":["a","b c",1]}`), token.Dialect{}, token.Issued{Scopes: []string{"a", "b", "c"}}},
+		"scopes are no scopes":  {answered(200, json, `{"access_token":"at","scope":{"a":true}}`), token.Dialect{}, token.Issued{}},
+		"scopes by another":     {answered(200, json, `{"access_token":"at","scope":"a|b"}`), token.Dialect{ScopeSeparator: "|"}, token.Issued{Scopes: []string{"a", "b"}}},
+		"refresh token is null": {answered(200, json, `{"access_token":"at","refresh_token":null}`), token.Dialect{}, token.Issued{}},
+		"nested": {
+			answered(200, json, `{"data":{"access_token":"at","token_type":"MAC","refresh":{"token":"rt"},"scopes":["a"]}}`),
+			token.Dialect{AccessTokenPath: "data.access_token", RefreshTokenPath: "data.refresh.token", ScopePath: "data.scopes"},
+			token.Issued{RefreshToken: seal.NewSecret("rt"), TokenType: "MAC", Scopes: []string{"a"}},
+		},
+		"dots in the name": {answered(200, json, `{"oauth.token":"at","oauth":{"token":"no"}}`), token.Dialect{AccessTokenPath: "oauth.token"}, token.Issued{}},
+		"two tokens": {
+			answered(200, json, `{"ok":true,"access_token":"bot","authed_user":{"access_token":"at","refresh_token":"rt"}}`),
+			token.Dialect{AccessTokenPath: "authed_user.access_token", RefreshTokenPath: "authed_user.refresh_token"},
+			token.Issued{RefreshToken: seal.NewSecret("rt")},
+		},
 	} {
-		_, err := newClient(t, nil).Read(test.answer, token.OAuth2{})
-		failure := failureOf(t, err)
-		require.Equal(t, test.class, failure.Class, name)
-		require.Equal(t, answered, failure.Time, name)
-		require.True(t, failure.Sent, name)
+		t.Run(name, func(t *testing.T) {
+			issued, err := client.Read(tc.answer, token.OAuth2{Scopes: []string{"asked"}, Dialect: tc.dialect}, token.Grant{})
+			require.NoError(t, err)
+			want := tc.want
+			if want.AccessToken.IsZero() {
+				want.AccessToken = seal.NewSecret("at")
+			}
+			if want.TokenType == "" {
+				want.TokenType = "Bearer"
+			}
+			if want.Scopes == nil {
+				want.Scopes = []string{"asked"}
+			}
+			require.Equal(t, want.AccessToken.Reveal(), issued.AccessToken.Reveal())
+			require.Equal(t, want.RefreshToken.Reveal(), issued.RefreshToken.Reveal())
+			require.Equal(t, want.TokenType, issued.TokenType)
+			require.Equal(t, want.Scopes, issued.Scopes)
+		})
 	}
 }
 
-func TestMessagesAreCleanAndBounded(t *testing.T) {
-	body := fmt.Sprintf(`{"error":%q,"error_description":%q}`, strings.Repeat("e", 1000), "\u202e\x00\x1b[31m"+strings.Repeat("ü", 1000))
-	_, err := newClient(t, nil).Read(answer(400, "application/json", body), token.OAuth2{})
-	failure := failureOf(t, err)
-	require.Less(t, len(failure.Message), token.MaxMessage)
-	require.NotContains(t, failure.Message, "\x1b")
-	require.NotContains(t, failure.Message, "\u202e")
-}
-
-func TestRetryAfterForms(t *testing.T) {
-	for value, want := range map[string]time.Duration{
-		"":                               0,
-		"0":                              0,
-		"120":                            2 * time.Minute,
-		" 7 ":                            7 * time.Second,
-		"-1":                             0,
-		"1.5":                            0,
-		"soon":                           0,
-		"99999999999999999999":           0,
-		"Sun, 01 Mar 2026 12:01:00 GMT":  time.Minute - 200*time.Millisecond,
-		"Sunday, 01-Mar-26 12:01:00 GMT": time.Minute - 200*time.Millisecond,
-		"Sun, 01 Mar 2026 11:59:00 GMT":  0,
-	} {
-		throttled := answer(429, "", "")
-		throttled.RetryAfter = value
-		_, err := newClient(t, nil).Read(throttled, token.OAuth2{})
-		failure := failureOf(t, err)
-		require.Equal(t, want, failure.RetryAfter, value)
-		require.Equal(t, token.ClassThrottled, failure.Class)
-	}
-}
-
-func TestExpiry(t *testing.T) {
-	exp := func(d time.Duration) string {
-		return fmt.Sprintf(`{"exp":%d,"iat":%d}`, begun.Add(d).Unix(), begun.Unix())
-	}
-	const years10 = 10 * 366 * 24 * time.Hour
-	for name, test := range map[string]struct {
-		expiresIn string // member, empty for none
-		access    string
-		fallback  time.Duration
-		want      time.Duration // from the beginning of the request
-		source    token.ExpirySource
+func TestTheRefreshTokensLifetime(t *testing.T) {
+	client := newClient(t, oauth.Config{})
+	for name, tc := range map[string]struct {
+		members string
+		dialect token.Dialect
+		want    time.Duration
 	}{
-		"number":          {"3600", "opaque", 0, time.Hour, token.ExpiryExpiresIn},
-		"float":           {"3600.0", "opaque", 0, time.Hour, token.ExpiryExpiresIn},
-		"fraction":        {"1.5", "opaque", 0, 1500 * time.Millisecond, token.ExpiryExpiresIn},
-		"exponent":        {"3.6e3", "opaque", 0, time.Hour, token.ExpiryExpiresIn},
-		"string":          {`"3600"`, "opaque", 0, time.Hour, token.ExpiryExpiresIn},
-		"string fraction": {`" 3600.0 "`, "opaque", 0, time.Hour, token.ExpiryExpiresIn},
-		"huge":            {"1e300", "opaque", 0, years10, token.ExpiryExpiresIn},
-		"too huge":        {"1e999", "opaque", 0, years10, token.ExpiryExpiresIn},
-		"missing":         {"", "opaque", 0, time.Hour, token.ExpiryDefaultLifetime},
-		"null":            {"null", "opaque", 2 * time.Hour, 2 * time.Hour, token.ExpiryDefaultLifetime},
-		"zero":            {"0", "opaque", 0, time.Hour, token.ExpiryDefaultLifetime},
-		"negative":        {"-5", "opaque", 0, time.Hour, token.ExpiryDefaultLifetime},
-		"text":            {`"never"`, "opaque", 0, time.Hour, token.ExpiryDefaultLifetime},
-		"not a number":    {`"NaN"`, "opaque", 0, time.Hour, token.ExpiryDefaultLifetime},
-		"boolean":         {"true", "opaque", 0, time.Hour, token.ExpiryDefaultLifetime},
-		"too short":       {"1e-30", "opaque", 0, time.Hour, token.ExpiryDefaultLifetime},
-
-		"claim":                   {"", jwt(exp(time.Minute)), 0, time.Minute, token.ExpiryJWT},
-		"claim is earlier":        {"3600", jwt(exp(time.Minute)), 0, time.Minute, token.ExpiryJWT},
-		"claim is later":          {"60", jwt(exp(time.Hour)), 0, time.Minute, token.ExpiryExpiresIn},
-		"milliseconds":            {"60000", jwt(exp(time.Minute)), 0, time.Minute, token.ExpiryJWT},
-		"clocks differ":           {"", jwt(fmt.Sprintf(`{"exp":%d,"iat":%d}`, begun.Add(-time.Hour).Unix(), begun.Add(-2*time.Hour).Unix())), 0, time.Hour, token.ExpiryJWT},
-		"claim has passed":        {"600", jwt(fmt.Sprintf(`{"exp":%d}`, begun.Unix())), 0, 10 * time.Minute, token.ExpiryExpiresIn},
-		"claim with fraction":     {"", jwt(fmt.Sprintf(`{"exp":%d.5}`, begun.Add(time.Minute).Unix())), 0, time.Minute + 500*time.Millisecond, token.ExpiryJWT},
-		"claim is text":           {"600", jwt(`{"exp":"tomorrow"}`), 0, 10 * time.Minute, token.ExpiryExpiresIn},
-		"claim is nonsense":       {"600", jwt(`{"exp":1e300}`), 0, 10 * time.Minute, token.ExpiryExpiresIn},
-		"claim in far future":     {"", jwt(`{"exp":253402300799}`), 0, years10, token.ExpiryJWT},
-		"no claim":                {"600", jwt(`{}`), 0, 10 * time.Minute, token.ExpiryExpiresIn},
-		"not JSON":                {"600", jwt(`exp`), 0, 10 * time.Minute, token.ExpiryExpiresIn},
-		"three parts, not a JWT":  {"600", "a.b!.c", 0, 10 * time.Minute, token.ExpiryExpiresIn},
-		"five parts, a JWE":       {"600", "a.b.c.d.e", 0, 10 * time.Minute, token.ExpiryExpiresIn},
-		"claim wins over nothing": {`"never"`, jwt(exp(time.Minute)), time.Second, time.Minute, token.ExpiryJWT},
+		"standard":     {`"refresh_token_expires_in":86400`, token.Dialect{}, 24 * time.Hour},
+		"Keycloak":     {`"refresh_expires_in":"86400"`, token.Dialect{}, 24 * time.Hour},
+		"Intuit":       {`"x_refresh_token_expires_in":86400`, token.Dialect{}, 24 * time.Hour},
+		"elsewhere":    {`"r":{"ms":86400000}`, token.Dialect{RefreshExpiresInPath: "r.ms", ExpiresInUnit: time.Millisecond}, 24 * time.Hour},
+		"only there":   {`"refresh_expires_in":86400`, token.Dialect{RefreshExpiresInPath: "r"}, 0},
+		"none":         {`"x":1`, token.Dialect{}, 0},
+		"zero is none": {`"refresh_expires_in":0`, token.Dialect{}, 0},
 	} {
-		body := `{"access_token":"` + test.access + `"`
-		if test.expiresIn != "" {
-			body += `,"expires_in":` + test.expiresIn
-		}
-		got, err := newClient(t, nil).Read(answer(200, "application/json", body+"}"), token.OAuth2{DefaultLifetime: test.fallback})
-		require.NoError(t, err, name)
-		require.Equal(t, test.want, got.ExpireTime.Sub(begun), name)
-		require.Equal(t, test.source, got.ExpirySource, name)
+		t.Run(name, func(t *testing.T) {
+			issued, err := client.Read(answered(200, "", `{"access_token":"at",`+tc.members+`}`), token.OAuth2{Dialect: tc.dialect}, token.Grant{})
+			require.NoError(t, err)
+			if tc.want == 0 {
+				require.Zero(t, issued.RefreshExpireTime)
+				return
+			}
+			require.Equal(t, tc.want, issued.RefreshExpireTime.Sub(asked))
+		})
 	}
 }
 
-// FuzzRead reads any answer: it is a token that can be used and that ends, or a failure of a known class, and never both.
-func FuzzRead(f *testing.F) {
-	for _, body := range []string{
-		``, `{}`, `{"access_token":"t","expires_in":3600}`, `{"access_token":"t","expires_in":"1e400","scope":[["a"]]}`,
-		`{"error":"invalid_grant","error_description":"x"}`, "access_token=a&expires_in=-1", "<html>", "\xef\xbb\xbf{", `{"access_token":"` + jwt(`{"exp":1e20}`) + `"}`,
-		`{"access_token":"` + jwt(`{"exp":1.5,"iat":-1}`) + `","expires_in":1e-9}`, "null", "[1]", `"a"`, "\x00",
+// TestQuirksOfAServer reads real answers of the demo's server in its odd moods.
+func TestQuirksOfAServer(t *testing.T) {
+	for name, tc := range map[string]struct {
+		quirks  authserver.Quirks
+		dialect token.Dialect
+	}{
+		"form":         {authserver.Quirks{Body: authserver.BodyForm, TokenType: "bearer"}, token.Dialect{}},
+		"nested":       {authserver.Quirks{Body: authserver.BodyNested}, token.Dialect{AccessTokenPath: "data.access_token", ExpiresInPath: "data.expires_in"}},
+		"201":          {authserver.Quirks{Status: 201}, token.Dialect{}},
+		"milliseconds": {authserver.Quirks{ExpiresIn: authserver.ExpiresInMilliseconds}, token.Dialect{ExpiresInUnit: time.Millisecond}},
+		"camel case": {
+			authserver.Quirks{ExpiresIn: authserver.ExpiresInMissing, ExpiresAt: authserver.ExpiresAtRFC3339, Names: map[string]string{"access_token": "accessToken", "expires_at": "expiresAt"}},
+			token.Dialect{AccessTokenPath: "accessToken", ExpiresAtPath: "expiresAt"},
+		},
+		"text, then the JWT": {authserver.Quirks{ExpiresIn: authserver.ExpiresInText}, token.Dialect{}},
 	} {
-		for _, status := range []int{200, 204, 301, 400, 401, 429, 503, 0, -1, 1000} {
-			f.Add(status, "application/json", "7", body)
-		}
+		t.Run(name, func(t *testing.T) {
+			s := newSuite(t)
+			s.auth.SetQuirks(tc.quirks)
+			settings := s.settings(token.KindClientCredentials)
+			settings.Dialect = tc.dialect
+			issued := s.obtain(settings, token.Grant{})
+			require.WithinDuration(t, time.Now().Add(time.Hour), issued.ExpireTime, 10*time.Second)
+		})
 	}
-	f.Add(503, "text/html", "Sun, 01 Mar 2026 12:01:00 GMT", "x")
-	f.Fuzz(func(t *testing.T, status int, contentType, retryAfter, body string) {
-		a := answer(status, contentType, body)
-		a.RetryAfter = retryAfter
-		got, err := newClient(t, nil).Read(a, token.OAuth2{Scopes: []string{"asked"}})
-		if err != nil {
-			failure := failureOf(t, err)
-			require.True(t, got.AccessToken.IsZero())
-			require.GreaterOrEqual(t, failure.RetryAfter, time.Duration(0))
-			require.Contains(t, []token.Class{
-				token.ClassGrantDead, token.ClassClientBroken, token.ClassConfiguration, token.ClassThrottled, token.ClassAmbiguous,
-			}, failure.Class)
-			return
-		}
-		require.True(t, status >= 200 && status <= 299)
-		access := got.AccessToken.Reveal()
-		require.NotEmpty(t, access)
-		require.NotContains(t, access, "\n")
-		require.NotContains(t, got.TokenType, " ")
-		require.NotEmpty(t, got.TokenType)
-		require.True(t, got.ExpireTime.After(begun))
-		require.LessOrEqual(t, got.ExpireTime.Sub(begun), 10*366*24*time.Hour)
-		require.NotEmpty(t, got.ExpirySource)
-		require.NotEmpty(t, got.Scopes)
-	})
-}
-
-// FuzzExpiry infers from any expires_in and any claims an end that lies in the future.
-func FuzzExpiry(f *testing.F) {
-	for _, expiresIn := range []string{"3600", `"3600"`, "null", "-1", "0.0000000001", "1e309", `{}`, `"0x10"`, `"1_000"`, `"Inf"`} {
-		for _, claims := range []string{`{}`, `{"exp":1772366400}`, `{"exp":1772366400,"iat":1}`, `{"exp":1e19}`, `{"exp":-1}`, `[]`, "\xff"} {
-			f.Add(expiresIn, claims, int64(time.Hour))
-		}
-	}
-	f.Fuzz(func(t *testing.T, expiresIn, claims string, fallback int64) {
-		body := `{"access_token":"` + jwt(claims) + `","expires_in":` + expiresIn + `}`
-		got, err := newClient(t, nil).Read(answer(200, "application/json", body), token.OAuth2{DefaultLifetime: time.Duration(fallback)})
-		if err != nil {
-			return // expiresIn is no JSON value
-		}
-		require.True(t, got.ExpireTime.After(begun), got.ExpireTime)
-		if got.ExpirySource != token.ExpiryDefaultLifetime {
-			require.LessOrEqual(t, got.ExpireTime.Sub(begun), 10*366*24*time.Hour)
-		}
-	})
 }

@@ -1,77 +1,148 @@
 package oauth
 
 import (
+	"bytes"
 	"context"
-	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
-	"strings"
+	"time"
 
+	"github.com/freshet-io/freshet/services/internal/seal"
 	"github.com/freshet-io/freshet/services/token"
 )
 
-// newRequest returns the token request of RFC 6749 section 4.4.2. Errors have no secrets.
-func newRequest(ctx context.Context, s token.OAuth2) (*http.Request, error) {
-	endpoint, err := url.Parse(s.TokenEndpoint)
-	if err != nil || endpoint.Host == "" {
-		return nil, errors.New("the token endpoint is not a URL") // the parser's error would repeat it
+// tokenRequest returns a request to the token endpoint, as the dialect has it. Errors have no secrets; errClient says that the
+// client's key is the trouble.
+func tokenRequest(ctx context.Context, s *token.OAuth2, g token.Grant, secret seal.Secret, now time.Time) (*http.Request, error) {
+	address := s.TokenEndpoint
+	if s.Dialect.RefreshEndpoint != "" && !refreshToken(s, g).IsZero() {
+		address = s.Dialect.RefreshEndpoint
 	}
-	if len(s.Parameters.Query) > 0 {
-		query := endpoint.Query()
-		for _, p := range s.Parameters.Query {
-			query.Add(p.Key, p.Value.Reveal())
-		}
-		endpoint.RawQuery = query.Encode()
-	}
-	form := url.Values{"grant_type": {"client_credentials"}}
-	if len(s.Scopes) > 0 {
-		form.Set("scope", strings.Join(s.Scopes, " "))
-	}
-	if s.Audience != "" {
-		form.Set("audience", s.Audience)
-	}
-	for _, p := range s.Parameters.Body {
-		form.Add(p.Key, p.Value.Reveal())
-	}
-	if s.ClientAuthentication == token.ClientSecretPost {
-		form.Set("client_id", s.ClientID)
-		form.Set("client_secret", s.ClientSecret.Reveal())
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint.String(), strings.NewReader(form.Encode()))
+	endpoint, err := parseEndpoint(address, "the token endpoint")
 	if err != nil {
-		return nil, errors.New("the token endpoint is not a URL")
+		return nil, err
+	}
+	fields, err := grantFields(s, g, now)
+	if err != nil {
+		return nil, err
+	}
+	client, err := clientFields(s, secret, now)
+	if err != nil {
+		return nil, err
+	}
+	fields = rename(append(fields, client...), s.Dialect.FieldNames)
+	for _, p := range s.Parameters.Body {
+		fields = append(fields, parameter{p.Key, p.Value.Reveal()})
+	}
+	var query parameters
+	for _, p := range s.Parameters.Query {
+		query = append(query, parameter{p.Key, p.Value.Reveal()})
+	}
+	method := orDefault(s.Dialect.Method, http.MethodPost)
+	var body []byte
+	var contentType string
+	switch method {
+	case http.MethodGet:
+		query = append(query, fields...)
+	case http.MethodPost, http.MethodPut:
+		if body, contentType, err = encode(fields, s.Dialect.Encoding); err != nil {
+			return nil, err
+		}
+	default:
+		return nil, fmt.Errorf("the method %q is not one of token requests", method)
+	}
+	extend(endpoint, query)
+	request, err := newRequest(ctx, method, endpoint, body, redeems(s))
+	if err != nil {
+		return nil, err
 	}
 	request.Header.Set("Accept", "application/json")
 	for _, p := range s.Parameters.Headers {
 		request.Header.Set(p.Key, p.Value.Reveal())
 	}
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	switch s.ClientAuthentication {
-	case token.ClientSecretBasic:
-		request.Header.Set("Authorization", basic(s.ClientID, s.ClientSecret.Reveal()))
-	case token.ClientSecretPost:
-	default:
-		return nil, fmt.Errorf("client authentication %q is not supported", s.ClientAuthentication)
+	if contentType != "" {
+		request.Header.Set("Content-Type", contentType)
 	}
+	authorize(request.Header, s, secret)
 	return request, nil
 }
 
-// basic is HTTP Basic with form-encoded id and secret, as RFC 6749 section 2.3.1 wants it.
-func basic(id, secret string) string {
-	pair := url.QueryEscape(id) + ":" + url.QueryEscape(secret)
-	return "Basic " + base64.StdEncoding.EncodeToString([]byte(pair))
+func parseEndpoint(address, what string) (*url.URL, error) {
+	endpoint, err := url.Parse(address)
+	if err != nil || endpoint.Host == "" {
+		return nil, errors.New(what + " is not a URL") // the parser's error would repeat it
+	}
+	return endpoint, nil
 }
 
-// secretsOf returns the texts that must not appear in a message, in every spelling that a server could echo.
-func secretsOf(s token.OAuth2) []string {
-	secret := s.ClientSecret.Reveal()
-	texts := []string{secret, url.QueryEscape(secret), basic(s.ClientID, secret)[len("Basic "):]}
-	for _, fields := range [][]token.Field{s.Parameters.Headers, s.Parameters.Query, s.Parameters.Body} {
-		for _, f := range fields {
-			texts = append(texts, f.Value.Reveal(), url.QueryEscape(f.Value.Reveal()))
+// extend adds parameters to those that a URL has.
+func extend(endpoint *url.URL, query parameters) {
+	if len(query) == 0 {
+		return
+	}
+	values := endpoint.Query()
+	for _, p := range query {
+		values.Add(p.name, p.value)
+	}
+	endpoint.RawQuery = values.Encode()
+}
+
+// rename gives fields the names that a server has for them, and leaves out those that it does not want.
+func rename(fields parameters, names map[string]string) parameters {
+	renamed := make(parameters, 0, len(fields))
+	for _, p := range fields {
+		name, other := names[p.name]
+		if !other {
+			name = p.name
+		}
+		if name != "" {
+			renamed = append(renamed, parameter{name, p.value})
 		}
 	}
-	return texts
+	return renamed
+}
+
+// encode writes fields as a form, or as a JSON object of strings; there a field that is given more than once is an array.
+func encode(fields parameters, encoding string) (body []byte, contentType string, err error) {
+	values := make(url.Values, len(fields))
+	for _, p := range fields {
+		values.Add(p.name, p.value)
+	}
+	switch encoding {
+	case "", "FORM":
+		return []byte(values.Encode()), "application/x-www-form-urlencoded", nil
+	case "JSON":
+		object := make(map[string]any, len(values))
+		for name, list := range values {
+			object[name] = list
+			if len(list) == 1 {
+				object[name] = list[0]
+			}
+		}
+		if body, err = json.Marshal(object); err != nil {
+			return nil, "", errors.New("the request's fields cannot be written as JSON")
+		}
+		return body, "application/json", nil
+	default:
+		return nil, "", fmt.Errorf("the encoding %q is not one of token requests", encoding)
+	}
+}
+
+// newRequest returns a request with a body. net/http repeats requests by itself when a kept connection fails: those without a
+// body, and those with a certain header. once keeps it from that, by a body that cannot be read twice.
+func newRequest(ctx context.Context, method string, endpoint *url.URL, body []byte, once bool) (*http.Request, error) {
+	var reader io.Reader = bytes.NewReader(body)
+	if once {
+		reader = struct{ io.Reader }{reader} // of no type that net/http knows how to rewind
+	}
+	request, err := http.NewRequestWithContext(ctx, method, endpoint.String(), reader)
+	if err != nil {
+		return nil, errors.New("the endpoint is not a URL")
+	}
+	request.ContentLength = int64(len(body))
+	return request, nil
 }

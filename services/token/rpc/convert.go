@@ -12,7 +12,7 @@ import (
 
 // tokenProto converts a token that was revealed at the given time.
 func tokenProto(t *token.Token, now time.Time) *tokenv1.Token {
-	return &tokenv1.Token{
+	out := &tokenv1.Token{
 		Name:            t.Key.Name(),
 		Generation:      t.Generation,
 		State:           state(t.State),
@@ -24,13 +24,17 @@ func tokenProto(t *token.Token, now time.Time) *tokenv1.Token {
 		IssueTime:       timestamp(t.IssueTime),
 		ExpireTime:      timestamp(t.ExpireTime),
 		ExpirySource:    tokenv1.Token_ExpirySource(tokenv1.Token_ExpirySource_value[string(t.ExpirySource)]),
-		NextRefreshTime: timestamp(t.AttemptAt),
+		NextRefreshTime: timestamp(t.NextAttempt()),
 		GrantExpireTime: timestamp(t.GrantExpireTime),
 		RefreshHealth:   health(t, now),
 		Credential:      credential(t.Credential.HTTP),
 		Fingerprint:     t.Fingerprint,
 		Traceparent:     t.Traceparent,
 	}
+	if t.HoldUntil.After(now) {
+		out.HoldUntil = timestamp(t.HoldUntil)
+	}
+	return out
 }
 
 func state(s token.State) tokenv1.Token_State {
@@ -46,6 +50,7 @@ func health(t *token.Token, now time.Time) *tokenv1.RefreshHealth {
 		Status:              tokenv1.RefreshHealth_Status(tokenv1.RefreshHealth_Status_value[string(t.Health(now))]),
 		ConsecutiveFailures: int32(min(t.Failures, 1<<30)),
 		LastSuccessTime:     timestamp(t.LastSuccess),
+		GrantExpiring:       t.GrantExpiring(now),
 	}
 	if f := t.LastFailure; f != nil {
 		h.LastFailureTime = timestamp(f.Time)
@@ -72,7 +77,7 @@ func fields(list []token.Field) []*tokenv1.HttpCredentialField {
 
 // statusProto converts a token as it is seen by those who may not see its secrets.
 func statusProto(t *token.Token) *tokenv1.TokenStatus {
-	return &tokenv1.TokenStatus{
+	out := &tokenv1.TokenStatus{
 		Name:          t.Key.Name(),
 		ConnectionUid: t.ConnectionUID,
 		Revision:      t.StatusRevision(),
@@ -82,6 +87,10 @@ func statusProto(t *token.Token) *tokenv1.TokenStatus {
 		StateTime:     timestamp(t.StateTime),
 		Generation:    t.Generation,
 	}
+	if out.WantedRevision = t.WantedRevision(); out.WantedRevision != 0 && t.LastFailure != nil {
+		out.WantedReason, out.WantedMessage = reason(t.LastFailure.Reason), t.LastFailure.Message
+	}
+	return out
 }
 
 func rotationProto(r *token.Rotation) *tokenv1.Rotation {

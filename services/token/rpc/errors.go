@@ -29,7 +29,8 @@ func (e *edge) fail(ctx context.Context, key token.Key, err error) error {
 	case errors.Is(err, token.ErrStateConflict):
 		return rpcerr.New(codes.FailedPrecondition, errorsv1.Reason_STATE_CONFLICT, "%s: %s", key.Name(), err)
 	case errors.Is(err, token.ErrUnsupported):
-		return rpcerr.Invalid(rpcerr.Violation{Field: "settings", Description: "only oauth2 settings can be tried"})
+		return rpcerr.Invalid(rpcerr.Violation{Field: "settings", Description: "only OAuth 2.0 settings can be tried whose request spends nothing: " +
+			"no refresh token, no code, no token in use"})
 	case errors.Is(err, token.ErrShuttingDown):
 		return rpcerr.New(codes.Unavailable, errorsv1.Reason_SHUTTING_DOWN, "the process is stopping; connect again")
 	case errors.Is(err, page.ErrInvalidToken):

@@ -39,6 +39,21 @@ func (p *public) SimulateExpiry(ctx context.Context, in *tokenv1.SimulateExpiryR
 	return &tokenv1.SimulateExpiryResponse{Token: out}, nil
 }
 
+// SimulateFailure implements TokenService.
+func (p *public) SimulateFailure(ctx context.Context, in *tokenv1.SimulateFailureRequest) (*tokenv1.SimulateFailureResponse, error) {
+	out, err := p.answer(ctx, in.GetName(), func(key token.Key) (token.Token, error) {
+		failing := token.Class("")
+		if in.GetFailureClass() != tokenv1.FailureClass_FAILURE_CLASS_UNSPECIFIED {
+			failing = token.Class(in.GetFailureClass().String())
+		}
+		return p.svc.SimulateFailure(ctx, key, failing, in.GetDuration().AsDuration())
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &tokenv1.SimulateFailureResponse{Token: out}, nil
+}
+
 // answer runs a use case on a token by name and converts what it returns.
 func (e *edge) answer(ctx context.Context, name string, use func(token.Key) (token.Token, error)) (*tokenv1.Token, error) {
 	key, err := token.ParseName(name)

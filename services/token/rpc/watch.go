@@ -94,6 +94,7 @@ func (o *one) send(ctx context.Context, beat bool) error {
 	if err := o.stream.Send(&tokenv1.WatchTokenResponse{Token: v.token, Heartbeat: beat}); err != nil {
 		return err
 	}
+	o.watcher.Acknowledge(o.last.Token.Key, o.last.Token.Generation) // this stream has no way to say so
 	o.svc.Served(ctx, v.shown)
 	return nil
 }

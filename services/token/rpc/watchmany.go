@@ -120,6 +120,7 @@ func (m *many) acknowledge(ctx context.Context, a *tokenv1.WatchTokensAcknowledg
 	if err != nil {
 		return
 	}
+	m.watcher.Acknowledge(key, a.GetGeneration())
 	m.mu.Lock()
 	g := m.sent[key]
 	news := g != nil && !g.acked && a.GetGeneration() == g.number // of one that was overtaken nothing is to be learned

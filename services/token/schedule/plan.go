@@ -41,6 +41,18 @@ func Plan(name string, generation int64, issue, expire time.Time, override time.
 	return expire.Add(-lead), expire.Add(-min(mandatory, window/4))
 }
 
+// Late returns when a generation is refreshed that must have some age before: from then on, spread over a quarter of what is left of its
+// life.
+func Late(name string, generation int64, notBefore, expire time.Time) time.Time {
+	left := max(expire.Sub(notBefore), 0)
+	return notBefore.Add(time.Duration(float64(left/4) * Jitter(name, generation)))
+}
+
+// KeepAlive returns after how long at the latest a generation is refreshed that must be at least every so often: in the last tenth.
+func KeepAlive(name string, generation int64, every time.Duration) time.Duration {
+	return every - time.Duration(float64(every/10)*Jitter(name, generation))
+}
+
 // Jitter returns a number in [0, 1) that is the same for a name and generation in every process, and unrelated for others.
 func Jitter(name string, generation int64) float64 {
 	sum := sha256.Sum256([]byte(name + "#" + strconv.FormatInt(generation, 10)))

@@ -16,7 +16,11 @@ func FromProto(p *connectionv1.AuthorizationSettings) (token.Settings, error) {
 	}
 	switch a := p.GetAuthorization().(type) {
 	case *connectionv1.AuthorizationSettings_Oauth2:
-		return withOAuth2(s, a.Oauth2)
+		var err error
+		if s.OAuth2, err = oauth2(a.Oauth2); err != nil {
+			return token.Settings{}, err
+		}
+		s.Kind = s.OAuth2.Grant
 	case *connectionv1.AuthorizationSettings_ApiKey:
 		s.Kind = token.KindAPIKey
 		s.APIKey = token.APIKey{Name: a.ApiKey.GetName(), Value: seal.NewSecret(a.ApiKey.GetValue())}
@@ -25,36 +29,6 @@ func FromProto(p *connectionv1.AuthorizationSettings) (token.Settings, error) {
 		s.Basic = token.Basic{Username: a.Basic.GetUsername(), Password: seal.NewSecret(a.Basic.GetPassword())}
 	default:
 		return token.Settings{}, unsupported("kind of authorization")
-	}
-	return s, nil
-}
-
-func withOAuth2(s token.Settings, p *connectionv1.OAuth2Authorization) (token.Settings, error) {
-	if p.GetGrantType() != connectionv1.OAuth2Authorization_CLIENT_CREDENTIALS {
-		return token.Settings{}, unsupported("grant type " + p.GetGrantType().String())
-	}
-	s.Kind = token.KindClientCredentials
-	s.OAuth2 = token.OAuth2{
-		TokenEndpoint: p.GetTokenEndpoint(),
-		ClientID:      p.GetClientId(),
-		ClientSecret:  seal.NewSecret(p.GetClientSecret()),
-		Scopes:        p.GetScopes(),
-		Audience:      p.GetAudience(),
-		Parameters:    fields(p.GetTokenParameters()),
-	}
-	if d := p.GetRefreshPolicy().GetRefreshBefore(); d != nil {
-		s.OAuth2.RefreshBefore = d.AsDuration()
-	}
-	if d := p.GetRefreshPolicy().GetDefaultLifetime(); d != nil {
-		s.OAuth2.DefaultLifetime = d.AsDuration()
-	}
-	switch p.GetClientAuthentication() {
-	case connectionv1.OAuth2Authorization_CLIENT_AUTHENTICATION_UNSPECIFIED, connectionv1.OAuth2Authorization_CLIENT_SECRET_BASIC:
-		s.OAuth2.ClientAuthentication = token.ClientSecretBasic
-	case connectionv1.OAuth2Authorization_CLIENT_SECRET_POST:
-		s.OAuth2.ClientAuthentication = token.ClientSecretPost
-	default:
-		return token.Settings{}, unsupported("client authentication " + p.GetClientAuthentication().String())
 	}
 	return s, nil
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/freshet-io/freshet/services/internal/sqldb"
 	"github.com/freshet-io/freshet/services/token"
@@ -13,11 +14,12 @@ const tokenColumns = `project, connection, grant_id, connection_uid, revision, v
 	kind, token_type, scopes, issue_time, expire_time, expiry_source, grant_expire_time, fingerprint, traceparent,
 	state, state_reason, state_message, state_time, refresh_at, must_refresh_at, not_before, attempt_at, attempt_trigger, stopped,
 	due_at, failures, failure_class, failure_reason, failure_message, failure_time, success_time, rejected_generation,
-	rejections, lease_owner, lease_until, lease_rotation, fence`
+	rejections, lease_owner, lease_until, lease_rotation, fence, redeemed_at, grant_time, redeemed_fingerprint,
+	spent_seeds, plan, simulated_class, simulated_until, simulated_failure, hold_until`
 
 const insertToken = `INSERT INTO tokens (` + tokenColumns + `, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
 	$12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35,
-	$36, $37, $38, $39, $40, $41) ON CONFLICT DO NOTHING`
+	$36, $37, $38, $39, $40, $41, $42, $43, $44, $45, $46, $47, $48, $49, $50) ON CONFLICT DO NOTHING`
 
 // updateToken takes row.fields, then 1 and the sealed credential to replace it, or 0 to keep the stored one, then the
 // version that was read.
@@ -27,9 +29,11 @@ const updateToken = `UPDATE tokens SET connection_uid = $4, revision = $5, versi
 	state_message = $20, state_time = $21, refresh_at = $22, must_refresh_at = $23, not_before = $24, attempt_at = $25,
 	attempt_trigger = $26, stopped = $27, due_at = $28, failures = $29, failure_class = $30, failure_reason = $31,
 	failure_message = $32, failure_time = $33, success_time = $34, rejected_generation = $35, rejections = $36,
-	lease_owner = $37, lease_until = $38, lease_rotation = $39, fence = $40,
-	sealed = CASE WHEN CAST($41 AS BIGINT) = 1 THEN $42 ELSE sealed END
-	WHERE project = $1 AND connection = $2 AND grant_id = $3 AND version = $43`
+	lease_owner = $37, lease_until = $38, lease_rotation = $39, fence = $40, redeemed_at = $41,
+	grant_time = $42, redeemed_fingerprint = $43, spent_seeds = $44,
+	plan = $45, simulated_class = $46, simulated_until = $47, simulated_failure = $48,
+	hold_until = $49, sealed = CASE WHEN CAST($50 AS BIGINT) = 1 THEN $51 ELSE sealed END
+	WHERE project = $1 AND connection = $2 AND grant_id = $3 AND version = $52`
 
 // row is a row of the table tokens.
 type row struct {
@@ -49,7 +53,10 @@ type row struct {
 	leaseOwner                                                string
 	leaseUntil                                                int64
 	leaseRotation                                             string
-	fence                                                     int64
+	fence, redeemedAt, grantTime                              int64
+	redeemedFingerprint, spentSeeds                           string
+	plan, simulatedClass                                      string
+	simulatedUntil, simulatedFailure, holdUntil               int64
 	sealed                                                    []byte
 }
 
@@ -61,7 +68,8 @@ func (r *row) fields() []any {
 		&r.traceparent, &r.state, &r.stateReason, &r.stateMessage, &r.stateTime, &r.refreshAt, &r.mustRefreshAt, &r.notBefore, &r.attemptAt,
 		&r.attemptTrigger, &r.stopped, &r.dueAt, &r.failures, &r.failureClass, &r.failureReason, &r.failureMessage,
 		&r.failureTime, &r.successTime, &r.rejectedGeneration, &r.rejections, &r.leaseOwner, &r.leaseUntil, &r.leaseRotation,
-		&r.fence,
+		&r.fence, &r.redeemedAt, &r.grantTime, &r.redeemedFingerprint, &r.spentSeeds,
+		&r.plan, &r.simulatedClass, &r.simulatedUntil, &r.simulatedFailure, &r.holdUntil,
 	}
 }
 
@@ -81,6 +89,10 @@ func rowOf(t *token.Token) (row, error) {
 	if err != nil {
 		return row{}, fmt.Errorf("token store: encode scopes: %w", err)
 	}
+	plan, err := json.Marshal(t.Plan)
+	if err != nil {
+		return row{}, fmt.Errorf("token store: encode plan: %w", err)
+	}
 	r := row{
 		project: t.Key.Project, connection: t.Key.Connection, grant: t.Key.Grant, uid: t.ConnectionUID,
 		revision: t.Revision, version: t.Version, generation: t.Generation, generationRevision: t.GenerationRevision,
@@ -93,6 +105,10 @@ func rowOf(t *token.Token) (row, error) {
 		failures: int64(t.Failures), successTime: sqldb.Micros(t.LastSuccess),
 		rejectedGeneration: t.RejectedGeneration, rejections: int64(t.Rejections),
 		leaseOwner: t.Lease.Owner, leaseUntil: sqldb.Micros(t.Lease.Until), leaseRotation: t.Lease.Rotation, fence: t.Lease.Fence,
+		redeemedAt: sqldb.Micros(t.RedeemedAt), grantTime: sqldb.Micros(t.GrantTime), redeemedFingerprint: t.RedeemedFingerprint,
+		spentSeeds: strings.Join(t.SpentSeeds, " "),
+		plan:       string(plan), simulatedClass: string(t.Simulation.Class), simulatedUntil: sqldb.Micros(t.Simulation.Until),
+		simulatedFailure: flag(t.Simulation.Failed), holdUntil: sqldb.Micros(t.HoldUntil),
 	}
 	if f := t.LastFailure; f != nil {
 		r.failureClass, r.failureReason, r.failureMessage = string(f.Class), string(f.Reason), f.Message
@@ -113,13 +129,24 @@ func (r *row) token() (token.Token, error) {
 		RefreshAt: sqldb.Time(r.refreshAt), MustRefreshAt: sqldb.Time(r.mustRefreshAt), NotBefore: sqldb.Time(r.notBefore), AttemptAt: sqldb.Time(r.attemptAt),
 		AttemptTrigger: token.Trigger(r.attemptTrigger), Stopped: r.stopped == 1, Failures: int(r.failures),
 		LastSuccess: sqldb.Time(r.successTime), RejectedGeneration: r.rejectedGeneration, Rejections: int(r.rejections),
-		Lease: token.Lease{Owner: r.leaseOwner, Until: sqldb.Time(r.leaseUntil), Fence: r.fence, Rotation: r.leaseRotation},
+		Lease:      token.Lease{Owner: r.leaseOwner, Until: sqldb.Time(r.leaseUntil), Fence: r.fence, Rotation: r.leaseRotation},
+		RedeemedAt: sqldb.Time(r.redeemedAt), GrantTime: sqldb.Time(r.grantTime), RedeemedFingerprint: r.redeemedFingerprint,
+	}
+	t.HoldUntil = sqldb.Time(r.holdUntil)
+	t.Simulation = token.Simulation{
+		Class: token.Class(r.simulatedClass), Until: sqldb.Time(r.simulatedUntil), Failed: r.simulatedFailure == 1,
+	}
+	if r.spentSeeds != "" {
+		t.SpentSeeds = strings.Fields(r.spentSeeds)
 	}
 	if r.failureClass != "" {
 		t.LastFailure = &token.Failure{
 			Class: token.Class(r.failureClass), Reason: token.Reason(r.failureReason), Message: r.failureMessage,
 			Time: sqldb.Time(r.failureTime),
 		}
+	}
+	if err := json.Unmarshal([]byte(r.plan), &t.Plan); err != nil {
+		return token.Token{}, fmt.Errorf("token store: plan of %s: %w", t.Key.Name(), err)
 	}
 	if err := json.Unmarshal([]byte(r.scopes), &t.Scopes); err != nil {
 		return token.Token{}, fmt.Errorf("token store: scopes of %s: %w", t.Key.Name(), err)

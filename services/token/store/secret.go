@@ -13,6 +13,7 @@ import (
 type credential struct {
 	AccessToken  string      `json:"access_token,omitempty"`
 	RefreshToken string      `json:"refresh_token,omitempty"`
+	Seed         string      `json:"seed,omitempty"`
 	Headers      [][2]string `json:"headers,omitempty"`
 	Query        [][2]string `json:"query,omitempty"`
 	Body         [][2]string `json:"body,omitempty"`
@@ -30,7 +31,7 @@ func (s *Store) seal(c *token.Credential, t *token.Token) ([]byte, error) {
 		return nil, nil
 	}
 	text, err := json.Marshal(credential{
-		AccessToken: c.AccessToken.Reveal(), RefreshToken: c.RefreshToken.Reveal(),
+		AccessToken: c.AccessToken.Reveal(), RefreshToken: c.RefreshToken.Reveal(), Seed: c.Seed,
 		Headers: reveal(c.HTTP.Headers), Query: reveal(c.HTTP.Query), Body: reveal(c.HTTP.Body),
 	})
 	if err != nil {
@@ -53,7 +54,7 @@ func (s *Store) open(sealed []byte, t *token.Token) (token.Credential, error) {
 		return token.Credential{}, fmt.Errorf("token store: credential of %s is not readable", t.Key.Name())
 	}
 	return token.Credential{
-		AccessToken: seal.NewSecret(c.AccessToken), RefreshToken: seal.NewSecret(c.RefreshToken),
+		AccessToken: seal.NewSecret(c.AccessToken), RefreshToken: seal.NewSecret(c.RefreshToken), Seed: c.Seed,
 		HTTP: token.Fields{Headers: secret(c.Headers), Query: secret(c.Query), Body: secret(c.Body)},
 	}, nil
 }

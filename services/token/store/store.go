@@ -166,6 +166,7 @@ type payload struct {
 	Version int64     `json:"v"`
 	Deleted bool      `json:"d,omitempty"`
 	Attempt int64     `json:"a,omitempty"`
+	Watched int64     `json:"w,omitempty"`
 	Expiry  int64     `json:"x,omitempty"`
 }
 
@@ -173,7 +174,7 @@ type payload struct {
 func (s *Store) notify(ctx context.Context, tx sqldb.Tx, n token.Notice) error {
 	text, err := json.Marshal(payload{
 		Key: [3]string{n.Key.Project, n.Key.Connection, n.Key.Grant}, Version: n.Version, Deleted: n.Deleted,
-		Attempt: sqldb.Micros(n.AttemptDue), Expiry: sqldb.Micros(n.ExpiryDue),
+		Attempt: sqldb.Micros(n.AttemptDue), Watched: sqldb.Micros(n.WatchedDue), Expiry: sqldb.Micros(n.ExpiryDue),
 	})
 	if err != nil {
 		return err
@@ -191,7 +192,7 @@ func (s *Store) Listen(ctx context.Context, fn func(token.Notice)) error {
 		}
 		fn(token.Notice{
 			Key: token.Key{Project: p.Key[0], Connection: p.Key[1], Grant: p.Key[2]}, Version: p.Version, Deleted: p.Deleted,
-			AttemptDue: sqldb.Time(p.Attempt), ExpiryDue: sqldb.Time(p.Expiry),
+			AttemptDue: sqldb.Time(p.Attempt), WatchedDue: sqldb.Time(p.Watched), ExpiryDue: sqldb.Time(p.Expiry),
 		})
 	})
 }

@@ -112,6 +112,6 @@ func (s *Store) write(ctx context.Context, tx sqldb.Tx, rec *token.Record, versi
 		return stored, err
 	}
 	return stored, s.notify(ctx, tx, token.Notice{
-		Key: t.Key, Version: t.Version, AttemptDue: stored.AttemptDue(), ExpiryDue: stored.ExpiryDue(),
+		Key: t.Key, Version: t.Version, AttemptDue: stored.AttemptDue(), WatchedDue: stored.WatchedDue(), ExpiryDue: stored.ExpiryDue(),
 	})
 }

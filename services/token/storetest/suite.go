@@ -69,7 +69,13 @@ func full(key token.Key) token.Token {
 		AttemptAt: at(46 * time.Minute), AttemptTrigger: token.TriggerRejected, Stopped: true, Failures: 2,
 		LastFailure: &token.Failure{Class: token.ClassAmbiguous, Reason: token.ReasonAmbiguous, Message: "lost", Time: at(2 * time.Second)},
 		LastSuccess: at(3 * time.Second), RejectedGeneration: 2, Rejections: 1,
-		Lease: token.Lease{Owner: "me", Until: at(15 * time.Second), Fence: 9, Rotation: "01"},
+		HoldUntil: at(4 * time.Second),
+		Plan: token.Plan{
+			Mode: token.WhileWatched, RefreshBefore: time.Minute, KeepAlive: time.Hour, NotBefore: 2 * time.Minute,
+			GrantWarning: 24 * time.Hour, GrantWarned: true, OldToken: token.Killed, Leeway: time.Second,
+		},
+		Simulation: token.Simulation{Class: token.ClassThrottled, Until: at(time.Minute), Failed: true},
+		Lease:      token.Lease{Owner: "me", Until: at(15 * time.Second), Fence: 9, Rotation: "01"},
 	}
 }
 

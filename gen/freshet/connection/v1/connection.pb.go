@@ -39,7 +39,8 @@ const (
 	Connection_AUTHORIZING Connection_State = 2
 	// A valid token is there and kept fresh.
 	Connection_AUTHORIZED Connection_State = 3
-	// A change was stored; the token of the new settings is being obtained. Until then the former token stays in use.
+	// A change was stored; the token of the new settings is being obtained. Until then the former token stays in use. If obtaining it fails,
+	// `state_reason` says why.
 	Connection_UPDATING Connection_State = 4
 	// The credential is being withdrawn.
 	Connection_DEAUTHORIZING Connection_State = 5
@@ -112,6 +113,16 @@ const (
 	OAuth2Authorization_GRANT_TYPE_UNSPECIFIED OAuth2Authorization_GrantType = 0
 	// `client_credentials`, RFC 6749 section 4.4.
 	OAuth2Authorization_CLIENT_CREDENTIALS OAuth2Authorization_GrantType = 1
+	// `refresh_token`, RFC 6749 section 6: an existing refresh token is imported with `refresh_token`.
+	OAuth2Authorization_REFRESH_TOKEN OAuth2Authorization_GrantType = 2
+	// `authorization_code`, RFC 6749 section 4.1.3: `authorization_code` is redeemed once; from then on as REFRESH_TOKEN.
+	OAuth2Authorization_AUTHORIZATION_CODE OAuth2Authorization_GrantType = 3
+	// `urn:ietf:params:oauth:grant-type:jwt-bearer`, RFC 7523 section 2.1, with an assertion signed by `signing_key`.
+	OAuth2Authorization_JWT_BEARER OAuth2Authorization_GrantType = 4
+	// `urn:ietf:params:oauth:grant-type:token-exchange`, RFC 8693.
+	OAuth2Authorization_TOKEN_EXCHANGE OAuth2Authorization_GrantType = 5
+	// `password`, RFC 6749 section 4.3. Only for servers that offer nothing else: RFC 9700 section 2.4 forbids it.
+	OAuth2Authorization_PASSWORD OAuth2Authorization_GrantType = 6
 )
 
 // Enum value maps for OAuth2Authorization_GrantType.
@@ -119,10 +130,20 @@ var (
 	OAuth2Authorization_GrantType_name = map[int32]string{
 		0: "GRANT_TYPE_UNSPECIFIED",
 		1: "CLIENT_CREDENTIALS",
+		2: "REFRESH_TOKEN",
+		3: "AUTHORIZATION_CODE",
+		4: "JWT_BEARER",
+		5: "TOKEN_EXCHANGE",
+		6: "PASSWORD",
 	}
 	OAuth2Authorization_GrantType_value = map[string]int32{
 		"GRANT_TYPE_UNSPECIFIED": 0,
 		"CLIENT_CREDENTIALS":     1,
+		"REFRESH_TOKEN":          2,
+		"AUTHORIZATION_CODE":     3,
+		"JWT_BEARER":             4,
+		"TOKEN_EXCHANGE":         5,
+		"PASSWORD":               6,
 	}
 )
 
@@ -154,7 +175,7 @@ func (OAuth2Authorization_GrantType) EnumDescriptor() ([]byte, []int) {
 }
 
 // How the client authenticates at the token endpoint. Names are those of the IANA registry "OAuth Token Endpoint
-// Authentication Methods" in upper case.
+// Authentication Methods" in upper case, and one that real servers need.
 type OAuth2Authorization_ClientAuthentication int32
 
 const (
@@ -164,6 +185,16 @@ const (
 	OAuth2Authorization_CLIENT_SECRET_BASIC OAuth2Authorization_ClientAuthentication = 1
 	// `client_id` and `client_secret` in the body, RFC 6749 section 2.3.1.
 	OAuth2Authorization_CLIENT_SECRET_POST OAuth2Authorization_ClientAuthentication = 2
+	// HTTP Basic with id and secret as they are, for servers that do not decode them.
+	OAuth2Authorization_CLIENT_SECRET_BASIC_RAW OAuth2Authorization_ClientAuthentication = 3
+	// A client assertion signed by `signing_key`, RFC 7523 section 2.2.
+	OAuth2Authorization_PRIVATE_KEY_JWT OAuth2Authorization_ClientAuthentication = 4
+	// Mutual TLS with a certificate of an authority, RFC 8705 section 2.1.
+	OAuth2Authorization_TLS_CLIENT_AUTH OAuth2Authorization_ClientAuthentication = 5
+	// Mutual TLS with a self-signed certificate, RFC 8705 section 2.2.
+	OAuth2Authorization_SELF_SIGNED_TLS_CLIENT_AUTH OAuth2Authorization_ClientAuthentication = 6
+	// A public client: only `client_id` in the body.
+	OAuth2Authorization_NONE OAuth2Authorization_ClientAuthentication = 7
 )
 
 // Enum value maps for OAuth2Authorization_ClientAuthentication.
@@ -172,11 +203,21 @@ var (
 		0: "CLIENT_AUTHENTICATION_UNSPECIFIED",
 		1: "CLIENT_SECRET_BASIC",
 		2: "CLIENT_SECRET_POST",
+		3: "CLIENT_SECRET_BASIC_RAW",
+		4: "PRIVATE_KEY_JWT",
+		5: "TLS_CLIENT_AUTH",
+		6: "SELF_SIGNED_TLS_CLIENT_AUTH",
+		7: "NONE",
 	}
 	OAuth2Authorization_ClientAuthentication_value = map[string]int32{
 		"CLIENT_AUTHENTICATION_UNSPECIFIED": 0,
 		"CLIENT_SECRET_BASIC":               1,
 		"CLIENT_SECRET_POST":                2,
+		"CLIENT_SECRET_BASIC_RAW":           3,
+		"PRIVATE_KEY_JWT":                   4,
+		"TLS_CLIENT_AUTH":                   5,
+		"SELF_SIGNED_TLS_CLIENT_AUTH":       6,
+		"NONE":                              7,
 	}
 )
 
@@ -205,6 +246,437 @@ func (x OAuth2Authorization_ClientAuthentication) Number() protoreflect.EnumNumb
 // Deprecated: Use OAuth2Authorization_ClientAuthentication.Descriptor instead.
 func (OAuth2Authorization_ClientAuthentication) EnumDescriptor() ([]byte, []int) {
 	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{1, 1}
+}
+
+// Signature algorithms, RFC 7518 section 3.1 and RFC 8037.
+type SigningKey_Algorithm int32
+
+const (
+	// Not set: the first that fits the key: RS256, ES256, ES384, ES512 or EDDSA.
+	SigningKey_ALGORITHM_UNSPECIFIED SigningKey_Algorithm = 0
+	// RSASSA-PKCS1-v1_5 with SHA-256.
+	SigningKey_RS256 SigningKey_Algorithm = 1
+	// RSASSA-PKCS1-v1_5 with SHA-384.
+	SigningKey_RS384 SigningKey_Algorithm = 2
+	// RSASSA-PKCS1-v1_5 with SHA-512.
+	SigningKey_RS512 SigningKey_Algorithm = 3
+	// RSASSA-PSS with SHA-256.
+	SigningKey_PS256 SigningKey_Algorithm = 4
+	// RSASSA-PSS with SHA-384.
+	SigningKey_PS384 SigningKey_Algorithm = 5
+	// RSASSA-PSS with SHA-512.
+	SigningKey_PS512 SigningKey_Algorithm = 6
+	// ECDSA on P-256.
+	SigningKey_ES256 SigningKey_Algorithm = 7
+	// ECDSA on P-384.
+	SigningKey_ES384 SigningKey_Algorithm = 8
+	// ECDSA on P-521.
+	SigningKey_ES512 SigningKey_Algorithm = 9
+	// Ed25519.
+	SigningKey_EDDSA SigningKey_Algorithm = 10
+)
+
+// Enum value maps for SigningKey_Algorithm.
+var (
+	SigningKey_Algorithm_name = map[int32]string{
+		0:  "ALGORITHM_UNSPECIFIED",
+		1:  "RS256",
+		2:  "RS384",
+		3:  "RS512",
+		4:  "PS256",
+		5:  "PS384",
+		6:  "PS512",
+		7:  "ES256",
+		8:  "ES384",
+		9:  "ES512",
+		10: "EDDSA",
+	}
+	SigningKey_Algorithm_value = map[string]int32{
+		"ALGORITHM_UNSPECIFIED": 0,
+		"RS256":                 1,
+		"RS384":                 2,
+		"RS512":                 3,
+		"PS256":                 4,
+		"PS384":                 5,
+		"PS512":                 6,
+		"ES256":                 7,
+		"ES384":                 8,
+		"ES512":                 9,
+		"EDDSA":                 10,
+	}
+)
+
+func (x SigningKey_Algorithm) Enum() *SigningKey_Algorithm {
+	p := new(SigningKey_Algorithm)
+	*p = x
+	return p
+}
+
+func (x SigningKey_Algorithm) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SigningKey_Algorithm) Descriptor() protoreflect.EnumDescriptor {
+	return file_freshet_connection_v1_connection_proto_enumTypes[3].Descriptor()
+}
+
+func (SigningKey_Algorithm) Type() protoreflect.EnumType {
+	return &file_freshet_connection_v1_connection_proto_enumTypes[3]
+}
+
+func (x SigningKey_Algorithm) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SigningKey_Algorithm.Descriptor instead.
+func (SigningKey_Algorithm) EnumDescriptor() ([]byte, []int) {
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{2, 0}
+}
+
+// Request methods.
+type TokenEndpointDialect_Method int32
+
+const (
+	// Not set: POST.
+	TokenEndpointDialect_METHOD_UNSPECIFIED TokenEndpointDialect_Method = 0
+	// POST.
+	TokenEndpointDialect_POST TokenEndpointDialect_Method = 1
+	// GET: what would be the body's fields are query parameters.
+	TokenEndpointDialect_GET TokenEndpointDialect_Method = 2
+	// PUT.
+	TokenEndpointDialect_PUT TokenEndpointDialect_Method = 3
+)
+
+// Enum value maps for TokenEndpointDialect_Method.
+var (
+	TokenEndpointDialect_Method_name = map[int32]string{
+		0: "METHOD_UNSPECIFIED",
+		1: "POST",
+		2: "GET",
+		3: "PUT",
+	}
+	TokenEndpointDialect_Method_value = map[string]int32{
+		"METHOD_UNSPECIFIED": 0,
+		"POST":               1,
+		"GET":                2,
+		"PUT":                3,
+	}
+)
+
+func (x TokenEndpointDialect_Method) Enum() *TokenEndpointDialect_Method {
+	p := new(TokenEndpointDialect_Method)
+	*p = x
+	return p
+}
+
+func (x TokenEndpointDialect_Method) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (TokenEndpointDialect_Method) Descriptor() protoreflect.EnumDescriptor {
+	return file_freshet_connection_v1_connection_proto_enumTypes[4].Descriptor()
+}
+
+func (TokenEndpointDialect_Method) Type() protoreflect.EnumType {
+	return &file_freshet_connection_v1_connection_proto_enumTypes[4]
+}
+
+func (x TokenEndpointDialect_Method) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use TokenEndpointDialect_Method.Descriptor instead.
+func (TokenEndpointDialect_Method) EnumDescriptor() ([]byte, []int) {
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{8, 0}
+}
+
+// Forms of the request's body.
+type TokenEndpointDialect_Encoding int32
+
+const (
+	// Not set: FORM.
+	TokenEndpointDialect_ENCODING_UNSPECIFIED TokenEndpointDialect_Encoding = 0
+	// application/x-www-form-urlencoded.
+	TokenEndpointDialect_FORM TokenEndpointDialect_Encoding = 1
+	// A JSON object of strings.
+	TokenEndpointDialect_JSON TokenEndpointDialect_Encoding = 2
+)
+
+// Enum value maps for TokenEndpointDialect_Encoding.
+var (
+	TokenEndpointDialect_Encoding_name = map[int32]string{
+		0: "ENCODING_UNSPECIFIED",
+		1: "FORM",
+		2: "JSON",
+	}
+	TokenEndpointDialect_Encoding_value = map[string]int32{
+		"ENCODING_UNSPECIFIED": 0,
+		"FORM":                 1,
+		"JSON":                 2,
+	}
+)
+
+func (x TokenEndpointDialect_Encoding) Enum() *TokenEndpointDialect_Encoding {
+	p := new(TokenEndpointDialect_Encoding)
+	*p = x
+	return p
+}
+
+func (x TokenEndpointDialect_Encoding) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (TokenEndpointDialect_Encoding) Descriptor() protoreflect.EnumDescriptor {
+	return file_freshet_connection_v1_connection_proto_enumTypes[5].Descriptor()
+}
+
+func (TokenEndpointDialect_Encoding) Type() protoreflect.EnumType {
+	return &file_freshet_connection_v1_connection_proto_enumTypes[5]
+}
+
+func (x TokenEndpointDialect_Encoding) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use TokenEndpointDialect_Encoding.Descriptor instead.
+func (TokenEndpointDialect_Encoding) EnumDescriptor() ([]byte, []int) {
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{8, 1}
+}
+
+// Units of a lifetime.
+type TokenEndpointDialect_LifetimeUnit int32
+
+const (
+	// Not set: SECONDS.
+	TokenEndpointDialect_LIFETIME_UNIT_UNSPECIFIED TokenEndpointDialect_LifetimeUnit = 0
+	// Seconds.
+	TokenEndpointDialect_SECONDS TokenEndpointDialect_LifetimeUnit = 1
+	// Milliseconds.
+	TokenEndpointDialect_MILLISECONDS TokenEndpointDialect_LifetimeUnit = 2
+	// Minutes.
+	TokenEndpointDialect_MINUTES TokenEndpointDialect_LifetimeUnit = 3
+)
+
+// Enum value maps for TokenEndpointDialect_LifetimeUnit.
+var (
+	TokenEndpointDialect_LifetimeUnit_name = map[int32]string{
+		0: "LIFETIME_UNIT_UNSPECIFIED",
+		1: "SECONDS",
+		2: "MILLISECONDS",
+		3: "MINUTES",
+	}
+	TokenEndpointDialect_LifetimeUnit_value = map[string]int32{
+		"LIFETIME_UNIT_UNSPECIFIED": 0,
+		"SECONDS":                   1,
+		"MILLISECONDS":              2,
+		"MINUTES":                   3,
+	}
+)
+
+func (x TokenEndpointDialect_LifetimeUnit) Enum() *TokenEndpointDialect_LifetimeUnit {
+	p := new(TokenEndpointDialect_LifetimeUnit)
+	*p = x
+	return p
+}
+
+func (x TokenEndpointDialect_LifetimeUnit) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (TokenEndpointDialect_LifetimeUnit) Descriptor() protoreflect.EnumDescriptor {
+	return file_freshet_connection_v1_connection_proto_enumTypes[6].Descriptor()
+}
+
+func (TokenEndpointDialect_LifetimeUnit) Type() protoreflect.EnumType {
+	return &file_freshet_connection_v1_connection_proto_enumTypes[6]
+}
+
+func (x TokenEndpointDialect_LifetimeUnit) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use TokenEndpointDialect_LifetimeUnit.Descriptor instead.
+func (TokenEndpointDialect_LifetimeUnit) EnumDescriptor() ([]byte, []int) {
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{8, 2}
+}
+
+// What becomes of a refresh token that was redeemed.
+type ProviderBehavior_RotationRecovery int32
+
+const (
+	// Not set: SINGLE_USE.
+	ProviderBehavior_ROTATION_RECOVERY_UNSPECIFIED ProviderBehavior_RotationRecovery = 0
+	// It is spent; redeeming it again may revoke everything. An answer that was lost cannot be had again.
+	ProviderBehavior_SINGLE_USE ProviderBehavior_RotationRecovery = 1
+	// It can be redeemed again for `rotation_grace`.
+	ProviderBehavior_GRACE ProviderBehavior_RotationRecovery = 2
+	// It can be redeemed again until its successor is used, at the longest for `rotation_grace`, where that is set.
+	ProviderBehavior_UNTIL_SUCCESSOR_USED ProviderBehavior_RotationRecovery = 3
+	// Redeeming it again gives the same answer.
+	ProviderBehavior_IDEMPOTENT ProviderBehavior_RotationRecovery = 4
+	// It is not rotated at all.
+	ProviderBehavior_REUSABLE ProviderBehavior_RotationRecovery = 5
+)
+
+// Enum value maps for ProviderBehavior_RotationRecovery.
+var (
+	ProviderBehavior_RotationRecovery_name = map[int32]string{
+		0: "ROTATION_RECOVERY_UNSPECIFIED",
+		1: "SINGLE_USE",
+		2: "GRACE",
+		3: "UNTIL_SUCCESSOR_USED",
+		4: "IDEMPOTENT",
+		5: "REUSABLE",
+	}
+	ProviderBehavior_RotationRecovery_value = map[string]int32{
+		"ROTATION_RECOVERY_UNSPECIFIED": 0,
+		"SINGLE_USE":                    1,
+		"GRACE":                         2,
+		"UNTIL_SUCCESSOR_USED":          3,
+		"IDEMPOTENT":                    4,
+		"REUSABLE":                      5,
+	}
+)
+
+func (x ProviderBehavior_RotationRecovery) Enum() *ProviderBehavior_RotationRecovery {
+	p := new(ProviderBehavior_RotationRecovery)
+	*p = x
+	return p
+}
+
+func (x ProviderBehavior_RotationRecovery) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ProviderBehavior_RotationRecovery) Descriptor() protoreflect.EnumDescriptor {
+	return file_freshet_connection_v1_connection_proto_enumTypes[7].Descriptor()
+}
+
+func (ProviderBehavior_RotationRecovery) Type() protoreflect.EnumType {
+	return &file_freshet_connection_v1_connection_proto_enumTypes[7]
+}
+
+func (x ProviderBehavior_RotationRecovery) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ProviderBehavior_RotationRecovery.Descriptor instead.
+func (ProviderBehavior_RotationRecovery) EnumDescriptor() ([]byte, []int) {
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{9, 0}
+}
+
+// What becomes of the access token at hand when the next one is obtained.
+type ProviderBehavior_OldAccessToken int32
+
+const (
+	// Not set: SURVIVES.
+	ProviderBehavior_OLD_ACCESS_TOKEN_UNSPECIFIED ProviderBehavior_OldAccessToken = 0
+	// It stays valid until it expires.
+	ProviderBehavior_SURVIVES ProviderBehavior_OldAccessToken = 1
+	// It is dead at once. Consumers are told before, and hold their requests for a moment.
+	ProviderBehavior_KILLED ProviderBehavior_OldAccessToken = 2
+	// It stays valid for `old_access_token_leeway`.
+	ProviderBehavior_LEEWAY ProviderBehavior_OldAccessToken = 3
+)
+
+// Enum value maps for ProviderBehavior_OldAccessToken.
+var (
+	ProviderBehavior_OldAccessToken_name = map[int32]string{
+		0: "OLD_ACCESS_TOKEN_UNSPECIFIED",
+		1: "SURVIVES",
+		2: "KILLED",
+		3: "LEEWAY",
+	}
+	ProviderBehavior_OldAccessToken_value = map[string]int32{
+		"OLD_ACCESS_TOKEN_UNSPECIFIED": 0,
+		"SURVIVES":                     1,
+		"KILLED":                       2,
+		"LEEWAY":                       3,
+	}
+)
+
+func (x ProviderBehavior_OldAccessToken) Enum() *ProviderBehavior_OldAccessToken {
+	p := new(ProviderBehavior_OldAccessToken)
+	*p = x
+	return p
+}
+
+func (x ProviderBehavior_OldAccessToken) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ProviderBehavior_OldAccessToken) Descriptor() protoreflect.EnumDescriptor {
+	return file_freshet_connection_v1_connection_proto_enumTypes[8].Descriptor()
+}
+
+func (ProviderBehavior_OldAccessToken) Type() protoreflect.EnumType {
+	return &file_freshet_connection_v1_connection_proto_enumTypes[8]
+}
+
+func (x ProviderBehavior_OldAccessToken) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ProviderBehavior_OldAccessToken.Descriptor instead.
+func (ProviderBehavior_OldAccessToken) EnumDescriptor() ([]byte, []int) {
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{9, 1}
+}
+
+// When tokens are refreshed at all.
+type RefreshPolicy_Mode int32
+
+const (
+	// Not set: ALWAYS.
+	RefreshPolicy_MODE_UNSPECIFIED RefreshPolicy_Mode = 0
+	// Ahead of expiry, whether somebody watches or not.
+	RefreshPolicy_ALWAYS RefreshPolicy_Mode = 1
+	// Ahead of expiry while somebody watches; otherwise when somebody asks.
+	RefreshPolicy_WHILE_WATCHED RefreshPolicy_Mode = 2
+	// When somebody asks and the token at hand is not valid for long enough.
+	RefreshPolicy_ON_DEMAND RefreshPolicy_Mode = 3
+)
+
+// Enum value maps for RefreshPolicy_Mode.
+var (
+	RefreshPolicy_Mode_name = map[int32]string{
+		0: "MODE_UNSPECIFIED",
+		1: "ALWAYS",
+		2: "WHILE_WATCHED",
+		3: "ON_DEMAND",
+	}
+	RefreshPolicy_Mode_value = map[string]int32{
+		"MODE_UNSPECIFIED": 0,
+		"ALWAYS":           1,
+		"WHILE_WATCHED":    2,
+		"ON_DEMAND":        3,
+	}
+)
+
+func (x RefreshPolicy_Mode) Enum() *RefreshPolicy_Mode {
+	p := new(RefreshPolicy_Mode)
+	*p = x
+	return p
+}
+
+func (x RefreshPolicy_Mode) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RefreshPolicy_Mode) Descriptor() protoreflect.EnumDescriptor {
+	return file_freshet_connection_v1_connection_proto_enumTypes[9].Descriptor()
+}
+
+func (RefreshPolicy_Mode) Type() protoreflect.EnumType {
+	return &file_freshet_connection_v1_connection_proto_enumTypes[9]
+}
+
+func (x RefreshPolicy_Mode) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RefreshPolicy_Mode.Descriptor instead.
+func (RefreshPolicy_Mode) EnumDescriptor() ([]byte, []int) {
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{10, 0}
 }
 
 // Connection says how to authenticate to an API. Its credential of the moment is the token `{connection}/token`
@@ -430,7 +902,8 @@ type OAuth2Authorization struct {
 	TokenEndpoint string `protobuf:"bytes,2,opt,name=token_endpoint,json=tokenEndpoint,proto3" json:"token_endpoint,omitempty"`
 	// Client identifier. At most 512 characters.
 	ClientId string `protobuf:"bytes,3,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
-	// Client secret; required on creation. Write-only: on update, empty keeps the stored one. At most 512 characters.
+	// Client secret; required on creation for the authentications that send one. Write-only: on update, empty keeps the stored one. At most
+	// 512 characters.
 	ClientSecret string `protobuf:"bytes,4,opt,name=client_secret,json=clientSecret,proto3" json:"client_secret,omitempty"`
 	// How the client authenticates. Default CLIENT_SECRET_BASIC.
 	ClientAuthentication OAuth2Authorization_ClientAuthentication `protobuf:"varint,5,opt,name=client_authentication,json=clientAuthentication,proto3,enum=freshet.connection.v1.OAuth2Authorization_ClientAuthentication" json:"client_authentication,omitempty"`
@@ -443,8 +916,30 @@ type OAuth2Authorization struct {
 	TokenParameters *HttpParameters `protobuf:"bytes,8,opt,name=token_parameters,json=tokenParameters,proto3" json:"token_parameters,omitempty"`
 	// When and how tokens are refreshed. Unset: the defaults of each field.
 	RefreshPolicy *RefreshPolicy `protobuf:"bytes,9,opt,name=refresh_policy,json=refreshPolicy,proto3" json:"refresh_policy,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// A second client secret, tried at once when the server refuses the first one (`invalid_client`), and from then on first: set the new
+	// secret here, change it at the server, and no request fails. Write-only; as `client_secret`.
+	AlternateClientSecret string `protobuf:"bytes,10,opt,name=alternate_client_secret,json=alternateClientSecret,proto3" json:"alternate_client_secret,omitempty"`
+	// Key that signs assertions: for PRIVATE_KEY_JWT and JWT_BEARER.
+	SigningKey *SigningKey `protobuf:"bytes,11,opt,name=signing_key,json=signingKey,proto3" json:"signing_key,omitempty"`
+	// Certificate for mutual TLS: for TLS_CLIENT_AUTH and SELF_SIGNED_TLS_CLIENT_AUTH.
+	ClientCertificate *ClientCertificate `protobuf:"bytes,12,opt,name=client_certificate,json=clientCertificate,proto3" json:"client_certificate,omitempty"`
+	// For REFRESH_TOKEN: the refresh token to begin with; required on creation. From then on the newest one is kept by the token service, and
+	// sending one again begins anew. Write-only. At most 8192 characters.
+	RefreshToken string `protobuf:"bytes,13,opt,name=refresh_token,json=refreshToken,proto3" json:"refresh_token,omitempty"`
+	// For AUTHORIZATION_CODE: what is redeemed.
+	AuthorizationCode *AuthorizationCode `protobuf:"bytes,14,opt,name=authorization_code,json=authorizationCode,proto3" json:"authorization_code,omitempty"`
+	// For JWT_BEARER: what the assertion says.
+	Assertion *JwtAssertion `protobuf:"bytes,15,opt,name=assertion,proto3" json:"assertion,omitempty"`
+	// For TOKEN_EXCHANGE: what is exchanged.
+	TokenExchange *TokenExchange `protobuf:"bytes,16,opt,name=token_exchange,json=tokenExchange,proto3" json:"token_exchange,omitempty"`
+	// For PASSWORD: whose.
+	ResourceOwner *ResourceOwner `protobuf:"bytes,17,opt,name=resource_owner,json=resourceOwner,proto3" json:"resource_owner,omitempty"`
+	// What is odd about the server's token endpoint. Unset: it is as RFC 6749 says.
+	Dialect *TokenEndpointDialect `protobuf:"bytes,18,opt,name=dialect,proto3" json:"dialect,omitempty"`
+	// How the server treats refreshing. Unset: a refresh token is single-use and cannot be redeemed again, an access token survives.
+	ProviderBehavior *ProviderBehavior `protobuf:"bytes,19,opt,name=provider_behavior,json=providerBehavior,proto3" json:"provider_behavior,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *OAuth2Authorization) Reset() {
@@ -540,6 +1035,807 @@ func (x *OAuth2Authorization) GetRefreshPolicy() *RefreshPolicy {
 	return nil
 }
 
+func (x *OAuth2Authorization) GetAlternateClientSecret() string {
+	if x != nil {
+		return x.AlternateClientSecret
+	}
+	return ""
+}
+
+func (x *OAuth2Authorization) GetSigningKey() *SigningKey {
+	if x != nil {
+		return x.SigningKey
+	}
+	return nil
+}
+
+func (x *OAuth2Authorization) GetClientCertificate() *ClientCertificate {
+	if x != nil {
+		return x.ClientCertificate
+	}
+	return nil
+}
+
+func (x *OAuth2Authorization) GetRefreshToken() string {
+	if x != nil {
+		return x.RefreshToken
+	}
+	return ""
+}
+
+func (x *OAuth2Authorization) GetAuthorizationCode() *AuthorizationCode {
+	if x != nil {
+		return x.AuthorizationCode
+	}
+	return nil
+}
+
+func (x *OAuth2Authorization) GetAssertion() *JwtAssertion {
+	if x != nil {
+		return x.Assertion
+	}
+	return nil
+}
+
+func (x *OAuth2Authorization) GetTokenExchange() *TokenExchange {
+	if x != nil {
+		return x.TokenExchange
+	}
+	return nil
+}
+
+func (x *OAuth2Authorization) GetResourceOwner() *ResourceOwner {
+	if x != nil {
+		return x.ResourceOwner
+	}
+	return nil
+}
+
+func (x *OAuth2Authorization) GetDialect() *TokenEndpointDialect {
+	if x != nil {
+		return x.Dialect
+	}
+	return nil
+}
+
+func (x *OAuth2Authorization) GetProviderBehavior() *ProviderBehavior {
+	if x != nil {
+		return x.ProviderBehavior
+	}
+	return nil
+}
+
+// SigningKey signs JWTs.
+type SigningKey struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The private key: PEM of PKCS #8, PKCS #1 or SEC 1, or a JWK; required on creation. Write-only. At most 16384 characters.
+	PrivateKey string `protobuf:"bytes,1,opt,name=private_key,json=privateKey,proto3" json:"private_key,omitempty"`
+	// Sent as the header `kid`. Default: that of the JWK.
+	KeyId string `protobuf:"bytes,2,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+	// How it signs.
+	Algorithm SigningKey_Algorithm `protobuf:"varint,3,opt,name=algorithm,proto3,enum=freshet.connection.v1.SigningKey_Algorithm" json:"algorithm,omitempty"`
+	// The claim `aud` of client assertions. Default: the token endpoint's URL (RFC 7523 section 3).
+	Audience      string `protobuf:"bytes,4,opt,name=audience,proto3" json:"audience,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SigningKey) Reset() {
+	*x = SigningKey{}
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SigningKey) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SigningKey) ProtoMessage() {}
+
+func (x *SigningKey) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SigningKey.ProtoReflect.Descriptor instead.
+func (*SigningKey) Descriptor() ([]byte, []int) {
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *SigningKey) GetPrivateKey() string {
+	if x != nil {
+		return x.PrivateKey
+	}
+	return ""
+}
+
+func (x *SigningKey) GetKeyId() string {
+	if x != nil {
+		return x.KeyId
+	}
+	return ""
+}
+
+func (x *SigningKey) GetAlgorithm() SigningKey_Algorithm {
+	if x != nil {
+		return x.Algorithm
+	}
+	return SigningKey_ALGORITHM_UNSPECIFIED
+}
+
+func (x *SigningKey) GetAudience() string {
+	if x != nil {
+		return x.Audience
+	}
+	return ""
+}
+
+// ClientCertificate authenticates the client in TLS.
+type ClientCertificate struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The certificate and those between it and its authority, PEM. At most 65536 characters.
+	CertificateChain string `protobuf:"bytes,1,opt,name=certificate_chain,json=certificateChain,proto3" json:"certificate_chain,omitempty"`
+	// Its private key, PEM; required on creation. Write-only. At most 16384 characters.
+	PrivateKey    string `protobuf:"bytes,2,opt,name=private_key,json=privateKey,proto3" json:"private_key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClientCertificate) Reset() {
+	*x = ClientCertificate{}
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClientCertificate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClientCertificate) ProtoMessage() {}
+
+func (x *ClientCertificate) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClientCertificate.ProtoReflect.Descriptor instead.
+func (*ClientCertificate) Descriptor() ([]byte, []int) {
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ClientCertificate) GetCertificateChain() string {
+	if x != nil {
+		return x.CertificateChain
+	}
+	return ""
+}
+
+func (x *ClientCertificate) GetPrivateKey() string {
+	if x != nil {
+		return x.PrivateKey
+	}
+	return ""
+}
+
+// AuthorizationCode is what the end user's browser brought back.
+type AuthorizationCode struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The code; required on creation. It is redeemed once. Write-only. At most 8192 characters.
+	Code string `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
+	// The redirect URI of the authorization request, if it had one. At most 2048 characters.
+	RedirectUri string `protobuf:"bytes,2,opt,name=redirect_uri,json=redirectUri,proto3" json:"redirect_uri,omitempty"`
+	// The PKCE verifier, if the authorization request had a challenge, RFC 7636 section 4.5. Write-only.
+	CodeVerifier  string `protobuf:"bytes,3,opt,name=code_verifier,json=codeVerifier,proto3" json:"code_verifier,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AuthorizationCode) Reset() {
+	*x = AuthorizationCode{}
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AuthorizationCode) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AuthorizationCode) ProtoMessage() {}
+
+func (x *AuthorizationCode) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AuthorizationCode.ProtoReflect.Descriptor instead.
+func (*AuthorizationCode) Descriptor() ([]byte, []int) {
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *AuthorizationCode) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *AuthorizationCode) GetRedirectUri() string {
+	if x != nil {
+		return x.RedirectUri
+	}
+	return ""
+}
+
+func (x *AuthorizationCode) GetCodeVerifier() string {
+	if x != nil {
+		return x.CodeVerifier
+	}
+	return ""
+}
+
+// JwtAssertion is what the assertion of JWT_BEARER says, RFC 7523 section 3.
+type JwtAssertion struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `iss`. Default: the client id.
+	Issuer string `protobuf:"bytes,1,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	// `sub`. Default: the issuer.
+	Subject string `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"`
+	// `aud`. Default: the token endpoint's URL.
+	Audience string `protobuf:"bytes,3,opt,name=audience,proto3" json:"audience,omitempty"`
+	// Time between `iat` and `exp`. Default 5 min; 10 s to 1 h.
+	Lifetime *durationpb.Duration `protobuf:"bytes,4,opt,name=lifetime,proto3" json:"lifetime,omitempty"`
+	// Further claims, the JSON text of an object. At most 8192 characters.
+	Claims        string `protobuf:"bytes,5,opt,name=claims,proto3" json:"claims,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JwtAssertion) Reset() {
+	*x = JwtAssertion{}
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JwtAssertion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JwtAssertion) ProtoMessage() {}
+
+func (x *JwtAssertion) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JwtAssertion.ProtoReflect.Descriptor instead.
+func (*JwtAssertion) Descriptor() ([]byte, []int) {
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *JwtAssertion) GetIssuer() string {
+	if x != nil {
+		return x.Issuer
+	}
+	return ""
+}
+
+func (x *JwtAssertion) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *JwtAssertion) GetAudience() string {
+	if x != nil {
+		return x.Audience
+	}
+	return ""
+}
+
+func (x *JwtAssertion) GetLifetime() *durationpb.Duration {
+	if x != nil {
+		return x.Lifetime
+	}
+	return nil
+}
+
+func (x *JwtAssertion) GetClaims() string {
+	if x != nil {
+		return x.Claims
+	}
+	return ""
+}
+
+// TokenExchange is what TOKEN_EXCHANGE exchanges, RFC 8693 section 2.1.
+type TokenExchange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The token that stands for the party on whose behalf; required on creation. Write-only. At most 16384 characters.
+	SubjectToken string `protobuf:"bytes,1,opt,name=subject_token,json=subjectToken,proto3" json:"subject_token,omitempty"`
+	// Its type. Default `urn:ietf:params:oauth:token-type:access_token`.
+	SubjectTokenType string `protobuf:"bytes,2,opt,name=subject_token_type,json=subjectTokenType,proto3" json:"subject_token_type,omitempty"`
+	// The token that stands for the acting party. Write-only. At most 16384 characters.
+	ActorToken string `protobuf:"bytes,3,opt,name=actor_token,json=actorToken,proto3" json:"actor_token,omitempty"`
+	// Its type; required with an actor token.
+	ActorTokenType string `protobuf:"bytes,4,opt,name=actor_token_type,json=actorTokenType,proto3" json:"actor_token_type,omitempty"`
+	// The type of token asked for.
+	RequestedTokenType string `protobuf:"bytes,5,opt,name=requested_token_type,json=requestedTokenType,proto3" json:"requested_token_type,omitempty"`
+	// Where the token will be used, each a URI. At most 20.
+	Resources     []string `protobuf:"bytes,6,rep,name=resources,proto3" json:"resources,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TokenExchange) Reset() {
+	*x = TokenExchange{}
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TokenExchange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TokenExchange) ProtoMessage() {}
+
+func (x *TokenExchange) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TokenExchange.ProtoReflect.Descriptor instead.
+func (*TokenExchange) Descriptor() ([]byte, []int) {
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *TokenExchange) GetSubjectToken() string {
+	if x != nil {
+		return x.SubjectToken
+	}
+	return ""
+}
+
+func (x *TokenExchange) GetSubjectTokenType() string {
+	if x != nil {
+		return x.SubjectTokenType
+	}
+	return ""
+}
+
+func (x *TokenExchange) GetActorToken() string {
+	if x != nil {
+		return x.ActorToken
+	}
+	return ""
+}
+
+func (x *TokenExchange) GetActorTokenType() string {
+	if x != nil {
+		return x.ActorTokenType
+	}
+	return ""
+}
+
+func (x *TokenExchange) GetRequestedTokenType() string {
+	if x != nil {
+		return x.RequestedTokenType
+	}
+	return ""
+}
+
+func (x *TokenExchange) GetResources() []string {
+	if x != nil {
+		return x.Resources
+	}
+	return nil
+}
+
+// ResourceOwner is whose password PASSWORD sends.
+type ResourceOwner struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The user name.
+	Username string `protobuf:"bytes,1,opt,name=username,proto3" json:"username,omitempty"`
+	// The password; required on creation. Write-only.
+	Password      string `protobuf:"bytes,2,opt,name=password,proto3" json:"password,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResourceOwner) Reset() {
+	*x = ResourceOwner{}
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResourceOwner) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResourceOwner) ProtoMessage() {}
+
+func (x *ResourceOwner) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResourceOwner.ProtoReflect.Descriptor instead.
+func (*ResourceOwner) Descriptor() ([]byte, []int) {
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ResourceOwner) GetUsername() string {
+	if x != nil {
+		return x.Username
+	}
+	return ""
+}
+
+func (x *ResourceOwner) GetPassword() string {
+	if x != nil {
+		return x.Password
+	}
+	return ""
+}
+
+// TokenEndpointDialect says in what a token endpoint differs from RFC 6749.
+type TokenEndpointDialect struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How requests are made.
+	Method TokenEndpointDialect_Method `protobuf:"varint,1,opt,name=method,proto3,enum=freshet.connection.v1.TokenEndpointDialect_Method" json:"method,omitempty"`
+	// How their fields are written.
+	Encoding TokenEndpointDialect_Encoding `protobuf:"varint,2,opt,name=encoding,proto3,enum=freshet.connection.v1.TokenEndpointDialect_Encoding" json:"encoding,omitempty"`
+	// URL for refreshing, where it is another one. At most 2048 characters.
+	RefreshEndpoint string `protobuf:"bytes,3,opt,name=refresh_endpoint,json=refreshEndpoint,proto3" json:"refresh_endpoint,omitempty"`
+	// What separates scopes. Default: a space. At most 1 character.
+	ScopeSeparator string `protobuf:"bytes,4,opt,name=scope_separator,json=scopeSeparator,proto3" json:"scope_separator,omitempty"`
+	// Other names of request fields, by their name in RFC 6749: `{"client_id": "client_key"}`. An empty name leaves the field out.
+	FieldNames map[string]string `protobuf:"bytes,5,rep,name=field_names,json=fieldNames,proto3" json:"field_names,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Where the answer has the access token: member names separated by dots, such as `data.access_token`. Default `access_token`.
+	AccessTokenPath string `protobuf:"bytes,6,opt,name=access_token_path,json=accessTokenPath,proto3" json:"access_token_path,omitempty"`
+	// Where it has the refresh token. Default `refresh_token`.
+	RefreshTokenPath string `protobuf:"bytes,7,opt,name=refresh_token_path,json=refreshTokenPath,proto3" json:"refresh_token_path,omitempty"`
+	// Where it has the lifetime. Default `expires_in`.
+	ExpiresInPath string `protobuf:"bytes,8,opt,name=expires_in_path,json=expiresInPath,proto3" json:"expires_in_path,omitempty"`
+	// The lifetime's unit.
+	ExpiresInUnit TokenEndpointDialect_LifetimeUnit `protobuf:"varint,9,opt,name=expires_in_unit,json=expiresInUnit,proto3,enum=freshet.connection.v1.TokenEndpointDialect_LifetimeUnit" json:"expires_in_unit,omitempty"`
+	// Where it has the time of expiry: seconds or milliseconds since 1970, or RFC 3339. Default `expires_at`.
+	ExpiresAtPath string `protobuf:"bytes,10,opt,name=expires_at_path,json=expiresAtPath,proto3" json:"expires_at_path,omitempty"`
+	// Where it has the scopes. Default `scope`.
+	ScopePath string `protobuf:"bytes,11,opt,name=scope_path,json=scopePath,proto3" json:"scope_path,omitempty"`
+	// Where it has the refresh token's lifetime. Default `refresh_token_expires_in`.
+	RefreshTokenExpiresInPath string `protobuf:"bytes,12,opt,name=refresh_token_expires_in_path,json=refreshTokenExpiresInPath,proto3" json:"refresh_token_expires_in_path,omitempty"`
+	// Where a failed answer has the error code, also one with status 200. Default `error`.
+	ErrorPath string `protobuf:"bytes,13,opt,name=error_path,json=errorPath,proto3" json:"error_path,omitempty"`
+	// What other error codes mean, by the code of RFC 6749 they stand for: `{"bad_refresh_token": "invalid_grant"}`. `slow_down` stands for a
+	// rate limit.
+	ErrorCodes map[string]string `protobuf:"bytes,14,rep,name=error_codes,json=errorCodes,proto3" json:"error_codes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// The scheme of the Authorization header that carries the access token, such as `Zoho-oauthtoken`. Default: the token type.
+	AuthorizationScheme string `protobuf:"bytes,15,opt,name=authorization_scheme,json=authorizationScheme,proto3" json:"authorization_scheme,omitempty"`
+	// The header that carries the access token instead of Authorization, without a scheme.
+	AccessTokenHeader string `protobuf:"bytes,16,opt,name=access_token_header,json=accessTokenHeader,proto3" json:"access_token_header,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *TokenEndpointDialect) Reset() {
+	*x = TokenEndpointDialect{}
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TokenEndpointDialect) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TokenEndpointDialect) ProtoMessage() {}
+
+func (x *TokenEndpointDialect) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TokenEndpointDialect.ProtoReflect.Descriptor instead.
+func (*TokenEndpointDialect) Descriptor() ([]byte, []int) {
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *TokenEndpointDialect) GetMethod() TokenEndpointDialect_Method {
+	if x != nil {
+		return x.Method
+	}
+	return TokenEndpointDialect_METHOD_UNSPECIFIED
+}
+
+func (x *TokenEndpointDialect) GetEncoding() TokenEndpointDialect_Encoding {
+	if x != nil {
+		return x.Encoding
+	}
+	return TokenEndpointDialect_ENCODING_UNSPECIFIED
+}
+
+func (x *TokenEndpointDialect) GetRefreshEndpoint() string {
+	if x != nil {
+		return x.RefreshEndpoint
+	}
+	return ""
+}
+
+func (x *TokenEndpointDialect) GetScopeSeparator() string {
+	if x != nil {
+		return x.ScopeSeparator
+	}
+	return ""
+}
+
+func (x *TokenEndpointDialect) GetFieldNames() map[string]string {
+	if x != nil {
+		return x.FieldNames
+	}
+	return nil
+}
+
+func (x *TokenEndpointDialect) GetAccessTokenPath() string {
+	if x != nil {
+		return x.AccessTokenPath
+	}
+	return ""
+}
+
+func (x *TokenEndpointDialect) GetRefreshTokenPath() string {
+	if x != nil {
+		return x.RefreshTokenPath
+	}
+	return ""
+}
+
+func (x *TokenEndpointDialect) GetExpiresInPath() string {
+	if x != nil {
+		return x.ExpiresInPath
+	}
+	return ""
+}
+
+func (x *TokenEndpointDialect) GetExpiresInUnit() TokenEndpointDialect_LifetimeUnit {
+	if x != nil {
+		return x.ExpiresInUnit
+	}
+	return TokenEndpointDialect_LIFETIME_UNIT_UNSPECIFIED
+}
+
+func (x *TokenEndpointDialect) GetExpiresAtPath() string {
+	if x != nil {
+		return x.ExpiresAtPath
+	}
+	return ""
+}
+
+func (x *TokenEndpointDialect) GetScopePath() string {
+	if x != nil {
+		return x.ScopePath
+	}
+	return ""
+}
+
+func (x *TokenEndpointDialect) GetRefreshTokenExpiresInPath() string {
+	if x != nil {
+		return x.RefreshTokenExpiresInPath
+	}
+	return ""
+}
+
+func (x *TokenEndpointDialect) GetErrorPath() string {
+	if x != nil {
+		return x.ErrorPath
+	}
+	return ""
+}
+
+func (x *TokenEndpointDialect) GetErrorCodes() map[string]string {
+	if x != nil {
+		return x.ErrorCodes
+	}
+	return nil
+}
+
+func (x *TokenEndpointDialect) GetAuthorizationScheme() string {
+	if x != nil {
+		return x.AuthorizationScheme
+	}
+	return ""
+}
+
+func (x *TokenEndpointDialect) GetAccessTokenHeader() string {
+	if x != nil {
+		return x.AccessTokenHeader
+	}
+	return ""
+}
+
+// ProviderBehavior says how an authorization server treats refreshing: what decides whether a request whose outcome is not known may be
+// made again.
+type ProviderBehavior struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What becomes of a redeemed refresh token.
+	RotationRecovery ProviderBehavior_RotationRecovery `protobuf:"varint,1,opt,name=rotation_recovery,json=rotationRecovery,proto3,enum=freshet.connection.v1.ProviderBehavior_RotationRecovery" json:"rotation_recovery,omitempty"`
+	// For how long it can be redeemed again. 0 to 180 days.
+	RotationGrace *durationpb.Duration `protobuf:"bytes,2,opt,name=rotation_grace,json=rotationGrace,proto3" json:"rotation_grace,omitempty"`
+	// What becomes of the access token at hand.
+	OldAccessToken ProviderBehavior_OldAccessToken `protobuf:"varint,3,opt,name=old_access_token,json=oldAccessToken,proto3,enum=freshet.connection.v1.ProviderBehavior_OldAccessToken" json:"old_access_token,omitempty"`
+	// For how long it stays valid. 0 to 1 day.
+	OldAccessTokenLeeway *durationpb.Duration `protobuf:"bytes,4,opt,name=old_access_token_leeway,json=oldAccessTokenLeeway,proto3" json:"old_access_token_leeway,omitempty"`
+	// Age that a token must have before the server refreshes it. 0 to 30 days.
+	RefreshNotBefore *durationpb.Duration `protobuf:"bytes,5,opt,name=refresh_not_before,json=refreshNotBefore,proto3" json:"refresh_not_before,omitempty"`
+	// Token requests that the server allows in `mint_period`, for all connections of the same client at the same endpoint. Each replica of
+	// the token service counts its own, and from anew when it starts. 0: no limit.
+	MintLimit int32 `protobuf:"varint,6,opt,name=mint_limit,json=mintLimit,proto3" json:"mint_limit,omitempty"`
+	// The period. 1 s to 30 days.
+	MintPeriod *durationpb.Duration `protobuf:"bytes,7,opt,name=mint_period,json=mintPeriod,proto3" json:"mint_period,omitempty"`
+	// How long a refresh token lives unused. 0: not known.
+	RefreshTokenIdleLifetime *durationpb.Duration `protobuf:"bytes,8,opt,name=refresh_token_idle_lifetime,json=refreshTokenIdleLifetime,proto3" json:"refresh_token_idle_lifetime,omitempty"`
+	// How long a grant lives from its beginning. 0: not known.
+	GrantLifetime *durationpb.Duration `protobuf:"bytes,9,opt,name=grant_lifetime,json=grantLifetime,proto3" json:"grant_lifetime,omitempty"`
+	// URL where tokens are revoked, RFC 7009. At most 2048 characters.
+	RevocationEndpoint string `protobuf:"bytes,10,opt,name=revocation_endpoint,json=revocationEndpoint,proto3" json:"revocation_endpoint,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *ProviderBehavior) Reset() {
+	*x = ProviderBehavior{}
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProviderBehavior) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProviderBehavior) ProtoMessage() {}
+
+func (x *ProviderBehavior) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProviderBehavior.ProtoReflect.Descriptor instead.
+func (*ProviderBehavior) Descriptor() ([]byte, []int) {
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ProviderBehavior) GetRotationRecovery() ProviderBehavior_RotationRecovery {
+	if x != nil {
+		return x.RotationRecovery
+	}
+	return ProviderBehavior_ROTATION_RECOVERY_UNSPECIFIED
+}
+
+func (x *ProviderBehavior) GetRotationGrace() *durationpb.Duration {
+	if x != nil {
+		return x.RotationGrace
+	}
+	return nil
+}
+
+func (x *ProviderBehavior) GetOldAccessToken() ProviderBehavior_OldAccessToken {
+	if x != nil {
+		return x.OldAccessToken
+	}
+	return ProviderBehavior_OLD_ACCESS_TOKEN_UNSPECIFIED
+}
+
+func (x *ProviderBehavior) GetOldAccessTokenLeeway() *durationpb.Duration {
+	if x != nil {
+		return x.OldAccessTokenLeeway
+	}
+	return nil
+}
+
+func (x *ProviderBehavior) GetRefreshNotBefore() *durationpb.Duration {
+	if x != nil {
+		return x.RefreshNotBefore
+	}
+	return nil
+}
+
+func (x *ProviderBehavior) GetMintLimit() int32 {
+	if x != nil {
+		return x.MintLimit
+	}
+	return 0
+}
+
+func (x *ProviderBehavior) GetMintPeriod() *durationpb.Duration {
+	if x != nil {
+		return x.MintPeriod
+	}
+	return nil
+}
+
+func (x *ProviderBehavior) GetRefreshTokenIdleLifetime() *durationpb.Duration {
+	if x != nil {
+		return x.RefreshTokenIdleLifetime
+	}
+	return nil
+}
+
+func (x *ProviderBehavior) GetGrantLifetime() *durationpb.Duration {
+	if x != nil {
+		return x.GrantLifetime
+	}
+	return nil
+}
+
+func (x *ProviderBehavior) GetRevocationEndpoint() string {
+	if x != nil {
+		return x.RevocationEndpoint
+	}
+	return ""
+}
+
 // RefreshPolicy governs when a next token is obtained.
 type RefreshPolicy struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -549,13 +1845,24 @@ type RefreshPolicy struct {
 	// Lifetime assumed when the authorization server names none (`expires_in` is only RECOMMENDED, RFC 6749 section 5.1) and
 	// the token itself does not say. Unset: 1 h. 1 s to 366 days.
 	DefaultLifetime *durationpb.Duration `protobuf:"bytes,2,opt,name=default_lifetime,json=defaultLifetime,proto3" json:"default_lifetime,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// When tokens are refreshed at all. Default ALWAYS.
+	Mode RefreshPolicy_Mode `protobuf:"varint,3,opt,name=mode,proto3,enum=freshet.connection.v1.RefreshPolicy_Mode" json:"mode,omitempty"`
+	// Refreshes at least so often, whatever the mode, so that a grant that dies unused stays alive. 1 min to 366 days.
+	KeepAlive *durationpb.Duration `protobuf:"bytes,4,opt,name=keep_alive,json=keepAlive,proto3" json:"keep_alive,omitempty"`
+	// Revokes a superseded access token a few seconds after every watcher acknowledged its successor, unless it expires before; with
+	// several replicas a minute after, because they do not know of each other's watchers. Watchers by WatchToken acknowledge by receiving.
+	// Callers of GetToken are not waited for. A token that was obtained with former settings is left alone, as is one whose process ends
+	// before. Needs `provider_behavior.revocation_endpoint`.
+	RevokeSuperseded bool `protobuf:"varint,5,opt,name=revoke_superseded,json=revokeSuperseded,proto3" json:"revoke_superseded,omitempty"`
+	// How long before the end of the grant its watchers are warned, by `refresh_health.grant_expiring` of the token. Default 14 days.
+	GrantWarning  *durationpb.Duration `protobuf:"bytes,6,opt,name=grant_warning,json=grantWarning,proto3" json:"grant_warning,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RefreshPolicy) Reset() {
 	*x = RefreshPolicy{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[2]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -567,7 +1874,7 @@ func (x *RefreshPolicy) String() string {
 func (*RefreshPolicy) ProtoMessage() {}
 
 func (x *RefreshPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[2]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -580,7 +1887,7 @@ func (x *RefreshPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshPolicy.ProtoReflect.Descriptor instead.
 func (*RefreshPolicy) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{2}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *RefreshPolicy) GetRefreshBefore() *durationpb.Duration {
@@ -593,6 +1900,34 @@ func (x *RefreshPolicy) GetRefreshBefore() *durationpb.Duration {
 func (x *RefreshPolicy) GetDefaultLifetime() *durationpb.Duration {
 	if x != nil {
 		return x.DefaultLifetime
+	}
+	return nil
+}
+
+func (x *RefreshPolicy) GetMode() RefreshPolicy_Mode {
+	if x != nil {
+		return x.Mode
+	}
+	return RefreshPolicy_MODE_UNSPECIFIED
+}
+
+func (x *RefreshPolicy) GetKeepAlive() *durationpb.Duration {
+	if x != nil {
+		return x.KeepAlive
+	}
+	return nil
+}
+
+func (x *RefreshPolicy) GetRevokeSuperseded() bool {
+	if x != nil {
+		return x.RevokeSuperseded
+	}
+	return false
+}
+
+func (x *RefreshPolicy) GetGrantWarning() *durationpb.Duration {
+	if x != nil {
+		return x.GrantWarning
 	}
 	return nil
 }
@@ -610,7 +1945,7 @@ type ApiKeyAuthorization struct {
 
 func (x *ApiKeyAuthorization) Reset() {
 	*x = ApiKeyAuthorization{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[3]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -622,7 +1957,7 @@ func (x *ApiKeyAuthorization) String() string {
 func (*ApiKeyAuthorization) ProtoMessage() {}
 
 func (x *ApiKeyAuthorization) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[3]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -635,7 +1970,7 @@ func (x *ApiKeyAuthorization) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApiKeyAuthorization.ProtoReflect.Descriptor instead.
 func (*ApiKeyAuthorization) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{3}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ApiKeyAuthorization) GetName() string {
@@ -665,7 +2000,7 @@ type BasicAuthorization struct {
 
 func (x *BasicAuthorization) Reset() {
 	*x = BasicAuthorization{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[4]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -677,7 +2012,7 @@ func (x *BasicAuthorization) String() string {
 func (*BasicAuthorization) ProtoMessage() {}
 
 func (x *BasicAuthorization) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[4]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -690,7 +2025,7 @@ func (x *BasicAuthorization) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BasicAuthorization.ProtoReflect.Descriptor instead.
 func (*BasicAuthorization) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{4}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *BasicAuthorization) GetUsername() string {
@@ -744,7 +2079,7 @@ const file_freshet_connection_v1_connection_proto_rawDesc = "" +
 	"\fDEAUTHORIZED\x10\x06\x12\x17\n" +
 	"\x13FAILED_CONNECTIVITY\x10\a\x12\f\n" +
 	"\bDELETING\x10\bB\x16\n" +
-	"\rauthorization\x12\x05\xbaH\x02\b\x01\"\xfd\x06\n" +
+	"\rauthorization\x12\x05\xbaH\x02\b\x01\"\xd2\x0e\n" +
 	"\x13OAuth2Authorization\x12c\n" +
 	"\n" +
 	"grant_type\x18\x01 \x01(\x0e24.freshet.connection.v1.OAuth2Authorization.GrantTypeB\x0e\xe2A\x01\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\tgrantType\x125\n" +
@@ -755,17 +2090,170 @@ const file_freshet_connection_v1_connection_proto_rawDesc = "" +
 	"\x06scopes\x18\x06 \x03(\tB/\xbaH,\x92\x01)\x10d\"%r#2!^[\\x21\\x23-\\x5b\\x5d-\\x7e]{1,256}$R\x06scopes\x12$\n" +
 	"\baudience\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\baudience\x12P\n" +
 	"\x10token_parameters\x18\b \x01(\v2%.freshet.connection.v1.HttpParametersR\x0ftokenParameters\x12K\n" +
-	"\x0erefresh_policy\x18\t \x01(\v2$.freshet.connection.v1.RefreshPolicyR\rrefreshPolicy\"?\n" +
+	"\x0erefresh_policy\x18\t \x01(\v2$.freshet.connection.v1.RefreshPolicyR\rrefreshPolicy\x12\\\n" +
+	"\x17alternate_client_secret\x18\n" +
+	" \x01(\tB$\xe2A\x01\x04\xbaH\x1ar\x18\x18\x80\x042\x13^[^\\x00-\\x1f\\x7f]*$\x80\x01\x01R\x15alternateClientSecret\x12B\n" +
+	"\vsigning_key\x18\v \x01(\v2!.freshet.connection.v1.SigningKeyR\n" +
+	"signingKey\x12W\n" +
+	"\x12client_certificate\x18\f \x01(\v2(.freshet.connection.v1.ClientCertificateR\x11clientCertificate\x124\n" +
+	"\rrefresh_token\x18\r \x01(\tB\x0f\xe2A\x01\x04\xbaH\x05r\x03\x18\x80@\x80\x01\x01R\frefreshToken\x12W\n" +
+	"\x12authorization_code\x18\x0e \x01(\v2(.freshet.connection.v1.AuthorizationCodeR\x11authorizationCode\x12A\n" +
+	"\tassertion\x18\x0f \x01(\v2#.freshet.connection.v1.JwtAssertionR\tassertion\x12K\n" +
+	"\x0etoken_exchange\x18\x10 \x01(\v2$.freshet.connection.v1.TokenExchangeR\rtokenExchange\x12K\n" +
+	"\x0eresource_owner\x18\x11 \x01(\v2$.freshet.connection.v1.ResourceOwnerR\rresourceOwner\x12E\n" +
+	"\adialect\x18\x12 \x01(\v2+.freshet.connection.v1.TokenEndpointDialectR\adialect\x12T\n" +
+	"\x11provider_behavior\x18\x13 \x01(\v2'.freshet.connection.v1.ProviderBehaviorR\x10providerBehavior\"\x9c\x01\n" +
 	"\tGrantType\x12\x1a\n" +
 	"\x16GRANT_TYPE_UNSPECIFIED\x10\x00\x12\x16\n" +
-	"\x12CLIENT_CREDENTIALS\x10\x01\"n\n" +
+	"\x12CLIENT_CREDENTIALS\x10\x01\x12\x11\n" +
+	"\rREFRESH_TOKEN\x10\x02\x12\x16\n" +
+	"\x12AUTHORIZATION_CODE\x10\x03\x12\x0e\n" +
+	"\n" +
+	"JWT_BEARER\x10\x04\x12\x12\n" +
+	"\x0eTOKEN_EXCHANGE\x10\x05\x12\f\n" +
+	"\bPASSWORD\x10\x06\"\xe0\x01\n" +
 	"\x14ClientAuthentication\x12%\n" +
 	"!CLIENT_AUTHENTICATION_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13CLIENT_SECRET_BASIC\x10\x01\x12\x16\n" +
-	"\x12CLIENT_SECRET_POST\x10\x02\"\xbd\x01\n" +
+	"\x12CLIENT_SECRET_POST\x10\x02\x12\x1b\n" +
+	"\x17CLIENT_SECRET_BASIC_RAW\x10\x03\x12\x13\n" +
+	"\x0fPRIVATE_KEY_JWT\x10\x04\x12\x13\n" +
+	"\x0fTLS_CLIENT_AUTH\x10\x05\x12\x1f\n" +
+	"\x1bSELF_SIGNED_TLS_CLIENT_AUTH\x10\x06\x12\b\n" +
+	"\x04NONE\x10\a\"\xf2\x02\n" +
+	"\n" +
+	"SigningKey\x121\n" +
+	"\vprivate_key\x18\x01 \x01(\tB\x10\xe2A\x01\x04\xbaH\x06r\x04\x18\x80\x80\x01\x80\x01\x01R\n" +
+	"privateKey\x12\x1f\n" +
+	"\x06key_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x04R\x05keyId\x12S\n" +
+	"\talgorithm\x18\x03 \x01(\x0e2+.freshet.connection.v1.SigningKey.AlgorithmB\b\xbaH\x05\x82\x01\x02\x10\x01R\talgorithm\x12$\n" +
+	"\baudience\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\baudience\"\x94\x01\n" +
+	"\tAlgorithm\x12\x19\n" +
+	"\x15ALGORITHM_UNSPECIFIED\x10\x00\x12\t\n" +
+	"\x05RS256\x10\x01\x12\t\n" +
+	"\x05RS384\x10\x02\x12\t\n" +
+	"\x05RS512\x10\x03\x12\t\n" +
+	"\x05PS256\x10\x04\x12\t\n" +
+	"\x05PS384\x10\x05\x12\t\n" +
+	"\x05PS512\x10\x06\x12\t\n" +
+	"\x05ES256\x10\a\x12\t\n" +
+	"\x05ES384\x10\b\x12\t\n" +
+	"\x05ES512\x10\t\x12\t\n" +
+	"\x05EDDSA\x10\n" +
+	"\"~\n" +
+	"\x11ClientCertificate\x126\n" +
+	"\x11certificate_chain\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x04R\x10certificateChain\x121\n" +
+	"\vprivate_key\x18\x02 \x01(\tB\x10\xe2A\x01\x04\xbaH\x06r\x04\x18\x80\x80\x01\x80\x01\x01R\n" +
+	"privateKey\"\xb6\x01\n" +
+	"\x11AuthorizationCode\x12#\n" +
+	"\x04code\x18\x01 \x01(\tB\x0f\xe2A\x01\x04\xbaH\x05r\x03\x18\x80@\x80\x01\x01R\x04code\x12+\n" +
+	"\fredirect_uri\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\vredirectUri\x12O\n" +
+	"\rcode_verifier\x18\x03 \x01(\tB*\xe2A\x01\x04\xbaH r\x1e2\x1c^([A-Za-z0-9._~-]{43,128})?$\x80\x01\x01R\fcodeVerifier\"\xe4\x01\n" +
+	"\fJwtAssertion\x12 \n" +
+	"\x06issuer\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x04R\x06issuer\x12\"\n" +
+	"\asubject\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x04R\asubject\x12$\n" +
+	"\baudience\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\baudience\x12F\n" +
+	"\blifetime\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x03\b\x90\x1c2\x02\b\n" +
+	"R\blifetime\x12 \n" +
+	"\x06claims\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80@R\x06claims\"\xd2\x02\n" +
+	"\rTokenExchange\x125\n" +
+	"\rsubject_token\x18\x01 \x01(\tB\x10\xe2A\x01\x04\xbaH\x06r\x04\x18\x80\x80\x01\x80\x01\x01R\fsubjectToken\x126\n" +
+	"\x12subject_token_type\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x04R\x10subjectTokenType\x121\n" +
+	"\vactor_token\x18\x03 \x01(\tB\x10\xe2A\x01\x04\xbaH\x06r\x04\x18\x80\x80\x01\x80\x01\x01R\n" +
+	"actorToken\x122\n" +
+	"\x10actor_token_type\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x04R\x0eactorTokenType\x12:\n" +
+	"\x14requested_token_type\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x04R\x12requestedTokenType\x12/\n" +
+	"\tresources\x18\x06 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10\x14\"\ar\x05\x10\x01\x18\x80\x10R\tresources\"d\n" +
+	"\rResourceOwner\x12&\n" +
+	"\busername\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x04R\busername\x12+\n" +
+	"\bpassword\x18\x02 \x01(\tB\x0f\xe2A\x01\x04\xbaH\x05r\x03\x18\x80\x04\x80\x01\x01R\bpassword\"\xe6\v\n" +
+	"\x14TokenEndpointDialect\x12T\n" +
+	"\x06method\x18\x01 \x01(\x0e22.freshet.connection.v1.TokenEndpointDialect.MethodB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06method\x12Z\n" +
+	"\bencoding\x18\x02 \x01(\x0e24.freshet.connection.v1.TokenEndpointDialect.EncodingB\b\xbaH\x05\x82\x01\x02\x10\x01R\bencoding\x123\n" +
+	"\x10refresh_endpoint\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\x0frefreshEndpoint\x120\n" +
+	"\x0fscope_separator\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18\x01R\x0escopeSeparator\x12f\n" +
+	"\vfield_names\x18\x05 \x03(\v2;.freshet.connection.v1.TokenEndpointDialect.FieldNamesEntryB\b\xbaH\x05\x9a\x01\x02\x10\x14R\n" +
+	"fieldNames\x124\n" +
+	"\x11access_token_path\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\x0faccessTokenPath\x126\n" +
+	"\x12refresh_token_path\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\x10refreshTokenPath\x120\n" +
+	"\x0fexpires_in_path\x18\b \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\rexpiresInPath\x12j\n" +
+	"\x0fexpires_in_unit\x18\t \x01(\x0e28.freshet.connection.v1.TokenEndpointDialect.LifetimeUnitB\b\xbaH\x05\x82\x01\x02\x10\x01R\rexpiresInUnit\x120\n" +
+	"\x0fexpires_at_path\x18\n" +
+	" \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\rexpiresAtPath\x12'\n" +
+	"\n" +
+	"scope_path\x18\v \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\tscopePath\x12J\n" +
+	"\x1drefresh_token_expires_in_path\x18\f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\x19refreshTokenExpiresInPath\x12'\n" +
+	"\n" +
+	"error_path\x18\r \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\terrorPath\x12f\n" +
+	"\verror_codes\x18\x0e \x03(\v2;.freshet.connection.v1.TokenEndpointDialect.ErrorCodesEntryB\b\xbaH\x05\x9a\x01\x02\x102R\n" +
+	"errorCodes\x12\\\n" +
+	"\x14authorization_scheme\x18\x0f \x01(\tB)\xbaH&r$2\"^[!#$%&'*+.^_`|~0-9A-Za-z-]{0,64}$R\x13authorizationScheme\x12Z\n" +
+	"\x13access_token_header\x18\x10 \x01(\tB*\xbaH'r%2#^[!#$%&'*+.^_`|~0-9A-Za-z-]{0,256}$R\x11accessTokenHeader\x1a=\n" +
+	"\x0fFieldNamesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a=\n" +
+	"\x0fErrorCodesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"<\n" +
+	"\x06Method\x12\x16\n" +
+	"\x12METHOD_UNSPECIFIED\x10\x00\x12\b\n" +
+	"\x04POST\x10\x01\x12\a\n" +
+	"\x03GET\x10\x02\x12\a\n" +
+	"\x03PUT\x10\x03\"8\n" +
+	"\bEncoding\x12\x18\n" +
+	"\x14ENCODING_UNSPECIFIED\x10\x00\x12\b\n" +
+	"\x04FORM\x10\x01\x12\b\n" +
+	"\x04JSON\x10\x02\"Y\n" +
+	"\fLifetimeUnit\x12\x1d\n" +
+	"\x19LIFETIME_UNIT_UNSPECIFIED\x10\x00\x12\v\n" +
+	"\aSECONDS\x10\x01\x12\x10\n" +
+	"\fMILLISECONDS\x10\x02\x12\v\n" +
+	"\aMINUTES\x10\x03\"\xc9\b\n" +
+	"\x10ProviderBehavior\x12o\n" +
+	"\x11rotation_recovery\x18\x01 \x01(\x0e28.freshet.connection.v1.ProviderBehavior.RotationRecoveryB\b\xbaH\x05\x82\x01\x02\x10\x01R\x10rotationRecovery\x12Q\n" +
+	"\x0erotation_grace\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x05\b\x80\x9c\xb5\a2\x00R\rrotationGrace\x12j\n" +
+	"\x10old_access_token\x18\x03 \x01(\x0e26.freshet.connection.v1.ProviderBehavior.OldAccessTokenB\b\xbaH\x05\x82\x01\x02\x10\x01R\x0eoldAccessToken\x12`\n" +
+	"\x17old_access_token_leeway\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x04\b\x80\xa3\x052\x00R\x14oldAccessTokenLeeway\x12X\n" +
+	"\x12refresh_not_before\x18\x05 \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x05\b\x80\x9a\x9e\x012\x00R\x10refreshNotBefore\x12*\n" +
+	"\n" +
+	"mint_limit\x18\x06 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xc0\x84=(\x00R\tmintLimit\x12M\n" +
+	"\vmint_period\x18\a \x01(\v2\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\v\"\x05\b\x80\x9a\x9e\x012\x02\b\x01R\n" +
+	"mintPeriod\x12b\n" +
+	"\x1brefresh_token_idle_lifetime\x18\b \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x022\x00R\x18refreshTokenIdleLifetime\x12J\n" +
+	"\x0egrant_lifetime\x18\t \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x022\x00R\rgrantLifetime\x129\n" +
+	"\x13revocation_endpoint\x18\n" +
+	" \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\x12revocationEndpoint\"\x88\x01\n" +
+	"\x10RotationRecovery\x12!\n" +
+	"\x1dROTATION_RECOVERY_UNSPECIFIED\x10\x00\x12\x0e\n" +
+	"\n" +
+	"SINGLE_USE\x10\x01\x12\t\n" +
+	"\x05GRACE\x10\x02\x12\x18\n" +
+	"\x14UNTIL_SUCCESSOR_USED\x10\x03\x12\x0e\n" +
+	"\n" +
+	"IDEMPOTENT\x10\x04\x12\f\n" +
+	"\bREUSABLE\x10\x05\"X\n" +
+	"\x0eOldAccessToken\x12 \n" +
+	"\x1cOLD_ACCESS_TOKEN_UNSPECIFIED\x10\x00\x12\f\n" +
+	"\bSURVIVES\x10\x01\x12\n" +
+	"\n" +
+	"\x06KILLED\x10\x02\x12\n" +
+	"\n" +
+	"\x06LEEWAY\x10\x03\"\x96\x04\n" +
 	"\rRefreshPolicy\x12S\n" +
 	"\x0erefresh_before\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\v\"\x05\b\x80\x9a\x9e\x012\x02\b\x01R\rrefreshBefore\x12W\n" +
-	"\x10default_lifetime\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\v\"\x05\b\x80\x8a\x8a\x0f2\x02\b\x01R\x0fdefaultLifetime\"\x95\x01\n" +
+	"\x10default_lifetime\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\v\"\x05\b\x80\x8a\x8a\x0f2\x02\b\x01R\x0fdefaultLifetime\x12G\n" +
+	"\x04mode\x18\x03 \x01(\x0e2).freshet.connection.v1.RefreshPolicy.ModeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04mode\x12K\n" +
+	"\n" +
+	"keep_alive\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\v\"\x05\b\x80\x8a\x8a\x0f2\x02\b<R\tkeepAlive\x12+\n" +
+	"\x11revoke_superseded\x18\x05 \x01(\bR\x10revokeSuperseded\x12H\n" +
+	"\rgrant_warning\x18\x06 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x022\x00R\fgrantWarning\"J\n" +
+	"\x04Mode\x12\x14\n" +
+	"\x10MODE_UNSPECIFIED\x10\x00\x12\n" +
+	"\n" +
+	"\x06ALWAYS\x10\x01\x12\x11\n" +
+	"\rWHILE_WATCHED\x10\x02\x12\r\n" +
+	"\tON_DEMAND\x10\x03\"\x95\x01\n" +
 	"\x13ApiKeyAuthorization\x12B\n" +
 	"\x04name\x18\x01 \x01(\tB.\xe2A\x01\x02\xbaH'r%2#^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$R\x04name\x12:\n" +
 	"\x05value\x18\x02 \x01(\tB$\xe2A\x01\x04\xbaH\x1ar\x18\x18\x80 2\x13^[^\\x00-\\x1f\\x7f]*$\x80\x01\x01R\x05value\"\x99\x01\n" +
@@ -785,44 +2273,87 @@ func file_freshet_connection_v1_connection_proto_rawDescGZIP() []byte {
 	return file_freshet_connection_v1_connection_proto_rawDescData
 }
 
-var file_freshet_connection_v1_connection_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_freshet_connection_v1_connection_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_freshet_connection_v1_connection_proto_enumTypes = make([]protoimpl.EnumInfo, 10)
+var file_freshet_connection_v1_connection_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_freshet_connection_v1_connection_proto_goTypes = []any{
 	(Connection_State)(0),                         // 0: freshet.connection.v1.Connection.State
 	(OAuth2Authorization_GrantType)(0),            // 1: freshet.connection.v1.OAuth2Authorization.GrantType
 	(OAuth2Authorization_ClientAuthentication)(0), // 2: freshet.connection.v1.OAuth2Authorization.ClientAuthentication
-	(*Connection)(nil),                            // 3: freshet.connection.v1.Connection
-	(*OAuth2Authorization)(nil),                   // 4: freshet.connection.v1.OAuth2Authorization
-	(*RefreshPolicy)(nil),                         // 5: freshet.connection.v1.RefreshPolicy
-	(*ApiKeyAuthorization)(nil),                   // 6: freshet.connection.v1.ApiKeyAuthorization
-	(*BasicAuthorization)(nil),                    // 7: freshet.connection.v1.BasicAuthorization
-	(*HttpParameters)(nil),                        // 8: freshet.connection.v1.HttpParameters
-	(v1.Reason)(0),                                // 9: freshet.errors.v1.Reason
-	(*timestamppb.Timestamp)(nil),                 // 10: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),                   // 11: google.protobuf.Duration
+	(SigningKey_Algorithm)(0),                     // 3: freshet.connection.v1.SigningKey.Algorithm
+	(TokenEndpointDialect_Method)(0),              // 4: freshet.connection.v1.TokenEndpointDialect.Method
+	(TokenEndpointDialect_Encoding)(0),            // 5: freshet.connection.v1.TokenEndpointDialect.Encoding
+	(TokenEndpointDialect_LifetimeUnit)(0),        // 6: freshet.connection.v1.TokenEndpointDialect.LifetimeUnit
+	(ProviderBehavior_RotationRecovery)(0),        // 7: freshet.connection.v1.ProviderBehavior.RotationRecovery
+	(ProviderBehavior_OldAccessToken)(0),          // 8: freshet.connection.v1.ProviderBehavior.OldAccessToken
+	(RefreshPolicy_Mode)(0),                       // 9: freshet.connection.v1.RefreshPolicy.Mode
+	(*Connection)(nil),                            // 10: freshet.connection.v1.Connection
+	(*OAuth2Authorization)(nil),                   // 11: freshet.connection.v1.OAuth2Authorization
+	(*SigningKey)(nil),                            // 12: freshet.connection.v1.SigningKey
+	(*ClientCertificate)(nil),                     // 13: freshet.connection.v1.ClientCertificate
+	(*AuthorizationCode)(nil),                     // 14: freshet.connection.v1.AuthorizationCode
+	(*JwtAssertion)(nil),                          // 15: freshet.connection.v1.JwtAssertion
+	(*TokenExchange)(nil),                         // 16: freshet.connection.v1.TokenExchange
+	(*ResourceOwner)(nil),                         // 17: freshet.connection.v1.ResourceOwner
+	(*TokenEndpointDialect)(nil),                  // 18: freshet.connection.v1.TokenEndpointDialect
+	(*ProviderBehavior)(nil),                      // 19: freshet.connection.v1.ProviderBehavior
+	(*RefreshPolicy)(nil),                         // 20: freshet.connection.v1.RefreshPolicy
+	(*ApiKeyAuthorization)(nil),                   // 21: freshet.connection.v1.ApiKeyAuthorization
+	(*BasicAuthorization)(nil),                    // 22: freshet.connection.v1.BasicAuthorization
+	nil,                                           // 23: freshet.connection.v1.TokenEndpointDialect.FieldNamesEntry
+	nil,                                           // 24: freshet.connection.v1.TokenEndpointDialect.ErrorCodesEntry
+	(*HttpParameters)(nil),                        // 25: freshet.connection.v1.HttpParameters
+	(v1.Reason)(0),                                // 26: freshet.errors.v1.Reason
+	(*timestamppb.Timestamp)(nil),                 // 27: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),                   // 28: google.protobuf.Duration
 }
 var file_freshet_connection_v1_connection_proto_depIdxs = []int32{
-	4,  // 0: freshet.connection.v1.Connection.oauth2:type_name -> freshet.connection.v1.OAuth2Authorization
-	6,  // 1: freshet.connection.v1.Connection.api_key:type_name -> freshet.connection.v1.ApiKeyAuthorization
-	7,  // 2: freshet.connection.v1.Connection.basic:type_name -> freshet.connection.v1.BasicAuthorization
-	8,  // 3: freshet.connection.v1.Connection.invocation_parameters:type_name -> freshet.connection.v1.HttpParameters
+	11, // 0: freshet.connection.v1.Connection.oauth2:type_name -> freshet.connection.v1.OAuth2Authorization
+	21, // 1: freshet.connection.v1.Connection.api_key:type_name -> freshet.connection.v1.ApiKeyAuthorization
+	22, // 2: freshet.connection.v1.Connection.basic:type_name -> freshet.connection.v1.BasicAuthorization
+	25, // 3: freshet.connection.v1.Connection.invocation_parameters:type_name -> freshet.connection.v1.HttpParameters
 	0,  // 4: freshet.connection.v1.Connection.state:type_name -> freshet.connection.v1.Connection.State
-	9,  // 5: freshet.connection.v1.Connection.state_reason:type_name -> freshet.errors.v1.Reason
-	10, // 6: freshet.connection.v1.Connection.create_time:type_name -> google.protobuf.Timestamp
-	10, // 7: freshet.connection.v1.Connection.update_time:type_name -> google.protobuf.Timestamp
-	10, // 8: freshet.connection.v1.Connection.state_time:type_name -> google.protobuf.Timestamp
-	10, // 9: freshet.connection.v1.Connection.authorize_time:type_name -> google.protobuf.Timestamp
+	26, // 5: freshet.connection.v1.Connection.state_reason:type_name -> freshet.errors.v1.Reason
+	27, // 6: freshet.connection.v1.Connection.create_time:type_name -> google.protobuf.Timestamp
+	27, // 7: freshet.connection.v1.Connection.update_time:type_name -> google.protobuf.Timestamp
+	27, // 8: freshet.connection.v1.Connection.state_time:type_name -> google.protobuf.Timestamp
+	27, // 9: freshet.connection.v1.Connection.authorize_time:type_name -> google.protobuf.Timestamp
 	1,  // 10: freshet.connection.v1.OAuth2Authorization.grant_type:type_name -> freshet.connection.v1.OAuth2Authorization.GrantType
 	2,  // 11: freshet.connection.v1.OAuth2Authorization.client_authentication:type_name -> freshet.connection.v1.OAuth2Authorization.ClientAuthentication
-	8,  // 12: freshet.connection.v1.OAuth2Authorization.token_parameters:type_name -> freshet.connection.v1.HttpParameters
-	5,  // 13: freshet.connection.v1.OAuth2Authorization.refresh_policy:type_name -> freshet.connection.v1.RefreshPolicy
-	11, // 14: freshet.connection.v1.RefreshPolicy.refresh_before:type_name -> google.protobuf.Duration
-	11, // 15: freshet.connection.v1.RefreshPolicy.default_lifetime:type_name -> google.protobuf.Duration
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	25, // 12: freshet.connection.v1.OAuth2Authorization.token_parameters:type_name -> freshet.connection.v1.HttpParameters
+	20, // 13: freshet.connection.v1.OAuth2Authorization.refresh_policy:type_name -> freshet.connection.v1.RefreshPolicy
+	12, // 14: freshet.connection.v1.OAuth2Authorization.signing_key:type_name -> freshet.connection.v1.SigningKey
+	13, // 15: freshet.connection.v1.OAuth2Authorization.client_certificate:type_name -> freshet.connection.v1.ClientCertificate
+	14, // 16: freshet.connection.v1.OAuth2Authorization.authorization_code:type_name -> freshet.connection.v1.AuthorizationCode
+	15, // 17: freshet.connection.v1.OAuth2Authorization.assertion:type_name -> freshet.connection.v1.JwtAssertion
+	16, // 18: freshet.connection.v1.OAuth2Authorization.token_exchange:type_name -> freshet.connection.v1.TokenExchange
+	17, // 19: freshet.connection.v1.OAuth2Authorization.resource_owner:type_name -> freshet.connection.v1.ResourceOwner
+	18, // 20: freshet.connection.v1.OAuth2Authorization.dialect:type_name -> freshet.connection.v1.TokenEndpointDialect
+	19, // 21: freshet.connection.v1.OAuth2Authorization.provider_behavior:type_name -> freshet.connection.v1.ProviderBehavior
+	3,  // 22: freshet.connection.v1.SigningKey.algorithm:type_name -> freshet.connection.v1.SigningKey.Algorithm
+	28, // 23: freshet.connection.v1.JwtAssertion.lifetime:type_name -> google.protobuf.Duration
+	4,  // 24: freshet.connection.v1.TokenEndpointDialect.method:type_name -> freshet.connection.v1.TokenEndpointDialect.Method
+	5,  // 25: freshet.connection.v1.TokenEndpointDialect.encoding:type_name -> freshet.connection.v1.TokenEndpointDialect.Encoding
+	23, // 26: freshet.connection.v1.TokenEndpointDialect.field_names:type_name -> freshet.connection.v1.TokenEndpointDialect.FieldNamesEntry
+	6,  // 27: freshet.connection.v1.TokenEndpointDialect.expires_in_unit:type_name -> freshet.connection.v1.TokenEndpointDialect.LifetimeUnit
+	24, // 28: freshet.connection.v1.TokenEndpointDialect.error_codes:type_name -> freshet.connection.v1.TokenEndpointDialect.ErrorCodesEntry
+	7,  // 29: freshet.connection.v1.ProviderBehavior.rotation_recovery:type_name -> freshet.connection.v1.ProviderBehavior.RotationRecovery
+	28, // 30: freshet.connection.v1.ProviderBehavior.rotation_grace:type_name -> google.protobuf.Duration
+	8,  // 31: freshet.connection.v1.ProviderBehavior.old_access_token:type_name -> freshet.connection.v1.ProviderBehavior.OldAccessToken
+	28, // 32: freshet.connection.v1.ProviderBehavior.old_access_token_leeway:type_name -> google.protobuf.Duration
+	28, // 33: freshet.connection.v1.ProviderBehavior.refresh_not_before:type_name -> google.protobuf.Duration
+	28, // 34: freshet.connection.v1.ProviderBehavior.mint_period:type_name -> google.protobuf.Duration
+	28, // 35: freshet.connection.v1.ProviderBehavior.refresh_token_idle_lifetime:type_name -> google.protobuf.Duration
+	28, // 36: freshet.connection.v1.ProviderBehavior.grant_lifetime:type_name -> google.protobuf.Duration
+	28, // 37: freshet.connection.v1.RefreshPolicy.refresh_before:type_name -> google.protobuf.Duration
+	28, // 38: freshet.connection.v1.RefreshPolicy.default_lifetime:type_name -> google.protobuf.Duration
+	9,  // 39: freshet.connection.v1.RefreshPolicy.mode:type_name -> freshet.connection.v1.RefreshPolicy.Mode
+	28, // 40: freshet.connection.v1.RefreshPolicy.keep_alive:type_name -> google.protobuf.Duration
+	28, // 41: freshet.connection.v1.RefreshPolicy.grant_warning:type_name -> google.protobuf.Duration
+	42, // [42:42] is the sub-list for method output_type
+	42, // [42:42] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_freshet_connection_v1_connection_proto_init() }
@@ -841,8 +2372,8 @@ func file_freshet_connection_v1_connection_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_freshet_connection_v1_connection_proto_rawDesc), len(file_freshet_connection_v1_connection_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   5,
+			NumEnums:      10,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

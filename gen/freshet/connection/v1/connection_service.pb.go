@@ -109,7 +109,7 @@ const (
 	TestStep_OK TestStep_Outcome = 1
 	// It does not work.
 	TestStep_FAILED TestStep_Outcome = 2
-	// Not tried, because a step before failed or the connection's kind does not have it.
+	// Not tried, because a step before failed, the connection's kind does not have it, or trying would spend what the connection lives on.
 	TestStep_SKIPPED TestStep_Outcome = 3
 )
 
@@ -944,7 +944,7 @@ type TestConnectionResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Whether every step works.
 	Ok bool `protobuf:"varint,1,opt,name=ok,proto3" json:"ok,omitempty"`
-	// The steps in their order; those after a failing one are SKIPPED.
+	// The steps in their order; those after a failing one are SKIPPED, as are those that would spend a refresh token, a code or a token in use.
 	Steps         []*TestStep `protobuf:"bytes,2,rep,name=steps,proto3" json:"steps,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -40,6 +40,7 @@ const (
 type ConnectionServiceClient interface {
 	// Creates a connection. API_KEY and BASIC connections are AUTHORIZED shortly after, nothing of them is verified; OAUTH2 connections
 	// are CREATING, then AUTHORIZING, until the first token is there: watch the token, or poll the state.
+	// The token can be watched as soon as this is answered, unless the token service cannot be reached within a second.
 	//
 	// Errors: RESOURCE_EXISTS; EGRESS_DENIED for a token endpoint that may not be called.
 	CreateConnection(ctx context.Context, in *CreateConnectionRequest, opts ...grpc.CallOption) (*CreateConnectionResponse, error)
@@ -71,8 +72,9 @@ type ConnectionServiceClient interface {
 	// Errors: CONNECTION_NOT_FOUND, STATE_CONFLICT while it is being deleted.
 	DeauthorizeConnection(ctx context.Context, in *DeauthorizeConnectionRequest, opts ...grpc.CallOption) (*DeauthorizeConnectionResponse, error)
 	// Tries what the connection's next token request would do, step by step, and says of each step what works and what does not. Makes one
-	// token request whose token is thrown away; changes nothing stored. Connections of static credentials check what can be checked without
-	// calling anybody.
+	// token request whose token is thrown away; changes nothing stored. No token request is made that would spend what the connection lives
+	// on: a refresh token, a code, or the token in use where the server ends it with the next one. Connections of static credentials check
+	// what can be checked without calling anybody.
 	//
 	// Errors: CONNECTION_NOT_FOUND, SECRET_UNREADABLE. A failing step is not an error of this call.
 	TestConnection(ctx context.Context, in *TestConnectionRequest, opts ...grpc.CallOption) (*TestConnectionResponse, error)
@@ -177,6 +179,7 @@ func (c *connectionServiceClient) TestConnection(ctx context.Context, in *TestCo
 type ConnectionServiceServer interface {
 	// Creates a connection. API_KEY and BASIC connections are AUTHORIZED shortly after, nothing of them is verified; OAUTH2 connections
 	// are CREATING, then AUTHORIZING, until the first token is there: watch the token, or poll the state.
+	// The token can be watched as soon as this is answered, unless the token service cannot be reached within a second.
 	//
 	// Errors: RESOURCE_EXISTS; EGRESS_DENIED for a token endpoint that may not be called.
 	CreateConnection(context.Context, *CreateConnectionRequest) (*CreateConnectionResponse, error)
@@ -208,8 +211,9 @@ type ConnectionServiceServer interface {
 	// Errors: CONNECTION_NOT_FOUND, STATE_CONFLICT while it is being deleted.
 	DeauthorizeConnection(context.Context, *DeauthorizeConnectionRequest) (*DeauthorizeConnectionResponse, error)
 	// Tries what the connection's next token request would do, step by step, and says of each step what works and what does not. Makes one
-	// token request whose token is thrown away; changes nothing stored. Connections of static credentials check what can be checked without
-	// calling anybody.
+	// token request whose token is thrown away; changes nothing stored. No token request is made that would spend what the connection lives
+	// on: a refresh token, a code, or the token in use where the server ends it with the next one. Connections of static credentials check
+	// what can be checked without calling anybody.
 	//
 	// Errors: CONNECTION_NOT_FOUND, SECRET_UNREADABLE. A failing step is not an error of this call.
 	TestConnection(context.Context, *TestConnectionRequest) (*TestConnectionResponse, error)

@@ -108,7 +108,8 @@ type Token_State int32
 const (
 	// Not set; never returned.
 	Token_STATE_UNSPECIFIED Token_State = 0
-	// The first generation is being obtained; there is no access token yet.
+	// There is no access token yet: the first generation is being obtained. Or there is none at the moment, with reason TOKEN_EXPIRED: the
+	// connection's refresh policy obtains the next one when somebody asks for it or begins to watch.
 	Token_AUTHORIZING Token_State = 1
 	// The access token is valid and kept fresh.
 	Token_AUTHORIZED Token_State = 2
@@ -177,6 +178,8 @@ const (
 	Token_DEFAULT_LIFETIME Token_ExpirySource = 3
 	// SimulateExpiry.
 	Token_SIMULATED Token_ExpirySource = 4
+	// A time of expiry in the token response, such as `expires_at`.
+	Token_EXPIRES_AT Token_ExpirySource = 5
 )
 
 // Enum value maps for Token_ExpirySource.
@@ -187,6 +190,7 @@ var (
 		2: "JWT_EXP",
 		3: "DEFAULT_LIFETIME",
 		4: "SIMULATED",
+		5: "EXPIRES_AT",
 	}
 	Token_ExpirySource_value = map[string]int32{
 		"EXPIRY_SOURCE_UNSPECIFIED": 0,
@@ -194,6 +198,7 @@ var (
 		"JWT_EXP":                   2,
 		"DEFAULT_LIFETIME":          3,
 		"SIMULATED":                 4,
+		"EXPIRES_AT":                5,
 	}
 )
 
@@ -449,7 +454,7 @@ type Token struct {
 	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
 	// Where `expire_time` comes from.
 	ExpirySource Token_ExpirySource `protobuf:"varint,11,opt,name=expiry_source,json=expirySource,proto3,enum=freshet.token.v1.Token_ExpirySource" json:"expiry_source,omitempty"`
-	// When the next generation will be asked for.
+	// When the next generation will be asked for. Unset: not before somebody asks.
 	NextRefreshTime *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=next_refresh_time,json=nextRefreshTime,proto3" json:"next_refresh_time,omitempty"`
 	// When the grant behind it ends, after which the end user must authorize again. Unset: not known, or never.
 	GrantExpireTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=grant_expire_time,json=grantExpireTime,proto3" json:"grant_expire_time,omitempty"`
@@ -461,7 +466,10 @@ type Token struct {
 	// What ReportRejected compares.
 	Fingerprint string `protobuf:"bytes,16,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
 	// W3C trace context (`traceparent`) of the refresh cycle that made this generation; attempts that use it link to it.
-	Traceparent   string `protobuf:"bytes,17,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
+	Traceparent string `protobuf:"bytes,17,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
+	// The access token is about to be killed by the refresh that is under way: begin no request with it before the next state arrives, or
+	// this time. Only for providers whose old access token does not survive.
+	HoldUntil     *timestamppb.Timestamp `protobuf:"bytes,18,opt,name=hold_until,json=holdUntil,proto3" json:"hold_until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -615,6 +623,13 @@ func (x *Token) GetTraceparent() string {
 	return ""
 }
 
+func (x *Token) GetHoldUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.HoldUntil
+	}
+	return nil
+}
+
 // HttpCredential is what a request must carry to be authenticated.
 type HttpCredential struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -751,8 +766,11 @@ type RefreshHealth struct {
 	LastFailureMessage string `protobuf:"bytes,6,opt,name=last_failure_message,json=lastFailureMessage,proto3" json:"last_failure_message,omitempty"`
 	// When the next attempt is made, after a failure.
 	NextAttemptTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=next_attempt_time,json=nextAttemptTime,proto3" json:"next_attempt_time,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// The grant behind the token ends within the refresh policy's `grant_warning`: the end user should authorize again before
+	// `grant_expire_time`.
+	GrantExpiring bool `protobuf:"varint,8,opt,name=grant_expiring,json=grantExpiring,proto3" json:"grant_expiring,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RefreshHealth) Reset() {
@@ -832,6 +850,13 @@ func (x *RefreshHealth) GetNextAttemptTime() *timestamppb.Timestamp {
 		return x.NextAttemptTime
 	}
 	return nil
+}
+
+func (x *RefreshHealth) GetGrantExpiring() bool {
+	if x != nil {
+		return x.GrantExpiring
+	}
+	return false
 }
 
 // Rotation is one attempt to get the next generation of a token.
@@ -974,7 +999,7 @@ var File_freshet_token_v1_token_proto protoreflect.FileDescriptor
 
 const file_freshet_token_v1_token_proto_rawDesc = "" +
 	"\n" +
-	"\x1cfreshet/token/v1/token.proto\x12\x10freshet.token.v1\x1a\x1efreshet/errors/v1/reason.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x97\t\n" +
+	"\x1cfreshet/token/v1/token.proto\x12\x10freshet.token.v1\x1a\x1efreshet/errors/v1/reason.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe8\t\n" +
 	"\x05Token\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x05R\x04name\x12$\n" +
 	"\n" +
@@ -1000,28 +1025,32 @@ const file_freshet_token_v1_token_proto_rawDesc = "" +
 	"credential\x18\x0f \x01(\v2 .freshet.token.v1.HttpCredentialB\a\xe2A\x01\x03\x80\x01\x01R\n" +
 	"credential\x12&\n" +
 	"\vfingerprint\x18\x10 \x01(\tB\x04\xe2A\x01\x03R\vfingerprint\x12&\n" +
-	"\vtraceparent\x18\x11 \x01(\tB\x04\xe2A\x01\x03R\vtraceparent\"j\n" +
+	"\vtraceparent\x18\x11 \x01(\tB\x04\xe2A\x01\x03R\vtraceparent\x12?\n" +
+	"\n" +
+	"hold_until\x18\x12 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\tholdUntil\"j\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vAUTHORIZING\x10\x01\x12\x0e\n" +
 	"\n" +
 	"AUTHORIZED\x10\x02\x12\x10\n" +
 	"\fDEAUTHORIZED\x10\x03\x12\x17\n" +
-	"\x13FAILED_CONNECTIVITY\x10\x04\"o\n" +
+	"\x13FAILED_CONNECTIVITY\x10\x04\"\x7f\n" +
 	"\fExpirySource\x12\x1d\n" +
 	"\x19EXPIRY_SOURCE_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
 	"EXPIRES_IN\x10\x01\x12\v\n" +
 	"\aJWT_EXP\x10\x02\x12\x14\n" +
 	"\x10DEFAULT_LIFETIME\x10\x03\x12\r\n" +
-	"\tSIMULATED\x10\x04\"\xc9\x01\n" +
+	"\tSIMULATED\x10\x04\x12\x0e\n" +
+	"\n" +
+	"EXPIRES_AT\x10\x05\"\xc9\x01\n" +
 	"\x0eHttpCredential\x12?\n" +
 	"\aheaders\x18\x01 \x03(\v2%.freshet.token.v1.HttpCredentialFieldR\aheaders\x12;\n" +
 	"\x05query\x18\x02 \x03(\v2%.freshet.token.v1.HttpCredentialFieldR\x05query\x129\n" +
 	"\x04body\x18\x03 \x03(\v2%.freshet.token.v1.HttpCredentialFieldR\x04body\"B\n" +
 	"\x13HttpCredentialField\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x19\n" +
-	"\x05value\x18\x02 \x01(\tB\x03\x80\x01\x01R\x05value\"\xa4\x04\n" +
+	"\x05value\x18\x02 \x01(\tB\x03\x80\x01\x01R\x05value\"\xcb\x04\n" +
 	"\rRefreshHealth\x12>\n" +
 	"\x06status\x18\x01 \x01(\x0e2&.freshet.token.v1.RefreshHealth.StatusR\x06status\x121\n" +
 	"\x14consecutive_failures\x18\x02 \x01(\x05R\x13consecutiveFailures\x12F\n" +
@@ -1029,7 +1058,8 @@ const file_freshet_token_v1_token_proto_rawDesc = "" +
 	"\x11last_failure_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x0flastFailureTime\x12L\n" +
 	"\x12last_failure_class\x18\x05 \x01(\x0e2\x1e.freshet.token.v1.FailureClassR\x10lastFailureClass\x120\n" +
 	"\x14last_failure_message\x18\x06 \x01(\tR\x12lastFailureMessage\x12F\n" +
-	"\x11next_attempt_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x0fnextAttemptTime\"H\n" +
+	"\x11next_attempt_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x0fnextAttemptTime\x12%\n" +
+	"\x0egrant_expiring\x18\b \x01(\bR\rgrantExpiring\"H\n" +
 	"\x06Status\x12\x16\n" +
 	"\x12STATUS_UNSPECIFIED\x10\x00\x12\v\n" +
 	"\aHEALTHY\x10\x01\x12\f\n" +
@@ -1125,25 +1155,26 @@ var file_freshet_token_v1_token_proto_depIdxs = []int32{
 	12, // 6: freshet.token.v1.Token.grant_expire_time:type_name -> google.protobuf.Timestamp
 	9,  // 7: freshet.token.v1.Token.refresh_health:type_name -> freshet.token.v1.RefreshHealth
 	7,  // 8: freshet.token.v1.Token.credential:type_name -> freshet.token.v1.HttpCredential
-	8,  // 9: freshet.token.v1.HttpCredential.headers:type_name -> freshet.token.v1.HttpCredentialField
-	8,  // 10: freshet.token.v1.HttpCredential.query:type_name -> freshet.token.v1.HttpCredentialField
-	8,  // 11: freshet.token.v1.HttpCredential.body:type_name -> freshet.token.v1.HttpCredentialField
-	3,  // 12: freshet.token.v1.RefreshHealth.status:type_name -> freshet.token.v1.RefreshHealth.Status
-	12, // 13: freshet.token.v1.RefreshHealth.last_success_time:type_name -> google.protobuf.Timestamp
-	12, // 14: freshet.token.v1.RefreshHealth.last_failure_time:type_name -> google.protobuf.Timestamp
-	0,  // 15: freshet.token.v1.RefreshHealth.last_failure_class:type_name -> freshet.token.v1.FailureClass
-	12, // 16: freshet.token.v1.RefreshHealth.next_attempt_time:type_name -> google.protobuf.Timestamp
-	4,  // 17: freshet.token.v1.Rotation.state:type_name -> freshet.token.v1.Rotation.State
-	5,  // 18: freshet.token.v1.Rotation.trigger:type_name -> freshet.token.v1.Rotation.Trigger
-	12, // 19: freshet.token.v1.Rotation.start_time:type_name -> google.protobuf.Timestamp
-	12, // 20: freshet.token.v1.Rotation.end_time:type_name -> google.protobuf.Timestamp
-	13, // 21: freshet.token.v1.Rotation.lead_time:type_name -> google.protobuf.Duration
-	0,  // 22: freshet.token.v1.Rotation.failure_class:type_name -> freshet.token.v1.FailureClass
-	23, // [23:23] is the sub-list for method output_type
-	23, // [23:23] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	12, // 9: freshet.token.v1.Token.hold_until:type_name -> google.protobuf.Timestamp
+	8,  // 10: freshet.token.v1.HttpCredential.headers:type_name -> freshet.token.v1.HttpCredentialField
+	8,  // 11: freshet.token.v1.HttpCredential.query:type_name -> freshet.token.v1.HttpCredentialField
+	8,  // 12: freshet.token.v1.HttpCredential.body:type_name -> freshet.token.v1.HttpCredentialField
+	3,  // 13: freshet.token.v1.RefreshHealth.status:type_name -> freshet.token.v1.RefreshHealth.Status
+	12, // 14: freshet.token.v1.RefreshHealth.last_success_time:type_name -> google.protobuf.Timestamp
+	12, // 15: freshet.token.v1.RefreshHealth.last_failure_time:type_name -> google.protobuf.Timestamp
+	0,  // 16: freshet.token.v1.RefreshHealth.last_failure_class:type_name -> freshet.token.v1.FailureClass
+	12, // 17: freshet.token.v1.RefreshHealth.next_attempt_time:type_name -> google.protobuf.Timestamp
+	4,  // 18: freshet.token.v1.Rotation.state:type_name -> freshet.token.v1.Rotation.State
+	5,  // 19: freshet.token.v1.Rotation.trigger:type_name -> freshet.token.v1.Rotation.Trigger
+	12, // 20: freshet.token.v1.Rotation.start_time:type_name -> google.protobuf.Timestamp
+	12, // 21: freshet.token.v1.Rotation.end_time:type_name -> google.protobuf.Timestamp
+	13, // 22: freshet.token.v1.Rotation.lead_time:type_name -> google.protobuf.Duration
+	0,  // 23: freshet.token.v1.Rotation.failure_class:type_name -> freshet.token.v1.FailureClass
+	24, // [24:24] is the sub-list for method output_type
+	24, // [24:24] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_freshet_token_v1_token_proto_init() }

@@ -575,7 +575,13 @@ type TokenStatus struct {
 	// The current generation.
 	Generation int64 `protobuf:"varint,8,opt,name=generation,proto3" json:"generation,omitempty"`
 	// The token was deleted.
-	Deleted       bool `protobuf:"varint,9,opt,name=deleted,proto3" json:"deleted,omitempty"`
+	Deleted bool `protobuf:"varint,9,opt,name=deleted,proto3" json:"deleted,omitempty"`
+	// The revision that is being obtained while the generation of an older one, `revision`, is in use; unset if there is none.
+	WantedRevision int64 `protobuf:"varint,10,opt,name=wanted_revision,json=wantedRevision,proto3" json:"wanted_revision,omitempty"`
+	// Why the last attempt to obtain `wanted_revision` failed; unset if none has.
+	WantedReason v1.Reason `protobuf:"varint,11,opt,name=wanted_reason,json=wantedReason,proto3,enum=freshet.errors.v1.Reason" json:"wanted_reason,omitempty"`
+	// The same for people.
+	WantedMessage string `protobuf:"bytes,12,opt,name=wanted_message,json=wantedMessage,proto3" json:"wanted_message,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -671,6 +677,27 @@ func (x *TokenStatus) GetDeleted() bool {
 		return x.Deleted
 	}
 	return false
+}
+
+func (x *TokenStatus) GetWantedRevision() int64 {
+	if x != nil {
+		return x.WantedRevision
+	}
+	return 0
+}
+
+func (x *TokenStatus) GetWantedReason() v1.Reason {
+	if x != nil {
+		return x.WantedReason
+	}
+	return v1.Reason(0)
+}
+
+func (x *TokenStatus) GetWantedMessage() string {
+	if x != nil {
+		return x.WantedMessage
+	}
+	return ""
 }
 
 // Request of TryAuthorization.
@@ -874,7 +901,7 @@ const file_freshet_token_v1_token_internal_service_proto_rawDesc = "" +
 	"\theartbeat\x18\x03 \x01(\v2+.freshet.token.v1.WatchTokenStatesHeartbeatH\x00R\theartbeatB\a\n" +
 	"\x05event\"\x18\n" +
 	"\x16WatchTokenStatesSynced\"\x1b\n" +
-	"\x19WatchTokenStatesHeartbeat\"\xf1\x02\n" +
+	"\x19WatchTokenStatesHeartbeat\"\x81\x04\n" +
 	"\vTokenStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12%\n" +
 	"\x0econnection_uid\x18\x02 \x01(\tR\rconnectionUid\x12\x1a\n" +
@@ -887,7 +914,11 @@ const file_freshet_token_v1_token_internal_service_proto_rawDesc = "" +
 	"\n" +
 	"generation\x18\b \x01(\x03R\n" +
 	"generation\x12\x18\n" +
-	"\adeleted\x18\t \x01(\bR\adeleted\"o\n" +
+	"\adeleted\x18\t \x01(\bR\adeleted\x12'\n" +
+	"\x0fwanted_revision\x18\n" +
+	" \x01(\x03R\x0ewantedRevision\x12>\n" +
+	"\rwanted_reason\x18\v \x01(\x0e2\x19.freshet.errors.v1.ReasonR\fwantedReason\x12%\n" +
+	"\x0ewanted_message\x18\f \x01(\tR\rwantedMessage\"o\n" +
 	"\x17TryAuthorizationRequest\x12T\n" +
 	"\bsettings\x18\x01 \x01(\v2,.freshet.connection.v1.AuthorizationSettingsB\n" +
 	"\xe2A\x01\x02\xbaH\x03\xc8\x01\x01R\bsettings\"\xd1\x03\n" +
@@ -956,27 +987,28 @@ var file_freshet_token_v1_token_internal_service_proto_depIdxs = []int32{
 	13, // 5: freshet.token.v1.TokenStatus.state:type_name -> freshet.token.v1.Token.State
 	14, // 6: freshet.token.v1.TokenStatus.state_reason:type_name -> freshet.errors.v1.Reason
 	15, // 7: freshet.token.v1.TokenStatus.state_time:type_name -> google.protobuf.Timestamp
-	16, // 8: freshet.token.v1.TryAuthorizationRequest.settings:type_name -> freshet.connection.v1.AuthorizationSettings
-	17, // 9: freshet.token.v1.TryAuthorizationResponse.failure_class:type_name -> freshet.token.v1.FailureClass
-	14, // 10: freshet.token.v1.TryAuthorizationResponse.reason:type_name -> freshet.errors.v1.Reason
-	18, // 11: freshet.token.v1.TryAuthorizationResponse.lifetime:type_name -> google.protobuf.Duration
-	19, // 12: freshet.token.v1.TryAuthorizationResponse.expiry_source:type_name -> freshet.token.v1.Token.ExpirySource
-	18, // 13: freshet.token.v1.TryAuthorizationResponse.duration:type_name -> google.protobuf.Duration
-	0,  // 14: freshet.token.v1.TokenInternalService.AuthorizeToken:input_type -> freshet.token.v1.AuthorizeTokenRequest
-	2,  // 15: freshet.token.v1.TokenInternalService.DeauthorizeToken:input_type -> freshet.token.v1.DeauthorizeTokenRequest
-	4,  // 16: freshet.token.v1.TokenInternalService.DeleteToken:input_type -> freshet.token.v1.DeleteTokenRequest
-	11, // 17: freshet.token.v1.TokenInternalService.TryAuthorization:input_type -> freshet.token.v1.TryAuthorizationRequest
-	6,  // 18: freshet.token.v1.TokenInternalService.WatchTokenStates:input_type -> freshet.token.v1.WatchTokenStatesRequest
-	1,  // 19: freshet.token.v1.TokenInternalService.AuthorizeToken:output_type -> freshet.token.v1.AuthorizeTokenResponse
-	3,  // 20: freshet.token.v1.TokenInternalService.DeauthorizeToken:output_type -> freshet.token.v1.DeauthorizeTokenResponse
-	5,  // 21: freshet.token.v1.TokenInternalService.DeleteToken:output_type -> freshet.token.v1.DeleteTokenResponse
-	12, // 22: freshet.token.v1.TokenInternalService.TryAuthorization:output_type -> freshet.token.v1.TryAuthorizationResponse
-	7,  // 23: freshet.token.v1.TokenInternalService.WatchTokenStates:output_type -> freshet.token.v1.WatchTokenStatesResponse
-	19, // [19:24] is the sub-list for method output_type
-	14, // [14:19] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	14, // 8: freshet.token.v1.TokenStatus.wanted_reason:type_name -> freshet.errors.v1.Reason
+	16, // 9: freshet.token.v1.TryAuthorizationRequest.settings:type_name -> freshet.connection.v1.AuthorizationSettings
+	17, // 10: freshet.token.v1.TryAuthorizationResponse.failure_class:type_name -> freshet.token.v1.FailureClass
+	14, // 11: freshet.token.v1.TryAuthorizationResponse.reason:type_name -> freshet.errors.v1.Reason
+	18, // 12: freshet.token.v1.TryAuthorizationResponse.lifetime:type_name -> google.protobuf.Duration
+	19, // 13: freshet.token.v1.TryAuthorizationResponse.expiry_source:type_name -> freshet.token.v1.Token.ExpirySource
+	18, // 14: freshet.token.v1.TryAuthorizationResponse.duration:type_name -> google.protobuf.Duration
+	0,  // 15: freshet.token.v1.TokenInternalService.AuthorizeToken:input_type -> freshet.token.v1.AuthorizeTokenRequest
+	2,  // 16: freshet.token.v1.TokenInternalService.DeauthorizeToken:input_type -> freshet.token.v1.DeauthorizeTokenRequest
+	4,  // 17: freshet.token.v1.TokenInternalService.DeleteToken:input_type -> freshet.token.v1.DeleteTokenRequest
+	11, // 18: freshet.token.v1.TokenInternalService.TryAuthorization:input_type -> freshet.token.v1.TryAuthorizationRequest
+	6,  // 19: freshet.token.v1.TokenInternalService.WatchTokenStates:input_type -> freshet.token.v1.WatchTokenStatesRequest
+	1,  // 20: freshet.token.v1.TokenInternalService.AuthorizeToken:output_type -> freshet.token.v1.AuthorizeTokenResponse
+	3,  // 21: freshet.token.v1.TokenInternalService.DeauthorizeToken:output_type -> freshet.token.v1.DeauthorizeTokenResponse
+	5,  // 22: freshet.token.v1.TokenInternalService.DeleteToken:output_type -> freshet.token.v1.DeleteTokenResponse
+	12, // 23: freshet.token.v1.TokenInternalService.TryAuthorization:output_type -> freshet.token.v1.TryAuthorizationResponse
+	7,  // 24: freshet.token.v1.TokenInternalService.WatchTokenStates:output_type -> freshet.token.v1.WatchTokenStatesResponse
+	20, // [20:25] is the sub-list for method output_type
+	15, // [15:20] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_freshet_token_v1_token_internal_service_proto_init() }

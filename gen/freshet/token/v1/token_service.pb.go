@@ -995,6 +995,116 @@ func (x *SimulateExpiryResponse) GetToken() *Token {
 	return nil
 }
 
+// Request of SimulateFailure.
+type SimulateFailureRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The token's name.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// How requests fail. Unset: not any more.
+	FailureClass FailureClass `protobuf:"varint,2,opt,name=failure_class,json=failureClass,proto3,enum=freshet.token.v1.FailureClass" json:"failure_class,omitempty"`
+	// For how long. Default 1 min; at most 1 h.
+	Duration      *durationpb.Duration `protobuf:"bytes,3,opt,name=duration,proto3" json:"duration,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SimulateFailureRequest) Reset() {
+	*x = SimulateFailureRequest{}
+	mi := &file_freshet_token_v1_token_service_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SimulateFailureRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SimulateFailureRequest) ProtoMessage() {}
+
+func (x *SimulateFailureRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_token_v1_token_service_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SimulateFailureRequest.ProtoReflect.Descriptor instead.
+func (*SimulateFailureRequest) Descriptor() ([]byte, []int) {
+	return file_freshet_token_v1_token_service_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *SimulateFailureRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SimulateFailureRequest) GetFailureClass() FailureClass {
+	if x != nil {
+		return x.FailureClass
+	}
+	return FailureClass_FAILURE_CLASS_UNSPECIFIED
+}
+
+func (x *SimulateFailureRequest) GetDuration() *durationpb.Duration {
+	if x != nil {
+		return x.Duration
+	}
+	return nil
+}
+
+// Response of SimulateFailure.
+type SimulateFailureResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The token as it is now seen.
+	Token         *Token `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SimulateFailureResponse) Reset() {
+	*x = SimulateFailureResponse{}
+	mi := &file_freshet_token_v1_token_service_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SimulateFailureResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SimulateFailureResponse) ProtoMessage() {}
+
+func (x *SimulateFailureResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_token_v1_token_service_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SimulateFailureResponse.ProtoReflect.Descriptor instead.
+func (*SimulateFailureResponse) Descriptor() ([]byte, []int) {
+	return file_freshet_token_v1_token_service_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *SimulateFailureResponse) GetToken() *Token {
+	if x != nil {
+		return x.Token
+	}
+	return nil
+}
+
 // Request of ListRotations.
 type ListRotationsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1010,7 +1120,7 @@ type ListRotationsRequest struct {
 
 func (x *ListRotationsRequest) Reset() {
 	*x = ListRotationsRequest{}
-	mi := &file_freshet_token_v1_token_service_proto_msgTypes[17]
+	mi := &file_freshet_token_v1_token_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1022,7 +1132,7 @@ func (x *ListRotationsRequest) String() string {
 func (*ListRotationsRequest) ProtoMessage() {}
 
 func (x *ListRotationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_token_v1_token_service_proto_msgTypes[17]
+	mi := &file_freshet_token_v1_token_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1035,7 +1145,7 @@ func (x *ListRotationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRotationsRequest.ProtoReflect.Descriptor instead.
 func (*ListRotationsRequest) Descriptor() ([]byte, []int) {
-	return file_freshet_token_v1_token_service_proto_rawDescGZIP(), []int{17}
+	return file_freshet_token_v1_token_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ListRotationsRequest) GetParent() string {
@@ -1072,7 +1182,7 @@ type ListRotationsResponse struct {
 
 func (x *ListRotationsResponse) Reset() {
 	*x = ListRotationsResponse{}
-	mi := &file_freshet_token_v1_token_service_proto_msgTypes[18]
+	mi := &file_freshet_token_v1_token_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1084,7 +1194,7 @@ func (x *ListRotationsResponse) String() string {
 func (*ListRotationsResponse) ProtoMessage() {}
 
 func (x *ListRotationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_token_v1_token_service_proto_msgTypes[18]
+	mi := &file_freshet_token_v1_token_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1097,7 +1207,7 @@ func (x *ListRotationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRotationsResponse.ProtoReflect.Descriptor instead.
 func (*ListRotationsResponse) Descriptor() ([]byte, []int) {
-	return file_freshet_token_v1_token_service_proto_rawDescGZIP(), []int{18}
+	return file_freshet_token_v1_token_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListRotationsResponse) GetRotations() []*Rotation {
@@ -1170,6 +1280,13 @@ const file_freshet_token_v1_token_service_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tB\x8b\x01\xe2A\x01\x02\xbaH\x83\x01r\x80\x012~^projects/[a-z0-9][a-z0-9-]{0,62}/connections/[A-Za-z0-9][A-Za-z0-9._-]{0,63}(/grants/[A-Za-z0-9][A-Za-z0-9._-]{0,63})?/token$R\x04name\x12@\n" +
 	"\texpire_in\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x022\x00R\bexpireIn\"G\n" +
 	"\x16SimulateExpiryResponse\x12-\n" +
+	"\x05token\x18\x01 \x01(\v2\x17.freshet.token.v1.TokenR\x05token\"\xd0\x02\n" +
+	"\x16SimulateFailureRequest\x12\xa0\x01\n" +
+	"\x04name\x18\x01 \x01(\tB\x8b\x01\xe2A\x01\x02\xbaH\x83\x01r\x80\x012~^projects/[a-z0-9][a-z0-9-]{0,62}/connections/[A-Za-z0-9][A-Za-z0-9._-]{0,63}(/grants/[A-Za-z0-9][A-Za-z0-9._-]{0,63})?/token$R\x04name\x12M\n" +
+	"\rfailure_class\x18\x02 \x01(\x0e2\x1e.freshet.token.v1.FailureClassB\b\xbaH\x05\x82\x01\x02\x10\x01R\ffailureClass\x12D\n" +
+	"\bduration\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\r\xbaH\n" +
+	"\xaa\x01\a\"\x03\b\x90\x1c2\x00R\bduration\"H\n" +
+	"\x17SimulateFailureResponse\x12-\n" +
 	"\x05token\x18\x01 \x01(\v2\x17.freshet.token.v1.TokenR\x05token\"\x8c\x02\n" +
 	"\x14ListRotationsRequest\x12\xa4\x01\n" +
 	"\x06parent\x18\x01 \x01(\tB\x8b\x01\xe2A\x01\x02\xbaH\x83\x01r\x80\x012~^projects/[a-z0-9][a-z0-9-]{0,62}/connections/[A-Za-z0-9][A-Za-z0-9._-]{0,63}(/grants/[A-Za-z0-9][A-Za-z0-9._-]{0,63})?/token$R\x06parent\x12$\n" +
@@ -1178,7 +1295,7 @@ const file_freshet_token_v1_token_service_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\tpageToken\"y\n" +
 	"\x15ListRotationsResponse\x128\n" +
 	"\trotations\x18\x01 \x03(\v2\x1a.freshet.token.v1.RotationR\trotations\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xea\v\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xf5\r\n" +
 	"\fTokenService\x12\xcb\x01\n" +
 	"\bGetToken\x12!.freshet.token.v1.GetTokenRequest\x1a\".freshet.token.v1.GetTokenResponse\"x\x82\xd3\xe4\x93\x02oZ;b\x05token\x122/v1/{name=projects/*/connections/*/grants/*/token}b\x05token\x12)/v1/{name=projects/*/connections/*/token}\x90\x02\x01\x12\xd1\x01\n" +
 	"\n" +
@@ -1186,7 +1303,8 @@ const file_freshet_token_v1_token_service_proto_rawDesc = "" +
 	"\vWatchTokens\x12$.freshet.token.v1.WatchTokensRequest\x1a%.freshet.token.v1.WatchTokensResponse\"\x03\x90\x02\x01(\x010\x01\x12\xec\x01\n" +
 	"\fRefreshToken\x12%.freshet.token.v1.RefreshTokenRequest\x1a&.freshet.token.v1.RefreshTokenResponse\"\x8c\x01\x82\xd3\xe4\x93\x02\x85\x01:\x01*ZF:\x01*b\x05token\":/v1/{name=projects/*/connections/*/grants/*/token}:refreshb\x05token\"1/v1/{name=projects/*/connections/*/token}:refresh\x12\xf5\x01\n" +
 	"\x0eReportRejected\x12'.freshet.token.v1.ReportRejectedRequest\x1a(.freshet.token.v1.ReportRejectedResponse\"\x8f\x01\x82\xd3\xe4\x93\x02\x85\x01:\x01*ZF:\x01*\"A/v1/{name=projects/*/connections/*/grants/*/token}:reportRejected\"8/v1/{name=projects/*/connections/*/token}:reportRejected\x90\x02\x02\x12\x83\x02\n" +
-	"\x0eSimulateExpiry\x12'.freshet.token.v1.SimulateExpiryRequest\x1a(.freshet.token.v1.SimulateExpiryResponse\"\x9d\x01\x82\xd3\xe4\x93\x02\x93\x01:\x01*ZM:\x01*b\x05token\"A/v1/{name=projects/*/connections/*/grants/*/token}:simulateExpiryb\x05token\"8/v1/{name=projects/*/connections/*/token}:simulateExpiry\x90\x02\x02\x12\xe5\x01\n" +
+	"\x0eSimulateExpiry\x12'.freshet.token.v1.SimulateExpiryRequest\x1a(.freshet.token.v1.SimulateExpiryResponse\"\x9d\x01\x82\xd3\xe4\x93\x02\x93\x01:\x01*ZM:\x01*b\x05token\"A/v1/{name=projects/*/connections/*/grants/*/token}:simulateExpiryb\x05token\"8/v1/{name=projects/*/connections/*/token}:simulateExpiry\x90\x02\x02\x12\x88\x02\n" +
+	"\x0fSimulateFailure\x12(.freshet.token.v1.SimulateFailureRequest\x1a).freshet.token.v1.SimulateFailureResponse\"\x9f\x01\x82\xd3\xe4\x93\x02\x95\x01:\x01*ZN:\x01*b\x05token\"B/v1/{name=projects/*/connections/*/grants/*/token}:simulateFailureb\x05token\"9/v1/{name=projects/*/connections/*/token}:simulateFailure\x90\x02\x02\x12\xe5\x01\n" +
 	"\rListRotations\x12&.freshet.token.v1.ListRotationsRequest\x1a'.freshet.token.v1.ListRotationsResponse\"\x82\x01\x82\xd3\xe4\x93\x02yZ@\x12>/v1/{parent=projects/*/connections/*/grants/*/token}/rotations\x125/v1/{parent=projects/*/connections/*/token}/rotations\x90\x02\x01B<Z:github.com/freshet-io/freshet/gen/freshet/token/v1;tokenv1b\x06proto3"
 
 var (
@@ -1201,67 +1319,75 @@ func file_freshet_token_v1_token_service_proto_rawDescGZIP() []byte {
 	return file_freshet_token_v1_token_service_proto_rawDescData
 }
 
-var file_freshet_token_v1_token_service_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_freshet_token_v1_token_service_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_freshet_token_v1_token_service_proto_goTypes = []any{
-	(*GetTokenRequest)(nil),        // 0: freshet.token.v1.GetTokenRequest
-	(*GetTokenResponse)(nil),       // 1: freshet.token.v1.GetTokenResponse
-	(*WatchTokenRequest)(nil),      // 2: freshet.token.v1.WatchTokenRequest
-	(*WatchTokenResponse)(nil),     // 3: freshet.token.v1.WatchTokenResponse
-	(*WatchTokensRequest)(nil),     // 4: freshet.token.v1.WatchTokensRequest
-	(*WatchTokensSubscribe)(nil),   // 5: freshet.token.v1.WatchTokensSubscribe
-	(*WatchTokensUnsubscribe)(nil), // 6: freshet.token.v1.WatchTokensUnsubscribe
-	(*WatchTokensAcknowledge)(nil), // 7: freshet.token.v1.WatchTokensAcknowledge
-	(*WatchTokensResponse)(nil),    // 8: freshet.token.v1.WatchTokensResponse
-	(*WatchTokensError)(nil),       // 9: freshet.token.v1.WatchTokensError
-	(*WatchTokensHeartbeat)(nil),   // 10: freshet.token.v1.WatchTokensHeartbeat
-	(*RefreshTokenRequest)(nil),    // 11: freshet.token.v1.RefreshTokenRequest
-	(*RefreshTokenResponse)(nil),   // 12: freshet.token.v1.RefreshTokenResponse
-	(*ReportRejectedRequest)(nil),  // 13: freshet.token.v1.ReportRejectedRequest
-	(*ReportRejectedResponse)(nil), // 14: freshet.token.v1.ReportRejectedResponse
-	(*SimulateExpiryRequest)(nil),  // 15: freshet.token.v1.SimulateExpiryRequest
-	(*SimulateExpiryResponse)(nil), // 16: freshet.token.v1.SimulateExpiryResponse
-	(*ListRotationsRequest)(nil),   // 17: freshet.token.v1.ListRotationsRequest
-	(*ListRotationsResponse)(nil),  // 18: freshet.token.v1.ListRotationsResponse
-	(*durationpb.Duration)(nil),    // 19: google.protobuf.Duration
-	(*Token)(nil),                  // 20: freshet.token.v1.Token
-	(v1.Reason)(0),                 // 21: freshet.errors.v1.Reason
-	(*Rotation)(nil),               // 22: freshet.token.v1.Rotation
+	(*GetTokenRequest)(nil),         // 0: freshet.token.v1.GetTokenRequest
+	(*GetTokenResponse)(nil),        // 1: freshet.token.v1.GetTokenResponse
+	(*WatchTokenRequest)(nil),       // 2: freshet.token.v1.WatchTokenRequest
+	(*WatchTokenResponse)(nil),      // 3: freshet.token.v1.WatchTokenResponse
+	(*WatchTokensRequest)(nil),      // 4: freshet.token.v1.WatchTokensRequest
+	(*WatchTokensSubscribe)(nil),    // 5: freshet.token.v1.WatchTokensSubscribe
+	(*WatchTokensUnsubscribe)(nil),  // 6: freshet.token.v1.WatchTokensUnsubscribe
+	(*WatchTokensAcknowledge)(nil),  // 7: freshet.token.v1.WatchTokensAcknowledge
+	(*WatchTokensResponse)(nil),     // 8: freshet.token.v1.WatchTokensResponse
+	(*WatchTokensError)(nil),        // 9: freshet.token.v1.WatchTokensError
+	(*WatchTokensHeartbeat)(nil),    // 10: freshet.token.v1.WatchTokensHeartbeat
+	(*RefreshTokenRequest)(nil),     // 11: freshet.token.v1.RefreshTokenRequest
+	(*RefreshTokenResponse)(nil),    // 12: freshet.token.v1.RefreshTokenResponse
+	(*ReportRejectedRequest)(nil),   // 13: freshet.token.v1.ReportRejectedRequest
+	(*ReportRejectedResponse)(nil),  // 14: freshet.token.v1.ReportRejectedResponse
+	(*SimulateExpiryRequest)(nil),   // 15: freshet.token.v1.SimulateExpiryRequest
+	(*SimulateExpiryResponse)(nil),  // 16: freshet.token.v1.SimulateExpiryResponse
+	(*SimulateFailureRequest)(nil),  // 17: freshet.token.v1.SimulateFailureRequest
+	(*SimulateFailureResponse)(nil), // 18: freshet.token.v1.SimulateFailureResponse
+	(*ListRotationsRequest)(nil),    // 19: freshet.token.v1.ListRotationsRequest
+	(*ListRotationsResponse)(nil),   // 20: freshet.token.v1.ListRotationsResponse
+	(*durationpb.Duration)(nil),     // 21: google.protobuf.Duration
+	(*Token)(nil),                   // 22: freshet.token.v1.Token
+	(v1.Reason)(0),                  // 23: freshet.errors.v1.Reason
+	(FailureClass)(0),               // 24: freshet.token.v1.FailureClass
+	(*Rotation)(nil),                // 25: freshet.token.v1.Rotation
 }
 var file_freshet_token_v1_token_service_proto_depIdxs = []int32{
-	19, // 0: freshet.token.v1.GetTokenRequest.min_ttl:type_name -> google.protobuf.Duration
-	20, // 1: freshet.token.v1.GetTokenResponse.token:type_name -> freshet.token.v1.Token
-	19, // 2: freshet.token.v1.WatchTokenRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	20, // 3: freshet.token.v1.WatchTokenResponse.token:type_name -> freshet.token.v1.Token
+	21, // 0: freshet.token.v1.GetTokenRequest.min_ttl:type_name -> google.protobuf.Duration
+	22, // 1: freshet.token.v1.GetTokenResponse.token:type_name -> freshet.token.v1.Token
+	21, // 2: freshet.token.v1.WatchTokenRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	22, // 3: freshet.token.v1.WatchTokenResponse.token:type_name -> freshet.token.v1.Token
 	5,  // 4: freshet.token.v1.WatchTokensRequest.subscribe:type_name -> freshet.token.v1.WatchTokensSubscribe
 	6,  // 5: freshet.token.v1.WatchTokensRequest.unsubscribe:type_name -> freshet.token.v1.WatchTokensUnsubscribe
 	7,  // 6: freshet.token.v1.WatchTokensRequest.acknowledge:type_name -> freshet.token.v1.WatchTokensAcknowledge
-	20, // 7: freshet.token.v1.WatchTokensResponse.token:type_name -> freshet.token.v1.Token
+	22, // 7: freshet.token.v1.WatchTokensResponse.token:type_name -> freshet.token.v1.Token
 	9,  // 8: freshet.token.v1.WatchTokensResponse.error:type_name -> freshet.token.v1.WatchTokensError
 	10, // 9: freshet.token.v1.WatchTokensResponse.heartbeat:type_name -> freshet.token.v1.WatchTokensHeartbeat
-	21, // 10: freshet.token.v1.WatchTokensError.reason:type_name -> freshet.errors.v1.Reason
-	20, // 11: freshet.token.v1.RefreshTokenResponse.token:type_name -> freshet.token.v1.Token
-	19, // 12: freshet.token.v1.SimulateExpiryRequest.expire_in:type_name -> google.protobuf.Duration
-	20, // 13: freshet.token.v1.SimulateExpiryResponse.token:type_name -> freshet.token.v1.Token
-	22, // 14: freshet.token.v1.ListRotationsResponse.rotations:type_name -> freshet.token.v1.Rotation
-	0,  // 15: freshet.token.v1.TokenService.GetToken:input_type -> freshet.token.v1.GetTokenRequest
-	2,  // 16: freshet.token.v1.TokenService.WatchToken:input_type -> freshet.token.v1.WatchTokenRequest
-	4,  // 17: freshet.token.v1.TokenService.WatchTokens:input_type -> freshet.token.v1.WatchTokensRequest
-	11, // 18: freshet.token.v1.TokenService.RefreshToken:input_type -> freshet.token.v1.RefreshTokenRequest
-	13, // 19: freshet.token.v1.TokenService.ReportRejected:input_type -> freshet.token.v1.ReportRejectedRequest
-	15, // 20: freshet.token.v1.TokenService.SimulateExpiry:input_type -> freshet.token.v1.SimulateExpiryRequest
-	17, // 21: freshet.token.v1.TokenService.ListRotations:input_type -> freshet.token.v1.ListRotationsRequest
-	1,  // 22: freshet.token.v1.TokenService.GetToken:output_type -> freshet.token.v1.GetTokenResponse
-	3,  // 23: freshet.token.v1.TokenService.WatchToken:output_type -> freshet.token.v1.WatchTokenResponse
-	8,  // 24: freshet.token.v1.TokenService.WatchTokens:output_type -> freshet.token.v1.WatchTokensResponse
-	12, // 25: freshet.token.v1.TokenService.RefreshToken:output_type -> freshet.token.v1.RefreshTokenResponse
-	14, // 26: freshet.token.v1.TokenService.ReportRejected:output_type -> freshet.token.v1.ReportRejectedResponse
-	16, // 27: freshet.token.v1.TokenService.SimulateExpiry:output_type -> freshet.token.v1.SimulateExpiryResponse
-	18, // 28: freshet.token.v1.TokenService.ListRotations:output_type -> freshet.token.v1.ListRotationsResponse
-	22, // [22:29] is the sub-list for method output_type
-	15, // [15:22] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	23, // 10: freshet.token.v1.WatchTokensError.reason:type_name -> freshet.errors.v1.Reason
+	22, // 11: freshet.token.v1.RefreshTokenResponse.token:type_name -> freshet.token.v1.Token
+	21, // 12: freshet.token.v1.SimulateExpiryRequest.expire_in:type_name -> google.protobuf.Duration
+	22, // 13: freshet.token.v1.SimulateExpiryResponse.token:type_name -> freshet.token.v1.Token
+	24, // 14: freshet.token.v1.SimulateFailureRequest.failure_class:type_name -> freshet.token.v1.FailureClass
+	21, // 15: freshet.token.v1.SimulateFailureRequest.duration:type_name -> google.protobuf.Duration
+	22, // 16: freshet.token.v1.SimulateFailureResponse.token:type_name -> freshet.token.v1.Token
+	25, // 17: freshet.token.v1.ListRotationsResponse.rotations:type_name -> freshet.token.v1.Rotation
+	0,  // 18: freshet.token.v1.TokenService.GetToken:input_type -> freshet.token.v1.GetTokenRequest
+	2,  // 19: freshet.token.v1.TokenService.WatchToken:input_type -> freshet.token.v1.WatchTokenRequest
+	4,  // 20: freshet.token.v1.TokenService.WatchTokens:input_type -> freshet.token.v1.WatchTokensRequest
+	11, // 21: freshet.token.v1.TokenService.RefreshToken:input_type -> freshet.token.v1.RefreshTokenRequest
+	13, // 22: freshet.token.v1.TokenService.ReportRejected:input_type -> freshet.token.v1.ReportRejectedRequest
+	15, // 23: freshet.token.v1.TokenService.SimulateExpiry:input_type -> freshet.token.v1.SimulateExpiryRequest
+	17, // 24: freshet.token.v1.TokenService.SimulateFailure:input_type -> freshet.token.v1.SimulateFailureRequest
+	19, // 25: freshet.token.v1.TokenService.ListRotations:input_type -> freshet.token.v1.ListRotationsRequest
+	1,  // 26: freshet.token.v1.TokenService.GetToken:output_type -> freshet.token.v1.GetTokenResponse
+	3,  // 27: freshet.token.v1.TokenService.WatchToken:output_type -> freshet.token.v1.WatchTokenResponse
+	8,  // 28: freshet.token.v1.TokenService.WatchTokens:output_type -> freshet.token.v1.WatchTokensResponse
+	12, // 29: freshet.token.v1.TokenService.RefreshToken:output_type -> freshet.token.v1.RefreshTokenResponse
+	14, // 30: freshet.token.v1.TokenService.ReportRejected:output_type -> freshet.token.v1.ReportRejectedResponse
+	16, // 31: freshet.token.v1.TokenService.SimulateExpiry:output_type -> freshet.token.v1.SimulateExpiryResponse
+	18, // 32: freshet.token.v1.TokenService.SimulateFailure:output_type -> freshet.token.v1.SimulateFailureResponse
+	20, // 33: freshet.token.v1.TokenService.ListRotations:output_type -> freshet.token.v1.ListRotationsResponse
+	26, // [26:34] is the sub-list for method output_type
+	18, // [18:26] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_freshet_token_v1_token_service_proto_init() }
@@ -1286,7 +1412,7 @@ func file_freshet_token_v1_token_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_freshet_token_v1_token_service_proto_rawDesc), len(file_freshet_token_v1_token_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   19,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

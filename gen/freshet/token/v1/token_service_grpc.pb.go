@@ -19,13 +19,14 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	TokenService_GetToken_FullMethodName       = "/freshet.token.v1.TokenService/GetToken"
-	TokenService_WatchToken_FullMethodName     = "/freshet.token.v1.TokenService/WatchToken"
-	TokenService_WatchTokens_FullMethodName    = "/freshet.token.v1.TokenService/WatchTokens"
-	TokenService_RefreshToken_FullMethodName   = "/freshet.token.v1.TokenService/RefreshToken"
-	TokenService_ReportRejected_FullMethodName = "/freshet.token.v1.TokenService/ReportRejected"
-	TokenService_SimulateExpiry_FullMethodName = "/freshet.token.v1.TokenService/SimulateExpiry"
-	TokenService_ListRotations_FullMethodName  = "/freshet.token.v1.TokenService/ListRotations"
+	TokenService_GetToken_FullMethodName        = "/freshet.token.v1.TokenService/GetToken"
+	TokenService_WatchToken_FullMethodName      = "/freshet.token.v1.TokenService/WatchToken"
+	TokenService_WatchTokens_FullMethodName     = "/freshet.token.v1.TokenService/WatchTokens"
+	TokenService_RefreshToken_FullMethodName    = "/freshet.token.v1.TokenService/RefreshToken"
+	TokenService_ReportRejected_FullMethodName  = "/freshet.token.v1.TokenService/ReportRejected"
+	TokenService_SimulateExpiry_FullMethodName  = "/freshet.token.v1.TokenService/SimulateExpiry"
+	TokenService_SimulateFailure_FullMethodName = "/freshet.token.v1.TokenService/SimulateFailure"
+	TokenService_ListRotations_FullMethodName   = "/freshet.token.v1.TokenService/ListRotations"
 )
 
 // TokenServiceClient is the client API for TokenService service.
@@ -66,6 +67,11 @@ type TokenServiceClient interface {
 	//
 	// Errors: STATE_CONFLICT when there is no valid token or it does not expire.
 	SimulateExpiry(ctx context.Context, in *SimulateExpiryRequest, opts ...grpc.CallOption) (*SimulateExpiryResponse, error)
+	// Rehearses failing refreshes: for a time every token request of this token fails as if by the given class, without being made, so
+	// that consumers see what they would see then. The token at hand stays as it is.
+	//
+	// Errors: STATE_CONFLICT for a credential that is never refreshed.
+	SimulateFailure(ctx context.Context, in *SimulateFailureRequest, opts ...grpc.CallOption) (*SimulateFailureResponse, error)
 	// Lists the rotations of a token, newest first.
 	//
 	// Errors: INVALID_PAGE_TOKEN.
@@ -152,6 +158,16 @@ func (c *tokenServiceClient) SimulateExpiry(ctx context.Context, in *SimulateExp
 	return out, nil
 }
 
+func (c *tokenServiceClient) SimulateFailure(ctx context.Context, in *SimulateFailureRequest, opts ...grpc.CallOption) (*SimulateFailureResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SimulateFailureResponse)
+	err := c.cc.Invoke(ctx, TokenService_SimulateFailure_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *tokenServiceClient) ListRotations(ctx context.Context, in *ListRotationsRequest, opts ...grpc.CallOption) (*ListRotationsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListRotationsResponse)
@@ -200,6 +216,11 @@ type TokenServiceServer interface {
 	//
 	// Errors: STATE_CONFLICT when there is no valid token or it does not expire.
 	SimulateExpiry(context.Context, *SimulateExpiryRequest) (*SimulateExpiryResponse, error)
+	// Rehearses failing refreshes: for a time every token request of this token fails as if by the given class, without being made, so
+	// that consumers see what they would see then. The token at hand stays as it is.
+	//
+	// Errors: STATE_CONFLICT for a credential that is never refreshed.
+	SimulateFailure(context.Context, *SimulateFailureRequest) (*SimulateFailureResponse, error)
 	// Lists the rotations of a token, newest first.
 	//
 	// Errors: INVALID_PAGE_TOKEN.
@@ -231,6 +252,9 @@ func (UnimplementedTokenServiceServer) ReportRejected(context.Context, *ReportRe
 }
 func (UnimplementedTokenServiceServer) SimulateExpiry(context.Context, *SimulateExpiryRequest) (*SimulateExpiryResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SimulateExpiry not implemented")
+}
+func (UnimplementedTokenServiceServer) SimulateFailure(context.Context, *SimulateFailureRequest) (*SimulateFailureResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SimulateFailure not implemented")
 }
 func (UnimplementedTokenServiceServer) ListRotations(context.Context, *ListRotationsRequest) (*ListRotationsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListRotations not implemented")
@@ -346,6 +370,24 @@ func _TokenService_SimulateExpiry_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _TokenService_SimulateFailure_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SimulateFailureRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TokenServiceServer).SimulateFailure(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TokenService_SimulateFailure_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TokenServiceServer).SimulateFailure(ctx, req.(*SimulateFailureRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _TokenService_ListRotations_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListRotationsRequest)
 	if err := dec(in); err != nil {
@@ -386,6 +428,10 @@ var TokenService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SimulateExpiry",
 			Handler:    _TokenService_SimulateExpiry_Handler,
+		},
+		{
+			MethodName: "SimulateFailure",
+			Handler:    _TokenService_SimulateFailure_Handler,
 		},
 		{
 			MethodName: "ListRotations",

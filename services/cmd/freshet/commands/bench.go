@@ -21,6 +21,7 @@ import (
 type benchCmd struct {
 	Delivery benchDeliveryCmd `cmd:"" help:"Deliver events, and compare with posting them directly."`
 	Watch    benchWatchCmd    `cmd:"" help:"Push tokens to many streams, and compare with a bare gRPC server."`
+	Match    benchMatchCmd    `cmd:"" help:"Match events against 1 to 10,000 rules, and compare."`
 	Sink     benchSinkCmd     `cmd:"" hidden:""`
 	Fanout   benchFanoutCmd   `cmd:"" hidden:""`
 }

@@ -153,6 +153,15 @@ func TestOutput(t *testing.T) {
 			{args: "config --config testdata/unknown.yaml"},
 			{args: "config --http-addr nowhere --log-level loud"},
 		},
+		"pattern_match": {
+			{args: "pattern match", stdin: `{"pattern":{"a":[{"prefix":"x"}]},"event":{"a":"xy"}}` + "\n\n" +
+				`{"event":{"a":"xy"},"pattern":{"a":["x"],"a":["y"]}}` + "\n" +
+				`{"pattern":{"a":{"b":[{"numeric":["<","5"]}]}},"event":{}}` + "\n" + `{"pattern":{"a":[1]},"event":{"a":1.0}}`},
+			{args: "pattern match", stdin: `{"pattern":{"a":[1]},"event":{"a":1}}` + "\n" + `{"pattern":{}}`},
+			{args: "pattern match", stdin: "no\n"},
+			{args: "pattern match"},
+			{args: "bench match --rounds 0"},
+		},
 		"usage": {
 			{args: "token get --help"},
 			{args: "apply --help"},

@@ -21,6 +21,7 @@ type root struct {
 	Token       tokenCmd       `cmd:"" help:"The current credential of a connection."`
 	Events      eventsCmd      `cmd:"" help:"Put events on a bus."`
 	Deliveries  deliveriesCmd  `cmd:"" help:"What became of events."`
+	Pattern     patternCmd     `cmd:"" help:"Event patterns."`
 	Demo        demoCmd        `cmd:"" help:"Show rotations and deliveries, with nothing but this process."`
 	Bench       benchCmd       `cmd:"" help:"Measure the suite against the limit of this machine."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`

@@ -107,7 +107,7 @@ func (d *documentReader) field(node *yaml.Node, m protoreflect.Message, fd proto
 		if d.content(node, value.Message(), path) {
 			m.Set(fd, value)
 		}
-	case (writeOnly(fd) || isParameterValue(fd)) && node.Kind == yaml.MappingNode:
+	case referable(fd) && node.Kind == yaml.MappingNode:
 		if text, ok := d.valueFrom(node, path); ok {
 			m.Set(fd, protoreflect.ValueOfString(text))
 		}
@@ -115,7 +115,11 @@ func (d *documentReader) field(node *yaml.Node, m protoreflect.Message, fd proto
 	default:
 		if value, ok := d.scalar(node, fd, path); ok {
 			m.Set(fd, value)
-			if writeOnly(fd) && value.String() != "" {
+			switch {
+			case !writeOnly(fd):
+			case value.String() == "":
+				d.emptied = append(d.emptied, path)
+			default:
 				d.plainSecret(node, path)
 			}
 		}
@@ -189,7 +193,7 @@ func (d *documentReader) scalar(node *yaml.Node, fd protoreflect.FieldDescriptor
 		hint := wants
 		if fd.Name() == "event_pattern" {
 			hint = `JSON text: quote it, or write it as a block after "|"`
-		} else if writeOnly(fd) || isParameterValue(fd) {
+		} else if referable(fd) {
 			hint = "text, or valueFrom with env or file"
 		}
 		if !d.enter(node, path, yaml.ScalarNode, hint) {

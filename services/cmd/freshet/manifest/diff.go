@@ -12,6 +12,9 @@ import (
 // sent stands for the value of a secret in a FieldChange.
 const sent = "(write-only, sent)"
 
+// emptied stands for that of one that is declared empty: it is removed, unless the resource needs it.
+const emptied = "(write-only, empty)"
+
 // FieldChange is one field that differs. Old or New is empty where the field was, or will be, not set.
 type FieldChange struct {
 	// Path is the field in lowerCamelCase: `oauth2.scopes`, `targets[t1].inputPath`.

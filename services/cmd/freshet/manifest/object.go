@@ -21,6 +21,8 @@ type Object struct {
 	Warnings []string
 
 	kind kind
+	// emptied are the paths of secrets that are declared empty, in lowerCamelCase.
+	emptied []string
 }
 
 // String names the object without its content.

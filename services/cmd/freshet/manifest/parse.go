@@ -51,8 +51,9 @@ func (o ParseOptions) withDefaults() ParseOptions {
 //	…                                             # the resource's fields in lowerCamelCase
 //
 // A destination's connection and a target's destination may be given as a mere id too. A secret, or any parameter's value, may be
-// `{valueFrom: {env: NAME}}` or `{valueFrom: {file: path}}` instead of text; a parameter whose value comes from there is a secret
-// unless it says `secret: false`. One newline at the end of a file is not part of the value.
+// `{valueFrom: {env: NAME}}` or `{valueFrom: {file: path}}` instead of text, and so may a certificate chain; a parameter whose value comes
+// from there is a secret unless it says `secret: false`. One newline at the end of a file is not part of the value. A secret that is
+// declared as "" is removed, if the resource can do without; one that is not declared keeps its stored value.
 //
 // Unknown fields, fields that only the server sets, fields given twice and values of another type are errors. Parse reports everything it
 // finds, each error with line and document; none contains a secret.
@@ -94,6 +95,7 @@ type documentReader struct {
 	nodes    *int   // read so far, over all documents
 	errs     []error
 	warnings []string
+	emptied  []string // paths of secrets that are declared empty
 }
 
 func (d *documentReader) where(node *yaml.Node) string {
@@ -132,7 +134,7 @@ func (d *documentReader) object(node *yaml.Node) (Object, bool) {
 	object := Object{Kind: k.name, Name: name, Message: k.empty(), Source: d.where(node), kind: k}
 	d.project = object.project()
 	d.message(fields, object.Message.ProtoReflect(), "")
-	object.Warnings = d.warnings
+	object.Warnings, object.emptied = d.warnings, d.emptied
 	return object, true
 }
 

@@ -158,6 +158,43 @@ bus: projects/other/buses/orders
 	require.Equal(t, "projects/other/buses/orders/rules/r", objects[3].Name)
 }
 
+// TestParseReadsTheSecretsOfConnections declares every write-only field once with valueFrom.
+func TestParseReadsTheSecretsOfConnections(t *testing.T) {
+	objects, err := manifest.Parse(strings.NewReader(`
+kind: Connection
+id: a
+oauth2:
+  grantType: TOKEN_EXCHANGE
+  clientSecret: &secret {valueFrom: {env: CRM_SECRET}}
+  alternateClientSecret: *secret
+  signingKey: {privateKey: *secret, algorithm: EDDSA}
+  clientCertificate: {certificateChain: {valueFrom: {file: tenant.txt}}, privateKey: *secret}
+  refreshToken: *secret
+  authorizationCode: {code: *secret, codeVerifier: *secret, redirectUri: "https://app.example/"}
+  assertion: {lifetime: 5m, claims: '{"a": 1}'}
+  tokenExchange: {subjectToken: *secret, actorToken: *secret, resources: ["https://a.example/"]}
+  resourceOwner: {username: u, password: *secret}
+  dialect: {method: GET, fieldNames: {client_id: client_key}, expiresInUnit: MILLISECONDS}
+  providerBehavior: {rotationRecovery: GRACE, rotationGrace: 10m, mintLimit: 10, mintPeriod: 10m}
+  refreshPolicy: {mode: WHILE_WATCHED, revokeSuperseded: true}
+`), options())
+	require.NoError(t, err)
+	require.Empty(t, objects[0].Warnings)
+	a := objects[0].Message.(*connectionv1.Connection).GetOauth2()
+	for _, secret := range []string{
+		a.GetClientSecret(), a.GetAlternateClientSecret(), a.GetSigningKey().GetPrivateKey(), a.GetClientCertificate().GetPrivateKey(),
+		a.GetRefreshToken(), a.GetAuthorizationCode().GetCode(), a.GetAuthorizationCode().GetCodeVerifier(),
+		a.GetTokenExchange().GetSubjectToken(), a.GetTokenExchange().GetActorToken(), a.GetResourceOwner().GetPassword(),
+	} {
+		require.Equal(t, "s3cret-env", secret)
+	}
+	require.Equal(t, "s3cret-file", a.GetClientCertificate().GetCertificateChain())
+	require.Equal(t, map[string]string{"client_id": "client_key"}, a.GetDialect().GetFieldNames())
+	require.Equal(t, int32(10), a.GetProviderBehavior().GetMintLimit())
+	require.Equal(t, 10*time.Minute, a.GetProviderBehavior().GetRotationGrace().AsDuration())
+	require.True(t, a.GetRefreshPolicy().GetRevokeSuperseded())
+}
+
 func TestParseWarnsOfSecretsInPlainText(t *testing.T) {
 	objects, err := manifest.Parse(strings.NewReader(`
 kind: Connection
@@ -198,7 +235,7 @@ func TestParseRefuses(t *testing.T) {
 		"number for text":     {connection + "description: 7", "shop.yaml:3 (document 1): description: wants text: put it in quotes"},
 		"list for text":       {connection + "description: [a]", "description: wants text"},
 		"pattern as mapping":  {"kind: Rule\nid: a\neventPattern: {source: [a]}", `eventPattern: wants JSON text: quote it, or write it as a block after "|"`},
-		"unknown enum":        {connection + "oauth2: {grantType: PASSWORD}", "oauth2.grantType: wants one of CLIENT_CREDENTIALS"},
+		"unknown enum":        {connection + "oauth2: {grantType: IMPLICIT}", "oauth2.grantType: wants one of CLIENT_CREDENTIALS"},
 		"unspecified enum":    {connection + "oauth2: {grantType: GRANT_TYPE_UNSPECIFIED}", "oauth2.grantType: wants one of CLIENT_CREDENTIALS"},
 		"text for number":     {"kind: Destination\nid: a\nrateLimitPerSecond: fast", "rateLimitPerSecond: wants a whole number"},
 		"too large a number":  {"kind: Destination\nid: a\nrateLimitPerSecond: 3000000000", "rateLimitPerSecond: wants a whole number"},

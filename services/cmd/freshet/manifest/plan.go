@@ -97,8 +97,11 @@ func (p *planner) update(ctx context.Context, o Object, current proto.Message) (
 	s.change.Fields = compare(settings(current), settings(answer))
 	// A secret that is sent makes a difference only if it is another than the stored one, which the server alone can tell: its
 	// etag then changes although no visible field does.
-	if sendsSecrets := len(secrets(o.Message)) > 0; sendsSecrets && etag(answer) != s.etag {
+	if etag(answer) != s.etag {
 		s.change.Fields = withSecrets(s.change.Fields, o.Message)
+		for _, path := range o.emptied {
+			s.change.Fields = append(s.change.Fields, FieldChange{Path: path, New: emptied})
+		}
 	}
 	if len(s.change.Fields) == 0 {
 		s.change.Action = Unchanged
@@ -121,7 +124,7 @@ func (p *planner) awaited(o Object, err error) bool {
 }
 
 // declared returns the whole resource as it is declared, and a mask of everything that can be: what is not declared any more is reset.
-// Secrets that are not declared stay as they are stored.
+// Secrets that are not declared stay as they are stored; those that are declared empty are named, which removes them.
 func declared(o Object, etag string) (proto.Message, *fieldmaskpb.FieldMask) {
 	message := proto.Clone(o.Message)
 	m := message.ProtoReflect()
@@ -131,6 +134,11 @@ func declared(o Object, etag string) (proto.Message, *fieldmaskpb.FieldMask) {
 		fd := fields.Get(i)
 		if oneof := fd.ContainingOneof(); writable(fd) && (oneof == nil || oneof.IsSynthetic() || m.Has(fd)) {
 			mask.Paths = append(mask.Paths, string(fd.Name()))
+		}
+	}
+	for _, path := range o.emptied {
+		if named, ok := maskPath(m.Descriptor(), path); ok {
+			mask.Paths = append(mask.Paths, named)
 		}
 	}
 	m.Set(fields.ByName("name"), protoreflect.ValueOfString(o.Name))

@@ -32,6 +32,26 @@ func isParameterValue(fd protoreflect.FieldDescriptor) bool {
 	return fd.FullName() == new(connectionv1.HttpParameter).ProtoReflect().Descriptor().FullName().Append("value")
 }
 
+// referable reports whether the field may take its value from elsewhere: all secrets, and what usually comes in a file beside one.
+func referable(fd protoreflect.FieldDescriptor) bool {
+	return writeOnly(fd) || isParameterValue(fd) ||
+		fd.FullName() == new(connectionv1.ClientCertificate).ProtoReflect().Descriptor().FullName().Append("certificate_chain")
+}
+
+// maskPath is the path in a field mask of a field's path in a manifest. ok is false for one within a list, which no mask can name.
+func maskPath(md protoreflect.MessageDescriptor, path string) (_ string, ok bool) {
+	var names []string
+	for name := range strings.SplitSeq(path, ".") {
+		fd := md.Fields().ByJSONName(name)
+		if fd == nil {
+			return "", false
+		}
+		names = append(names, string(fd.Name()))
+		md = fd.Message()
+	}
+	return strings.Join(names, "."), true
+}
+
 // hidden reports whether the value of the field in m is a secret.
 func hidden(m protoreflect.Message, fd protoreflect.FieldDescriptor) bool {
 	if parameter, ok := m.Interface().(*connectionv1.HttpParameter); ok && isParameterValue(fd) {

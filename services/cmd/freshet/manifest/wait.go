@@ -7,6 +7,7 @@ import (
 	"time"
 
 	connectionv1 "github.com/freshet-io/freshet/gen/freshet/connection/v1"
+	errorsv1 "github.com/freshet-io/freshet/gen/freshet/errors/v1"
 )
 
 // pollEvery is how often a connection's state is read. A first token usually takes a few hundred milliseconds.
@@ -45,7 +46,7 @@ func waitFor(ctx context.Context, clients Clients, name string, deadline <-chan 
 		switch {
 		case connection.GetState() == connectionv1.Connection_AUTHORIZED:
 			return nil
-		case ended(connection.GetState()):
+		case ended(connection):
 			return fmt.Errorf("%w: %s", ErrNotAuthorized, describe(connection))
 		case *late:
 			return fmt.Errorf("%w in time: %s", ErrNotAuthorized, describe(connection))
@@ -60,10 +61,24 @@ func waitFor(ctx context.Context, clients Clients, name string, deadline <-chan 
 	}
 }
 
-// ended reports whether nothing will change by itself.
-func ended(state connectionv1.Connection_State) bool {
-	switch state {
+// ended reports whether nothing will change by itself: there is no token, or the one that is wanted instead of a former one, which is still
+// in use, cannot be obtained.
+func ended(c *connectionv1.Connection) bool {
+	switch c.GetState() {
 	case connectionv1.Connection_DEAUTHORIZED, connectionv1.Connection_DEAUTHORIZING, connectionv1.Connection_DELETING:
+		return true
+	case connectionv1.Connection_AUTHORIZING, connectionv1.Connection_UPDATING:
+		return endsAttempts(c.GetStateReason())
+	default:
+		return false
+	}
+}
+
+// endsAttempts reports whether no further attempt is made after a failure for this reason.
+func endsAttempts(reason errorsv1.Reason) bool {
+	switch reason {
+	case errorsv1.Reason_CLIENT_BROKEN, errorsv1.Reason_GRANT_DEAD, errorsv1.Reason_ROTATION_LOST, errorsv1.Reason_CONFIGURATION,
+		errorsv1.Reason_EGRESS_DENIED:
 		return true
 	default:
 		return false

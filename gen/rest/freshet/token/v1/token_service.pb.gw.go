@@ -486,6 +486,96 @@ func local_request_TokenService_SimulateExpiry_1(ctx context.Context, marshaler 
 	return msg, metadata, err
 }
 
+func request_TokenService_SimulateFailure_0(ctx context.Context, marshaler runtime.Marshaler, client extTokenv1.TokenServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq extTokenv1.SimulateFailureRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	val, ok := pathParams["name"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "name")
+	}
+	protoReq.Name, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "name", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	msg, err := client.SimulateFailure(ctx, &protoReq, grpc.Header(&metadata.HeaderMD), grpc.Trailer(&metadata.TrailerMD))
+	return msg, metadata, err
+}
+
+func local_request_TokenService_SimulateFailure_0(ctx context.Context, marshaler runtime.Marshaler, server extTokenv1.TokenServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq extTokenv1.SimulateFailureRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	val, ok := pathParams["name"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "name")
+	}
+	protoReq.Name, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "name", err)
+	}
+	msg, err := server.SimulateFailure(ctx, &protoReq)
+	return msg, metadata, err
+}
+
+func request_TokenService_SimulateFailure_1(ctx context.Context, marshaler runtime.Marshaler, client extTokenv1.TokenServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq extTokenv1.SimulateFailureRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	val, ok := pathParams["name"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "name")
+	}
+	protoReq.Name, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "name", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	msg, err := client.SimulateFailure(ctx, &protoReq, grpc.Header(&metadata.HeaderMD), grpc.Trailer(&metadata.TrailerMD))
+	return msg, metadata, err
+}
+
+func local_request_TokenService_SimulateFailure_1(ctx context.Context, marshaler runtime.Marshaler, server extTokenv1.TokenServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq extTokenv1.SimulateFailureRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	val, ok := pathParams["name"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "name")
+	}
+	protoReq.Name, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "name", err)
+	}
+	msg, err := server.SimulateFailure(ctx, &protoReq)
+	return msg, metadata, err
+}
+
 var filter_TokenService_ListRotations_0 = &utilities.DoubleArray{Encoding: map[string]int{"parent": 0}, Base: []int{1, 1, 0}, Check: []int{0, 1, 2}}
 
 func request_TokenService_ListRotations_0(ctx context.Context, marshaler runtime.Marshaler, client extTokenv1.TokenServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
@@ -772,6 +862,46 @@ func RegisterTokenServiceHandlerServer(ctx context.Context, mux *runtime.ServeMu
 		}
 		forward_TokenService_SimulateExpiry_1(annotatedContext, mux, outboundMarshaler, w, req, response_TokenService_SimulateExpiry_1{resp.(*extTokenv1.SimulateExpiryResponse)}, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodPost, pattern_TokenService_SimulateFailure_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		var stream runtime.ServerTransportStream
+		ctx = grpc.NewContextWithServerTransportStream(ctx, &stream)
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/freshet.token.v1.TokenService/SimulateFailure", runtime.WithHTTPPathPattern("/v1/{name=projects/*/connections/*/token}:simulateFailure"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := local_request_TokenService_SimulateFailure_0(annotatedContext, inboundMarshaler, server, req, pathParams)
+		md.HeaderMD, md.TrailerMD = metadata.Join(md.HeaderMD, stream.Header()), metadata.Join(md.TrailerMD, stream.Trailer())
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_TokenService_SimulateFailure_0(annotatedContext, mux, outboundMarshaler, w, req, response_TokenService_SimulateFailure_0{resp.(*extTokenv1.SimulateFailureResponse)}, mux.GetForwardResponseOptions()...)
+	})
+	mux.Handle(http.MethodPost, pattern_TokenService_SimulateFailure_1, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		var stream runtime.ServerTransportStream
+		ctx = grpc.NewContextWithServerTransportStream(ctx, &stream)
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/freshet.token.v1.TokenService/SimulateFailure", runtime.WithHTTPPathPattern("/v1/{name=projects/*/connections/*/grants/*/token}:simulateFailure"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := local_request_TokenService_SimulateFailure_1(annotatedContext, inboundMarshaler, server, req, pathParams)
+		md.HeaderMD, md.TrailerMD = metadata.Join(md.HeaderMD, stream.Header()), metadata.Join(md.TrailerMD, stream.Trailer())
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_TokenService_SimulateFailure_1(annotatedContext, mux, outboundMarshaler, w, req, response_TokenService_SimulateFailure_1{resp.(*extTokenv1.SimulateFailureResponse)}, mux.GetForwardResponseOptions()...)
+	})
 	mux.Handle(http.MethodGet, pattern_TokenService_ListRotations_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -1022,6 +1152,40 @@ func RegisterTokenServiceHandlerClient(ctx context.Context, mux *runtime.ServeMu
 		}
 		forward_TokenService_SimulateExpiry_1(annotatedContext, mux, outboundMarshaler, w, req, response_TokenService_SimulateExpiry_1{resp.(*extTokenv1.SimulateExpiryResponse)}, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodPost, pattern_TokenService_SimulateFailure_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/freshet.token.v1.TokenService/SimulateFailure", runtime.WithHTTPPathPattern("/v1/{name=projects/*/connections/*/token}:simulateFailure"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_TokenService_SimulateFailure_0(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_TokenService_SimulateFailure_0(annotatedContext, mux, outboundMarshaler, w, req, response_TokenService_SimulateFailure_0{resp.(*extTokenv1.SimulateFailureResponse)}, mux.GetForwardResponseOptions()...)
+	})
+	mux.Handle(http.MethodPost, pattern_TokenService_SimulateFailure_1, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/freshet.token.v1.TokenService/SimulateFailure", runtime.WithHTTPPathPattern("/v1/{name=projects/*/connections/*/grants/*/token}:simulateFailure"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_TokenService_SimulateFailure_1(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_TokenService_SimulateFailure_1(annotatedContext, mux, outboundMarshaler, w, req, response_TokenService_SimulateFailure_1{resp.(*extTokenv1.SimulateFailureResponse)}, mux.GetForwardResponseOptions()...)
+	})
 	mux.Handle(http.MethodGet, pattern_TokenService_ListRotations_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -1113,32 +1277,54 @@ func (m response_TokenService_SimulateExpiry_1) XXX_ResponseBody() interface{} {
 	return response.Token
 }
 
+type response_TokenService_SimulateFailure_0 struct {
+	*extTokenv1.SimulateFailureResponse
+}
+
+func (m response_TokenService_SimulateFailure_0) XXX_ResponseBody() interface{} {
+	response := m.SimulateFailureResponse
+	return response.Token
+}
+
+type response_TokenService_SimulateFailure_1 struct {
+	*extTokenv1.SimulateFailureResponse
+}
+
+func (m response_TokenService_SimulateFailure_1) XXX_ResponseBody() interface{} {
+	response := m.SimulateFailureResponse
+	return response.Token
+}
+
 var (
-	pattern_TokenService_GetToken_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 2, 2, 1, 0, 2, 3, 4, 5, 5, 4}, []string{"v1", "projects", "connections", "token", "name"}, ""))
-	pattern_TokenService_GetToken_1       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 2, 2, 1, 0, 2, 3, 1, 0, 2, 4, 4, 7, 5, 5}, []string{"v1", "projects", "connections", "grants", "token", "name"}, ""))
-	pattern_TokenService_WatchToken_0     = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 2, 2, 1, 0, 2, 3, 4, 5, 5, 4}, []string{"v1", "projects", "connections", "token", "name"}, "watch"))
-	pattern_TokenService_WatchToken_1     = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 2, 2, 1, 0, 2, 3, 1, 0, 2, 4, 4, 7, 5, 5}, []string{"v1", "projects", "connections", "grants", "token", "name"}, "watch"))
-	pattern_TokenService_RefreshToken_0   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 2, 2, 1, 0, 2, 3, 4, 5, 5, 4}, []string{"v1", "projects", "connections", "token", "name"}, "refresh"))
-	pattern_TokenService_RefreshToken_1   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 2, 2, 1, 0, 2, 3, 1, 0, 2, 4, 4, 7, 5, 5}, []string{"v1", "projects", "connections", "grants", "token", "name"}, "refresh"))
-	pattern_TokenService_ReportRejected_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 2, 2, 1, 0, 2, 3, 4, 5, 5, 4}, []string{"v1", "projects", "connections", "token", "name"}, "reportRejected"))
-	pattern_TokenService_ReportRejected_1 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 2, 2, 1, 0, 2, 3, 1, 0, 2, 4, 4, 7, 5, 5}, []string{"v1", "projects", "connections", "grants", "token", "name"}, "reportRejected"))
-	pattern_TokenService_SimulateExpiry_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 2, 2, 1, 0, 2, 3, 4, 5, 5, 4}, []string{"v1", "projects", "connections", "token", "name"}, "simulateExpiry"))
-	pattern_TokenService_SimulateExpiry_1 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 2, 2, 1, 0, 2, 3, 1, 0, 2, 4, 4, 7, 5, 5}, []string{"v1", "projects", "connections", "grants", "token", "name"}, "simulateExpiry"))
-	pattern_TokenService_ListRotations_0  = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 2, 2, 1, 0, 2, 3, 4, 5, 5, 4, 2, 5}, []string{"v1", "projects", "connections", "token", "parent", "rotations"}, ""))
-	pattern_TokenService_ListRotations_1  = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 2, 2, 1, 0, 2, 3, 1, 0, 2, 4, 4, 7, 5, 5, 2, 6}, []string{"v1", "projects", "connections", "grants", "token", "parent", "rotations"}, ""))
+	pattern_TokenService_GetToken_0        = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 2, 2, 1, 0, 2, 3, 4, 5, 5, 4}, []string{"v1", "projects", "connections", "token", "name"}, ""))
+	pattern_TokenService_GetToken_1        = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 2, 2, 1, 0, 2, 3, 1, 0, 2, 4, 4, 7, 5, 5}, []string{"v1", "projects", "connections", "grants", "token", "name"}, ""))
+	pattern_TokenService_WatchToken_0      = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 2, 2, 1, 0, 2, 3, 4, 5, 5, 4}, []string{"v1", "projects", "connections", "token", "name"}, "watch"))
+	pattern_TokenService_WatchToken_1      = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 2, 2, 1, 0, 2, 3, 1, 0, 2, 4, 4, 7, 5, 5}, []string{"v1", "projects", "connections", "grants", "token", "name"}, "watch"))
+	pattern_TokenService_RefreshToken_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 2, 2, 1, 0, 2, 3, 4, 5, 5, 4}, []string{"v1", "projects", "connections", "token", "name"}, "refresh"))
+	pattern_TokenService_RefreshToken_1    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 2, 2, 1, 0, 2, 3, 1, 0, 2, 4, 4, 7, 5, 5}, []string{"v1", "projects", "connections", "grants", "token", "name"}, "refresh"))
+	pattern_TokenService_ReportRejected_0  = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 2, 2, 1, 0, 2, 3, 4, 5, 5, 4}, []string{"v1", "projects", "connections", "token", "name"}, "reportRejected"))
+	pattern_TokenService_ReportRejected_1  = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 2, 2, 1, 0, 2, 3, 1, 0, 2, 4, 4, 7, 5, 5}, []string{"v1", "projects", "connections", "grants", "token", "name"}, "reportRejected"))
+	pattern_TokenService_SimulateExpiry_0  = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 2, 2, 1, 0, 2, 3, 4, 5, 5, 4}, []string{"v1", "projects", "connections", "token", "name"}, "simulateExpiry"))
+	pattern_TokenService_SimulateExpiry_1  = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 2, 2, 1, 0, 2, 3, 1, 0, 2, 4, 4, 7, 5, 5}, []string{"v1", "projects", "connections", "grants", "token", "name"}, "simulateExpiry"))
+	pattern_TokenService_SimulateFailure_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 2, 2, 1, 0, 2, 3, 4, 5, 5, 4}, []string{"v1", "projects", "connections", "token", "name"}, "simulateFailure"))
+	pattern_TokenService_SimulateFailure_1 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 2, 2, 1, 0, 2, 3, 1, 0, 2, 4, 4, 7, 5, 5}, []string{"v1", "projects", "connections", "grants", "token", "name"}, "simulateFailure"))
+	pattern_TokenService_ListRotations_0   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 2, 2, 1, 0, 2, 3, 4, 5, 5, 4, 2, 5}, []string{"v1", "projects", "connections", "token", "parent", "rotations"}, ""))
+	pattern_TokenService_ListRotations_1   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 2, 2, 1, 0, 2, 3, 1, 0, 2, 4, 4, 7, 5, 5, 2, 6}, []string{"v1", "projects", "connections", "grants", "token", "parent", "rotations"}, ""))
 )
 
 var (
-	forward_TokenService_GetToken_0       = runtime.ForwardResponseMessage
-	forward_TokenService_GetToken_1       = runtime.ForwardResponseMessage
-	forward_TokenService_WatchToken_0     = runtime.ForwardResponseStream
-	forward_TokenService_WatchToken_1     = runtime.ForwardResponseStream
-	forward_TokenService_RefreshToken_0   = runtime.ForwardResponseMessage
-	forward_TokenService_RefreshToken_1   = runtime.ForwardResponseMessage
-	forward_TokenService_ReportRejected_0 = runtime.ForwardResponseMessage
-	forward_TokenService_ReportRejected_1 = runtime.ForwardResponseMessage
-	forward_TokenService_SimulateExpiry_0 = runtime.ForwardResponseMessage
-	forward_TokenService_SimulateExpiry_1 = runtime.ForwardResponseMessage
-	forward_TokenService_ListRotations_0  = runtime.ForwardResponseMessage
-	forward_TokenService_ListRotations_1  = runtime.ForwardResponseMessage
+	forward_TokenService_GetToken_0        = runtime.ForwardResponseMessage
+	forward_TokenService_GetToken_1        = runtime.ForwardResponseMessage
+	forward_TokenService_WatchToken_0      = runtime.ForwardResponseStream
+	forward_TokenService_WatchToken_1      = runtime.ForwardResponseStream
+	forward_TokenService_RefreshToken_0    = runtime.ForwardResponseMessage
+	forward_TokenService_RefreshToken_1    = runtime.ForwardResponseMessage
+	forward_TokenService_ReportRejected_0  = runtime.ForwardResponseMessage
+	forward_TokenService_ReportRejected_1  = runtime.ForwardResponseMessage
+	forward_TokenService_SimulateExpiry_0  = runtime.ForwardResponseMessage
+	forward_TokenService_SimulateExpiry_1  = runtime.ForwardResponseMessage
+	forward_TokenService_SimulateFailure_0 = runtime.ForwardResponseMessage
+	forward_TokenService_SimulateFailure_1 = runtime.ForwardResponseMessage
+	forward_TokenService_ListRotations_0   = runtime.ForwardResponseMessage
+	forward_TokenService_ListRotations_1   = runtime.ForwardResponseMessage
 )

@@ -43,6 +43,15 @@ CREATE TABLE tokens (
     lease_until         bigint NOT NULL,
     lease_rotation      text NOT NULL,
     fence               bigint NOT NULL, -- grows with every claim
+    redeemed_at         bigint NOT NULL, -- when the refresh token of redeemed_fingerprint may have been redeemed first without an answer
+    spent_seeds         text NOT NULL, -- fingerprints of the settings' refresh tokens and codes that are used up, newest last
+    redeemed_fingerprint text NOT NULL,
+    grant_time          bigint NOT NULL, -- when the grant behind the token began
+    plan                text NOT NULL, -- JSON: what the settings of the generation say of when the next is obtained
+    simulated_class     text NOT NULL, -- '' unless failures are simulated
+    simulated_until     bigint NOT NULL,
+    simulated_failure   bigint NOT NULL, -- 1: the last failure is the simulation's
+    hold_until          bigint NOT NULL, -- consumers begin no request with the generation before
     PRIMARY KEY (project, connection, grant_id)
 );
 CREATE INDEX tokens_due ON tokens (due_at, project, connection, grant_id) WHERE due_at > 0;

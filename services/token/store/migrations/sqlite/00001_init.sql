@@ -43,6 +43,15 @@ CREATE TABLE tokens (
     lease_until         INTEGER NOT NULL,
     lease_rotation      TEXT NOT NULL,
     fence               INTEGER NOT NULL, -- grows with every claim
+    redeemed_at         INTEGER NOT NULL, -- when the refresh token of redeemed_fingerprint may have been redeemed first without an answer
+    spent_seeds         TEXT NOT NULL, -- fingerprints of the settings' refresh tokens and codes that are used up, newest last
+    redeemed_fingerprint TEXT NOT NULL,
+    grant_time          INTEGER NOT NULL, -- when the grant behind the token began
+    plan                TEXT NOT NULL, -- JSON: what the settings of the generation say of when the next is obtained
+    simulated_class     TEXT NOT NULL, -- '' unless failures are simulated
+    simulated_until     INTEGER NOT NULL,
+    simulated_failure   INTEGER NOT NULL, -- 1: the last failure is the simulation's
+    hold_until          INTEGER NOT NULL, -- consumers begin no request with the generation before
     PRIMARY KEY (project, connection, grant_id)
 );
 CREATE INDEX tokens_due ON tokens (due_at, project, connection, grant_id) WHERE due_at > 0;

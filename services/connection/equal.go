@@ -1,0 +1,46 @@
+package connection
+
+import (
+	"maps"
+	"slices"
+)
+
+func (a OAuth2) equal(o OAuth2) bool {
+	return a.GrantType == o.GrantType && a.TokenEndpoint == o.TokenEndpoint && a.ClientID == o.ClientID &&
+		a.ClientSecret.Equal(o.ClientSecret) && a.AlternateClientSecret.Equal(o.AlternateClientSecret) &&
+		a.ClientAuthentication == o.ClientAuthentication && a.SigningKey.equal(o.SigningKey) &&
+		a.ClientCertificate.equal(o.ClientCertificate) && slices.Equal(a.Scopes, o.Scopes) && a.Audience == o.Audience &&
+		a.Token.equal(o.Token) && a.RefreshToken.Equal(o.RefreshToken) && a.Code.equal(o.Code) && a.Assertion == o.Assertion &&
+		a.Exchange.equal(o.Exchange) && a.ResourceOwner.equal(o.ResourceOwner) && a.Dialect.equal(o.Dialect) &&
+		a.Provider == o.Provider && a.Refresh == o.Refresh
+}
+
+func (k SigningKey) equal(o SigningKey) bool {
+	return k.PrivateKey.Equal(o.PrivateKey) && k.KeyID == o.KeyID && k.Algorithm == o.Algorithm && k.Audience == o.Audience
+}
+
+func (c ClientCertificate) equal(o ClientCertificate) bool {
+	return c.Chain == o.Chain && c.PrivateKey.Equal(o.PrivateKey)
+}
+
+func (c AuthorizationCode) equal(o AuthorizationCode) bool {
+	return c.Code.Equal(o.Code) && c.RedirectURI == o.RedirectURI && c.CodeVerifier.Equal(o.CodeVerifier)
+}
+
+func (e Exchange) equal(o Exchange) bool {
+	return e.SubjectToken.Equal(o.SubjectToken) && e.SubjectTokenType == o.SubjectTokenType && e.ActorToken.Equal(o.ActorToken) &&
+		e.ActorTokenType == o.ActorTokenType && e.RequestedTokenType == o.RequestedTokenType && slices.Equal(e.Resources, o.Resources)
+}
+
+func (r ResourceOwner) equal(o ResourceOwner) bool {
+	return r.Username == o.Username && r.Password.Equal(o.Password)
+}
+
+func (d Dialect) equal(o Dialect) bool {
+	return d.Method == o.Method && d.Encoding == o.Encoding && d.RefreshEndpoint == o.RefreshEndpoint &&
+		d.ScopeSeparator == o.ScopeSeparator && maps.Equal(d.FieldNames, o.FieldNames) && d.AccessTokenPath == o.AccessTokenPath &&
+		d.RefreshTokenPath == o.RefreshTokenPath && d.ExpiresInPath == o.ExpiresInPath && d.ExpiresInUnit == o.ExpiresInUnit &&
+		d.ExpiresAtPath == o.ExpiresAtPath && d.ScopePath == o.ScopePath && d.RefreshExpiresInPath == o.RefreshExpiresInPath &&
+		d.ErrorPath == o.ErrorPath && maps.Equal(d.ErrorCodes, o.ErrorCodes) && d.AuthorizationScheme == o.AuthorizationScheme &&
+		d.AccessTokenHeader == o.AccessTokenHeader
+}
