@@ -1,13 +1,17 @@
 package connection
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // reconcile compares the full listing of the token service with what is stored. They differ when one of the databases was restored from
 // a backup, or lost: what is stored here decides, and the token service is told again. It is also the moment at which the token service is
 // known to be reachable.
 //
-// Tokens without a connection are left alone: were this the database that is lost, they would be all that is left.
-func (s *Service) reconcile(ctx context.Context, listed map[Name]TokenStatus) error {
+// Tokens without a connection are left alone: were this the database that is lost, they would be all that is left. So are connections whose
+// state changed since the listing began, at opened: it may have been too early for them, and the token service, being there, was told.
+func (s *Service) reconcile(ctx context.Context, listed map[Name]TokenStatus, opened time.Time) error {
 	s.pending.hurry()
 	var differing []Connection
 	known := 0
@@ -16,7 +20,7 @@ func (s *Service) reconcile(ctx context.Context, listed map[Name]TokenStatus) er
 		if ok {
 			known++
 		}
-		if c.missing(t) != PendingNothing {
+		if c.StateTime.Before(opened) && c.missing(t) != PendingNothing {
 			differing = append(differing, c)
 		}
 	})

@@ -11,7 +11,7 @@ import (
 func (s *Service) watch(ctx context.Context) error {
 	failures := 0
 	for ctx.Err() == nil {
-		w := &watcher{service: s, listed: make(map[Name]TokenStatus)}
+		w := &watcher{service: s, opened: s.now(), listed: make(map[Name]TokenStatus)}
 		err := s.tokens.WatchStates(ctx, func(r TokenReport) error { return w.take(ctx, r) })
 		if ctx.Err() != nil {
 			break
@@ -33,6 +33,7 @@ func (s *Service) watch(ctx context.Context) error {
 // watcher is one stream of token states.
 type watcher struct {
 	service *Service
+	opened  time.Time
 	// listed is what the token service has, as far as it has said. Nil once it has listed all.
 	listed map[Name]TokenStatus
 }
@@ -41,16 +42,19 @@ func (w *watcher) take(ctx context.Context, r TokenReport) error {
 	if r.Synced {
 		listed := w.listed
 		w.listed = nil
-		return w.service.reconcile(ctx, listed)
+		return w.service.reconcile(ctx, listed, w.opened)
 	}
 	if w.listed != nil {
 		w.listed[r.Status.Name] = r.Status
 	}
-	return w.service.report(ctx, r.Status, w.listed != nil)
+	if w.listed != nil {
+		return w.service.report(ctx, r.Status, w.opened)
+	}
+	return w.service.report(ctx, r.Status, time.Time{})
 }
 
-// report takes over what became of a token. listed says that it comes from the full listing.
-func (s *Service) report(ctx context.Context, t TokenStatus, listed bool) error {
+// report takes over what became of a token. listed is when the full listing began that it comes from; zero: it is a change.
+func (s *Service) report(ctx context.Context, t TokenStatus, listed time.Time) error {
 	if t.Deleted {
 		return nil // deletion is what the token service was asked for; its answer counts
 	}
@@ -62,11 +66,13 @@ func (s *Service) report(ctx context.Context, t TokenStatus, listed bool) error 
 // Only the outcome of the revision that is wanted counts. A connection is UPDATING until the token service reports on its new settings, and
 // as it reports AUTHORIZED with the former revision while a former token can still be used, an update that fails changes the state
 // when that token is used up, or at once if there is none. Why it fails shows before.
-func (s *Service) follow(c Connection, t TokenStatus, listed bool) Connection {
+func (s *Service) follow(c Connection, t TokenStatus, listed time.Time) Connection {
 	position := Seen{Generation: t.Generation, StateTime: t.StateTime.Truncate(time.Microsecond)}
 	late := position.before(c.Seen)
-	if listed && position.Generation < c.Seen.Generation {
-		late = false // the token service's database was restored from a backup
+	if position.Generation < c.Seen.Generation && c.StateTime.Before(listed) {
+		// The token service's database was restored from a backup. What was seen since the listing began is another replica's news, which
+		// the listing was too early for.
+		late = false
 	}
 	switch {
 	case late, t.UID != c.UID, t.known() != c.Revision: // late, of a former connection, of other settings

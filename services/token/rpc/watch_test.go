@@ -39,6 +39,7 @@ func TestWatchToken(t *testing.T) {
 			require.Greater(t, time.Until(expire), time.Second, "ahead of expiry")
 			expire = got.GetToken().GetExpireTime().AsTime()
 		}
+		synctest.Wait() // what is pushed is counted afterwards
 		require.Zero(t, sum(t, w.metric("freshet.token.served_expired")))
 		require.Zero(t, sum(t, w.metric("freshet.token.double_redeem")))
 		require.Zero(t, sum(t, w.metric("freshet.token.rotation_lost")))

@@ -63,7 +63,7 @@ func TestConversion(t *testing.T) {
 	require.Equal(t, token.Settings{
 		ConnectionUID: "u", Revision: 7, Kind: token.KindClientCredentials,
 		OAuth2: token.OAuth2{
-			TokenEndpoint: "https://as/token", ClientID: "id", ClientSecret: seal.NewSecret("s"), ClientAuthentication: token.ClientSecretPost,
+			Grant: token.KindClientCredentials, TokenEndpoint: "https://as/token", ClientID: "id", ClientSecret: seal.NewSecret("s"), ClientAuthentication: token.ClientSecretPost,
 			Scopes: []string{"a"}, Audience: "aud", Policy: token.Policy{RefreshBefore: time.Minute, DefaultLifetime: time.Hour},
 			Parameters: token.Fields{Headers: []token.Field{secret("h", "1")}, Query: []token.Field{secret("q", "2")}, Body: []token.Field{secret("b", "3")}},
 		},
