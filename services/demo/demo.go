@@ -216,10 +216,32 @@ func (d *demo) drain(ctx context.Context) {
 	}
 }
 
+// agree reads the history and waits, within a bound, until the watchers have what it says: a generation that was obtained and not pushed
+// fails the demo.
+func (d *demo) agree(ctx context.Context) error {
+	for {
+		if err := d.journal.read(ctx); err != nil {
+			return err
+		}
+		ahead := false
+		for _, p := range parties() {
+			latest := d.journal.latest(p.id)
+			generation, err := reached(ctx, p.id, d.sources[p.id], latest, d.board)
+			if err != nil {
+				return err
+			}
+			ahead = ahead || p.oauth && generation > latest
+		}
+		if !ahead {
+			return nil
+		}
+	}
+}
+
 // sumUp asks everybody for their figures: the token service for rotations, the watchers for pushes, the APIs for the rest.
 func (d *demo) sumUp(ctx context.Context) (Summary, error) {
 	ctx = context.WithoutCancel(ctx)
-	if err := d.journal.read(ctx); err != nil {
+	if err := d.agree(ctx); err != nil {
 		return Summary{}, err
 	}
 	expired, err := d.suite.metric(ctx, counterOfExpired)

@@ -91,3 +91,12 @@ func (j *journal) rotations() int {
 	}
 	return n
 }
+
+// latest is the newest generation of a party's token in what has been read; 0 if there is none.
+func (j *journal) latest(id string) int64 {
+	var latest int64
+	for generation := range j.committed[id] {
+		latest = max(latest, generation)
+	}
+	return latest
+}

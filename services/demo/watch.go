@@ -57,6 +57,31 @@ func watch(ctx context.Context, id string, source *tokensource.Source, b *board)
 	}
 }
 
+// pushTime is how long a generation may take to its watcher, after which the demo has failed.
+const pushTime = 5 * time.Second
+
+// reached puts the states of a token on the board until a generation has arrived, and returns the one that has.
+func reached(ctx context.Context, id string, source *tokensource.Source, generation int64, b *board) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, pushTime)
+	defer cancel()
+	for {
+		updated := source.Updated()
+		token, err := source.Current()
+		if err != nil {
+			return 0, fmt.Errorf("watch the token of %s: %w", id, err)
+		}
+		b.arrived(id, token, time.Now())
+		if token.GetGeneration() >= generation {
+			return token.GetGeneration(), nil
+		}
+		select {
+		case <-ctx.Done():
+			return 0, fmt.Errorf("%w: generation %d of %s was obtained and not pushed within %s", ErrFailed, generation, id, pushTime)
+		case <-updated:
+		}
+	}
+}
+
 // keyChange changes the API key of the warehouse, as one does it without a gap: for a while the API accepts both.
 type keyChange struct {
 	client  connectionv1.ConnectionServiceClient
