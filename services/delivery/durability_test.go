@@ -149,9 +149,9 @@ func TestEndHandsBack(t *testing.T) {
 		to := newSink(t, func(_ http.ResponseWriter, _ *http.Request, _ int) { <-block })
 		t.Cleanup(func() { close(block) })
 		s := deliverytest.New(t, db, deliverytest.Options{Params: func(p *delivery.Params) {
-			p.Concurrency, p.Drain = 4, 20*time.Millisecond
+			p.Drain = 20 * time.Millisecond
 		}}).Run(t)
-		s.Destination(t, "shop", to.URL, nil)
+		s.Destination(t, "shop", to.URL, func(d *delivery.Destination) { d.MaxConcurrency = 4 })
 		s.Rule(t, "shop", nil)
 		s.Put(t, "shop", numbers(20)...)
 		to.wait(t, 4)
@@ -175,11 +175,11 @@ func TestSlowDestinationDelaysNoOther(t *testing.T) {
 	slow := newSink(t, func(_ http.ResponseWriter, _ *http.Request, _ int) { <-block })
 	quick := newSink(t, nil)
 	s := deliverytest.New(t, sqltest.Open(t, sqldb.SQLite, store.Migrations()), deliverytest.Options{Params: func(p *delivery.Params) {
-		p.Concurrency, p.Drain = 4, time.Millisecond
+		p.Drain = time.Millisecond
 	}}).Run(t)
 	t.Cleanup(func() { close(block) })
 	for name, to := range map[string]*sink{"slow": slow, "quick": quick} {
-		s.Destination(t, name, to.URL, func(d *delivery.Destination) { d.Timeout = 30 * time.Second })
+		s.Destination(t, name, to.URL, func(d *delivery.Destination) { d.Timeout, d.MaxConcurrency = 30*time.Second, 4 })
 		s.Rule(t, name, nil)
 	}
 	s.Put(t, "slow", numbers(200)...)

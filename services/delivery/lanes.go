@@ -109,7 +109,12 @@ func (w worker) Limits(name DestinationName) dispatch.Limits {
 	if known == nil || known.missing {
 		return dispatch.Limits{}
 	}
-	return dispatch.Limits{PerSecond: known.destination.RateLimit, Shared: w.s.shared.Load()}
+	d := &known.destination
+	limits := dispatch.Limits{PerSecond: d.RateLimit, Concurrency: d.MaxConcurrency, Shared: w.s.shared.Load()}
+	if d.Unlimited {
+		limits.PerSecond = 0
+	}
+	return limits
 }
 
 // maxHold bounds how long attempts wait for a credential that is being replaced.

@@ -3,6 +3,8 @@ package delivery
 import (
 	"net/http"
 	"time"
+
+	"github.com/freshet-io/freshet/services/delivery/dispatch"
 )
 
 // Bus receives events and hands them to its rules.
@@ -73,6 +75,8 @@ const (
 	DefaultMethod  = http.MethodPost
 	DefaultRate    = 300
 	DefaultTimeout = 5 * time.Second
+	// DefaultConcurrency is a destination's MaxConcurrency, in each process.
+	DefaultConcurrency = dispatch.DefaultConcurrency
 )
 
 // Destination is an HTTPS endpoint with a method, a connection and a rate.
@@ -83,7 +87,10 @@ type Destination struct {
 	Endpoint    string
 	Method      string        // default DefaultMethod
 	RateLimit   int           // requests per second; default DefaultRate
+	Unlimited   bool          // RateLimit counts for nothing
 	Timeout     time.Duration // of one attempt; default DefaultTimeout
+	// MaxConcurrency bounds the attempts under way, in each process. Default DefaultConcurrency.
+	MaxConcurrency int
 	// Active says that the connection has a valid credential at the moment. It is not stored.
 	Active     bool
 	CreateTime time.Time
@@ -101,6 +108,9 @@ func (d Destination) withDefaults() Destination {
 	}
 	if d.Timeout == 0 {
 		d.Timeout = DefaultTimeout
+	}
+	if d.MaxConcurrency == 0 {
+		d.MaxConcurrency = DefaultConcurrency
 	}
 	return d
 }

@@ -36,8 +36,6 @@ type Params struct {
 	MaxEntries int
 	// UserAgent is sent to destinations. Default: "Freshet".
 	UserAgent string
-	// Concurrency bounds the attempts under way at one destination. Default: dispatch.DefaultConcurrency.
-	Concurrency int
 	// Drain bounds how long attempts under way may take once Run's context has ended. Default: dispatch.DefaultDrain.
 	Drain time.Duration
 	// Logger, TracerProvider and MeterProvider default to none.
@@ -90,7 +88,7 @@ func NewService(p Params) (*Service, error) {
 		news:    make(chan struct{}, 1),
 	}
 	s.owner = p.Instance + "/" + s.newID(p.Now())
-	s.dispatcher = dispatch.New(worker{s}, dispatch.Config{Concurrency: p.Concurrency, Drain: p.Drain, Logger: p.Logger})
+	s.dispatcher = dispatch.New(worker{s}, dispatch.Config{Drain: p.Drain, Logger: p.Logger})
 	var err error
 	s.metrics, err = newMetrics(p.MeterProvider.Meter(scope), s.backlogAge)
 	return s, err

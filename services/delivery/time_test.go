@@ -28,8 +28,8 @@ type network struct {
 // Send implements delivery.Sender.
 func (n *network) Send(context.Context, delivery.Request) delivery.Response {
 	n.mu.Lock()
-	defer n.mu.Unlock()
 	n.sent = append(n.sent, time.Now())
+	n.mu.Unlock()
 	return n.answer()
 }
 

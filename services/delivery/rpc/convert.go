@@ -95,6 +95,7 @@ func fromDestination(d *delivery.Destination) *deliveryv1.Destination {
 		// The limit is at most 300.
 		RateLimitPerSecond: int32(d.RateLimit), Timeout: durationpb.New(d.Timeout),
 		State: deliveryv1.Destination_INACTIVE, CreateTime: timestamp(d.CreateTime), UpdateTime: timestamp(d.UpdateTime), Etag: d.Etag,
+		UnlimitedRate: d.Unlimited, MaxConcurrency: int32(d.MaxConcurrency), // at most 1000
 	}
 	if d.Active {
 		m.State = deliveryv1.Destination_ACTIVE
@@ -114,6 +115,7 @@ func setDestination(d *delivery.Destination, m *deliveryv1.Destination) error {
 		d.Method = method.String()
 	}
 	d.RateLimit, d.Timeout = int(m.GetRateLimitPerSecond()), m.GetTimeout().AsDuration()
+	d.Unlimited, d.MaxConcurrency = m.GetUnlimitedRate(), int(m.GetMaxConcurrency())
 	return nil
 }
 

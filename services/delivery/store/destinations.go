@@ -11,16 +11,20 @@ import (
 )
 
 const destinationColumns = `project, destination_id, description, connection_id, endpoint, http_method, rate_limit, timeout,
-	create_time, update_time, etag`
+	create_time, update_time, etag, settings`
 
 func scanDestination(row scanner) (delivery.Destination, error) {
 	var d delivery.Destination
 	var timeout, created, updated int64
+	var settings string
 	err := row.Scan(&d.Name.Project, &d.Name.Destination, &d.Description, &d.Connection, &d.Endpoint, &d.Method, &d.RateLimit,
-		&timeout, &created, &updated, &d.Etag)
+		&timeout, &created, &updated, &d.Etag, &settings)
+	if err != nil {
+		return d, err
+	}
 	d.Timeout = time.Duration(timeout) * time.Microsecond
 	d.CreateTime, d.UpdateTime = sqldb.Time(created), sqldb.Time(updated)
-	return d, err
+	return d, decodeSettings(settings, &d)
 }
 
 // Destination implements delivery.Destinations.
@@ -46,11 +50,15 @@ func (s *Store) ListDestinations(ctx context.Context, project, after string, lim
 
 // CreateDestination implements delivery.Destinations.
 func (s *Store) CreateDestination(ctx context.Context, d delivery.Destination) error {
+	settings, err := encodeSettings(&d)
+	if err != nil {
+		return err
+	}
 	return s.write(ctx, func(ctx context.Context, tx sqldb.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO destinations (`+destinationColumns+`)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
 			d.Name.Project, d.Name.Destination, d.Description, d.Connection, d.Endpoint, d.Method, d.RateLimit,
-			d.Timeout.Microseconds(), micros(d.CreateTime), micros(d.UpdateTime), d.Etag)
+			d.Timeout.Microseconds(), micros(d.CreateTime), micros(d.UpdateTime), d.Etag, settings)
 		if err != nil {
 			return exists(err, d.Name)
 		}
@@ -62,11 +70,16 @@ func (s *Store) CreateDestination(ctx context.Context, d delivery.Destination) e
 func (s *Store) ReplaceDestination(
 	ctx context.Context, d delivery.Destination, etag string, check func([]delivery.Rule) error,
 ) error {
+	settings, err := encodeSettings(&d)
+	if err != nil {
+		return err
+	}
 	return s.write(ctx, func(ctx context.Context, tx sqldb.Tx) error {
 		n, err := affected(ctx, tx, `UPDATE destinations SET description = $1, connection_id = $2, endpoint = $3, http_method = $4,
-			rate_limit = $5, timeout = $6, update_time = $7, etag = $8 WHERE project = $9 AND destination_id = $10 AND etag = $11`,
+			rate_limit = $5, timeout = $6, update_time = $7, etag = $8, settings = $9
+			WHERE project = $10 AND destination_id = $11 AND etag = $12`,
 			d.Description, d.Connection, d.Endpoint, d.Method, d.RateLimit, d.Timeout.Microseconds(), micros(d.UpdateTime), d.Etag,
-			d.Name.Project, d.Name.Destination, etag)
+			settings, d.Name.Project, d.Name.Destination, etag)
 		if err != nil {
 			return err
 		}

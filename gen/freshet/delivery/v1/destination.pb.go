@@ -165,7 +165,7 @@ type Destination struct {
 	Endpoint string `protobuf:"bytes,4,opt,name=endpoint,proto3" json:"endpoint,omitempty"`
 	// The method. Default POST.
 	HttpMethod Destination_HttpMethod `protobuf:"varint,5,opt,name=http_method,json=httpMethod,proto3,enum=freshet.delivery.v1.Destination_HttpMethod" json:"http_method,omitempty"`
-	// The most requests in a second, over all rules; what comes on top waits. Default 300; 1 to 300.
+	// The most requests in a second, over all rules; what comes on top waits. Default 300; 1 to 300. Without any limit: `unlimited_rate`.
 	RateLimitPerSecond int32 `protobuf:"varint,6,opt,name=rate_limit_per_second,json=rateLimitPerSecond,proto3" json:"rate_limit_per_second,omitempty"`
 	// How long an attempt may take. Default 5 s; 1 s to 30 s.
 	Timeout *durationpb.Duration `protobuf:"bytes,7,opt,name=timeout,proto3" json:"timeout,omitempty"`
@@ -176,9 +176,13 @@ type Destination struct {
 	// When it was last changed.
 	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
 	// Changes with every change. Sent back in an update or delete, it makes the call fail with ETAG_MISMATCH if somebody else was quicker.
-	Etag          string `protobuf:"bytes,11,opt,name=etag,proto3" json:"etag,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Etag string `protobuf:"bytes,11,opt,name=etag,proto3" json:"etag,omitempty"`
+	// No limit on the rate: `rate_limit_per_second` then counts for nothing. What remains is `max_concurrency`. Default false.
+	UnlimitedRate bool `protobuf:"varint,12,opt,name=unlimited_rate,json=unlimitedRate,proto3" json:"unlimited_rate,omitempty"`
+	// The most attempts under way at the same time; what comes on top waits. In each process that delivers. Default 64; 1 to 1000.
+	MaxConcurrency int32 `protobuf:"varint,13,opt,name=max_concurrency,json=maxConcurrency,proto3" json:"max_concurrency,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Destination) Reset() {
@@ -288,11 +292,25 @@ func (x *Destination) GetEtag() string {
 	return ""
 }
 
+func (x *Destination) GetUnlimitedRate() bool {
+	if x != nil {
+		return x.UnlimitedRate
+	}
+	return false
+}
+
+func (x *Destination) GetMaxConcurrency() int32 {
+	if x != nil {
+		return x.MaxConcurrency
+	}
+	return 0
+}
+
 var File_freshet_delivery_v1_destination_proto protoreflect.FileDescriptor
 
 const file_freshet_delivery_v1_destination_proto_rawDesc = "" +
 	"\n" +
-	"%freshet/delivery/v1/destination.proto\x12\x13freshet.delivery.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe3\x06\n" +
+	"%freshet/delivery/v1/destination.proto\x12\x13freshet.delivery.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbf\a\n" +
 	"\vDestination\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x05R\x04name\x12*\n" +
 	"\vdescription\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x04R\vdescription\x12y\n" +
@@ -311,7 +329,10 @@ const file_freshet_delivery_v1_destination_proto_rawDesc = "" +
 	"\vupdate_time\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\n" +
 	"updateTime\x12\x12\n" +
-	"\x04etag\x18\v \x01(\tR\x04etag\"s\n" +
+	"\x04etag\x18\v \x01(\tR\x04etag\x12%\n" +
+	"\x0eunlimited_rate\x18\f \x01(\bR\runlimitedRate\x123\n" +
+	"\x0fmax_concurrency\x18\r \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\x0emaxConcurrency\"s\n" +
 	"\n" +
 	"HttpMethod\x12\x1b\n" +
 	"\x17HTTP_METHOD_UNSPECIFIED\x10\x00\x12\a\n" +
