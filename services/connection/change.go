@@ -173,6 +173,9 @@ func (c Connection) wanting(p Pending) Connection {
 	c.Pending = p
 	c.Revision++
 	c.Seen = Seen{}
+	if p == PendingDeauthorize {
+		c.GrantExpireTime, c.GrantWarningTime = time.Time{}, time.Time{}
+	}
 	return c
 }
 
@@ -206,7 +209,7 @@ func (s *Service) changeAndTell(ctx context.Context, name Name, edit func(Connec
 // sameState compares what change may change.
 func sameState(a, b Connection) bool {
 	return a.State == b.State && a.Reason == b.Reason && a.Message == b.Message && a.Pending == b.Pending && a.Revision == b.Revision &&
-		a.Seen == b.Seen
+		a.Seen == b.Seen && a.GrantExpireTime.Equal(b.GrantExpireTime) && a.GrantWarningTime.Equal(b.GrantWarningTime)
 }
 
 // save writes next, which was made from stored, with its event.

@@ -80,6 +80,9 @@ type Connection struct {
 	UpdateTime    time.Time // last change of description or settings
 	StateTime     time.Time // last change of State; grows strictly, so that events of one connection have an order
 	AuthorizeTime time.Time // when it last became AUTHORIZED; zero if never
+
+	GrantExpireTime  time.Time // end of the grant behind the token; zero if there is none or it is not known
+	GrantWarningTime time.Time // when the next event about that is due; zero if none is
 }
 
 // Seen is the position of the newest report about a token that was taken over: reports reach several replicas over several streams, some

@@ -2,7 +2,7 @@ package connection
 
 import "time"
 
-// StateEvent tells of one change of a connection's state. It is stored with the change and published afterwards, at least once, those of
+// StateEvent tells of one change of a connection's state, or that its grant ends soon. It is stored with the change and published afterwards, at least once, those of
 // one connection in their order.
 type StateEvent struct {
 	ID         string // ULID
@@ -13,10 +13,26 @@ type StateEvent struct {
 	Reason     Reason
 	Message    string
 	Time       time.Time
+	// Kind is what the event is of besides a change of the state.
+	Kind EventKind
+	// GrantExpireTime is when the grant ends, of an EventGrantExpiring.
+	GrantExpireTime time.Time
 }
+
+// EventKind is what an event tells.
+type EventKind string
+
+// The kinds.
+const (
+	EventState         EventKind = ""               // the state changed
+	EventGrantExpiring EventKind = "GRANT_EXPIRING" // the grant behind the token ends soon
+)
 
 // DetailType is the event's type, with the names that EventBridge gives to the events of its own connections.
 func (e StateEvent) DetailType() string {
+	if e.Kind == EventGrantExpiring {
+		return "Connection Grant Expiring"
+	}
 	switch e.State {
 	case StateCreating:
 		return "Connection Creation Started"

@@ -27,6 +27,13 @@ type Store interface {
 	// Scan returns connections of all projects without secrets, ordered by name, after the given name.
 	Scan(ctx context.Context, after Name, limit int, pendingOnly bool) ([]Connection, error)
 	Outbox
+	Horizons
+}
+
+// Horizons is when grants end.
+type Horizons interface {
+	// DueWarnings returns connections of all projects whose GrantWarningTime has come by now, the earliest first, without secrets.
+	DueWarnings(ctx context.Context, now time.Time, limit int) ([]Connection, error)
 }
 
 // Outbox is what was not published yet.
@@ -84,6 +91,8 @@ type TokenStatus struct {
 	StateTime  time.Time
 	Deleted    bool
 	Wanted     Wanted
+	// GrantExpireTime is when the grant behind the token ends; zero if there is none or it is not known.
+	GrantExpireTime time.Time
 }
 
 // Wanted is the revision that is being obtained while the generation of an older one is in use; zero if there is none.

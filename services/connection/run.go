@@ -35,6 +35,7 @@ func (s *Service) Run(ctx context.Context) error {
 	group.Go(func() error { return s.sweep(ctx) })
 	group.Go(func() error { return s.watch(ctx) })
 	group.Go(func() error { return s.announce(ctx) })
+	group.Go(func() error { return s.foresee(ctx) })
 	return group.Wait()
 }
 

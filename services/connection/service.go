@@ -214,10 +214,7 @@ func (s *Service) committed(ctx context.Context, c Connection, e *StateEvent) {
 	if e == nil {
 		return
 	}
-	select {
-	case s.events <- struct{}{}:
-	default:
-	}
+	s.wakeAnnouncer()
 	s.changes.Add(ctx, 1, metric.WithAttributes(
 		attribute.String("freshet.connection.state", string(c.State)), attribute.String("freshet.reason", string(c.Reason))))
 	s.logger.InfoContext(ctx, "connection state changed", "connection", c.Name.String(), "state", string(c.State),
@@ -227,4 +224,12 @@ func (s *Service) committed(ctx context.Context, c Connection, e *StateEvent) {
 func (c Connection) withoutSecrets() Connection {
 	c.Settings = c.Settings.WithoutSecrets()
 	return c
+}
+
+// wakeAnnouncer says that there is an event to publish.
+func (s *Service) wakeAnnouncer() {
+	select {
+	case s.events <- struct{}{}:
+	default:
+	}
 }

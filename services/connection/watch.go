@@ -84,6 +84,10 @@ func (s *Service) follow(c Connection, t TokenStatus, listed time.Time) Connecti
 	case c.State == StateDeauthorized && c.Reason == ReasonDeauthorized && c.Pending == PendingNothing: // final
 		return c
 	}
+	c, moved := c.expecting(t.GrantExpireTime, s.now())
+	if moved {
+		c.Seen = position
+	}
 	state, reason, message := t.State, t.Reason, t.Message
 	if t.State == StateAuthorizing && c.State == StateUpdating {
 		state, reason, message = StateUpdating, "", ""
@@ -97,7 +101,7 @@ func (s *Service) follow(c Connection, t TokenStatus, listed time.Time) Connecti
 	case reason != c.Reason || message != c.Message:
 		c.Reason, c.Message = reason, message
 	default:
-		return c // a new generation changes nothing here
+		return c // a new generation changes nothing else here
 	}
 	c.Seen = position
 	if state == StateAuthorized {

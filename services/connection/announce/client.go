@@ -41,14 +41,16 @@ type detail struct {
 	PreviousState string `json:"previousState,omitempty"`
 	StateReason   string `json:"stateReason,omitempty"`
 	StateMessage  string `json:"stateMessage,omitempty"`
-	Time          string `json:"time"`
+	// GrantExpireTime is set by the events that say that the grant ends soon.
+	GrantExpireTime string `json:"grantExpireTime,omitempty"`
+	Time            string `json:"time"`
 	// EventID is the same when an event is published twice.
 	EventID string `json:"eventId"`
 }
 
 // Announce implements connection.Announcer.
 func (c *Client) Announce(ctx context.Context, e connection.StateEvent) error {
-	text, err := json.Marshal(detail{
+	content := detail{
 		Connection:    e.Connection.String(),
 		UID:           e.UID,
 		State:         string(e.State),
@@ -57,7 +59,11 @@ func (c *Client) Announce(ctx context.Context, e connection.StateEvent) error {
 		StateMessage:  e.Message,
 		Time:          e.Time.UTC().Format(time.RFC3339Nano),
 		EventID:       e.ID,
-	})
+	}
+	if !e.GrantExpireTime.IsZero() {
+		content.GrantExpireTime = e.GrantExpireTime.UTC().Format(time.RFC3339Nano)
+	}
+	text, err := json.Marshal(content)
 	if err != nil {
 		return fmt.Errorf("announce: encode event %s: %w", e.ID, err)
 	}

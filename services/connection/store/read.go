@@ -5,13 +5,14 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/freshet-io/freshet/services/connection"
 	"github.com/freshet-io/freshet/services/internal/sqldb"
 )
 
 const columns = `project, connection_id, uid, description, kind, settings, revision, config_version, row_version, state, reason, message,
-  pending, seen_generation, seen_state_time, create_time, update_time, state_time, authorize_time`
+  pending, seen_generation, seen_state_time, create_time, update_time, state_time, authorize_time, grant_expire_time, grant_warning_time`
 
 const selectConnection = `SELECT ` + columns + `, sealed_secrets FROM connections WHERE project = $1 AND connection_id = $2`
 
@@ -78,6 +79,14 @@ func (s *Store) Scan(ctx context.Context, after connection.Name, limit int, pend
 	return s.query(ctx, query, after.Project, after.ID, limit)
 }
 
+const selectDueWarnings = `SELECT ` + columns + ` FROM connections
+WHERE grant_warning_time > 0 AND grant_warning_time <= $1 ORDER BY grant_warning_time LIMIT $2`
+
+// DueWarnings implements connection.Horizons.
+func (s *Store) DueWarnings(ctx context.Context, now time.Time, limit int) ([]connection.Connection, error) {
+	return s.query(ctx, selectDueWarnings, sqldb.Micros(now), limit)
+}
+
 func (s *Store) query(ctx context.Context, query string, args ...any) ([]connection.Connection, error) {
 	var list []connection.Connection
 	err := s.read(ctx, func(ctx context.Context, tx sqldb.Tx) error {
@@ -103,10 +112,11 @@ func (s *Store) query(ctx context.Context, query string, args ...any) ([]connect
 func scan(row interface{ Scan(dest ...any) error }, more ...any) (connection.Connection, error) {
 	var c connection.Connection
 	var settings string
-	var seen, created, updated, changed, authorized int64
+	var seen, created, updated, changed, authorized, expire, warning int64
 	dest := []any{
 		&c.Name.Project, &c.Name.ID, &c.UID, &c.Description, &c.Settings.Kind, &settings, &c.Revision, &c.ConfigVersion, &c.RowVersion,
 		&c.State, &c.Reason, &c.Message, &c.Pending, &c.Seen.Generation, &seen, &created, &updated, &changed, &authorized,
+		&expire, &warning,
 	}
 	if err := row.Scan(append(dest, more...)...); err != nil {
 		return connection.Connection{}, err
@@ -116,6 +126,7 @@ func scan(row interface{ Scan(dest ...any) error }, more ...any) (connection.Con
 	c.UpdateTime = sqldb.Time(updated)
 	c.StateTime = sqldb.Time(changed)
 	c.AuthorizeTime = sqldb.Time(authorized)
+	c.GrantExpireTime, c.GrantWarningTime = sqldb.Time(expire), sqldb.Time(warning)
 	if err := decodeSettings(settings, &c.Settings); err != nil {
 		return connection.Connection{}, fmt.Errorf("%s: %w", c.Name, err)
 	}

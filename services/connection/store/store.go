@@ -38,8 +38,9 @@ func New(db *sqldb.DB, sealer *seal.Sealer) *Store {
 
 const insertConnection = `
 INSERT INTO connections (project, connection_id, uid, description, kind, settings, sealed_secrets, revision, config_version, row_version,
-  state, reason, message, pending, seen_generation, seen_state_time, create_time, update_time, state_time, authorize_time)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+  state, reason, message, pending, seen_generation, seen_state_time, create_time, update_time, state_time, authorize_time,
+  grant_expire_time, grant_warning_time)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
 ON CONFLICT (project, connection_id) DO NOTHING`
 
 // Create implements connection.Store.
@@ -53,7 +54,8 @@ func (s *Store) Create(ctx context.Context, c connection.Connection, e *connecti
 			c.Name.Project, c.Name.ID, c.UID, c.Description, string(c.Settings.Kind), settings, sealed,
 			c.Revision, c.ConfigVersion, c.RowVersion+1, string(c.State), string(c.Reason), c.Message, string(c.Pending),
 			c.Seen.Generation, sqldb.Micros(c.Seen.StateTime), sqldb.Micros(c.CreateTime), sqldb.Micros(c.UpdateTime),
-			sqldb.Micros(c.StateTime), sqldb.Micros(c.AuthorizeTime)))
+			sqldb.Micros(c.StateTime), sqldb.Micros(c.AuthorizeTime), sqldb.Micros(c.GrantExpireTime),
+			sqldb.Micros(c.GrantWarningTime)))
 		if err != nil {
 			return err
 		}
@@ -66,7 +68,8 @@ func (s *Store) Create(ctx context.Context, c connection.Connection, e *connecti
 
 const updateConnection = `
 UPDATE connections SET description = $5, revision = $6, config_version = $7, row_version = row_version + 1, state = $8, reason = $9,
-  message = $10, pending = $11, seen_generation = $12, seen_state_time = $13, update_time = $14, state_time = $15, authorize_time = $16
+  message = $10, pending = $11, seen_generation = $12, seen_state_time = $13, update_time = $14, state_time = $15, authorize_time = $16,
+  grant_expire_time = $17, grant_warning_time = $18
 WHERE project = $1 AND connection_id = $2 AND uid = $3 AND row_version = $4`
 
 // Update implements connection.Store.
@@ -97,7 +100,7 @@ func update(ctx context.Context, tx sqldb.Tx, c connection.Connection, e *connec
 	updated, err := affected(tx.ExecContext(ctx, updateConnection, c.Name.Project, c.Name.ID, c.UID, c.RowVersion,
 		c.Description, c.Revision, c.ConfigVersion, string(c.State), string(c.Reason), c.Message, string(c.Pending),
 		c.Seen.Generation, sqldb.Micros(c.Seen.StateTime), sqldb.Micros(c.UpdateTime), sqldb.Micros(c.StateTime),
-		sqldb.Micros(c.AuthorizeTime)))
+		sqldb.Micros(c.AuthorizeTime), sqldb.Micros(c.GrantExpireTime), sqldb.Micros(c.GrantWarningTime)))
 	if err != nil {
 		return err
 	}

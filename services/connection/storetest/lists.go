@@ -66,7 +66,8 @@ func scan(t *testing.T, s connection.Store) {
 func event(c connection.Connection, after time.Duration) *connection.StateEvent {
 	return &connection.StateEvent{
 		ID: c.Name.ID + "-" + after.String(), Connection: c.Name, UID: c.UID, State: c.State, Previous: connection.StateUpdating,
-		Reason: c.Reason, Message: c.Message, Time: noon().Add(after),
+		Reason: c.Reason, Message: c.Message, Time: noon().Add(after), Kind: connection.EventGrantExpiring,
+		GrantExpireTime: noon().Add(time.Hour),
 	}
 }
 
@@ -75,6 +76,27 @@ func claim(t *testing.T, s connection.Store, owner string, now time.Time) []conn
 	events, err := s.ClaimEvents(t.Context(), owner, now, now.Add(time.Minute), 100)
 	require.NoError(t, err)
 	return events
+}
+
+func dueWarnings(t *testing.T, s connection.Store) {
+	for id, after := range map[string]time.Duration{"a": 3 * time.Hour, "b": time.Hour, "c": 0, "d": 2 * time.Hour} {
+		c := named("p", id)
+		c.GrantExpireTime, c.GrantWarningTime = noon().Add(100*time.Hour), noon().Add(after)
+		create(t, s, c)
+	}
+	create(t, s, named("q", "e")) // has no end
+	ids := func(now time.Time, limit int) (ids []string) {
+		due, err := s.DueWarnings(t.Context(), now, limit)
+		require.NoError(t, err)
+		for _, c := range due {
+			ids = append(ids, c.Name.ID)
+		}
+		return ids
+	}
+	require.Equal(t, []string{"c"}, ids(noon(), 10))
+	require.Equal(t, []string{"c", "b", "d"}, ids(noon().Add(2*time.Hour), 10))
+	require.Equal(t, []string{"c", "b"}, ids(noon().Add(24*time.Hour), 2))
+	require.Empty(t, ids(noon().Add(-time.Second), 10))
 }
 
 func eventsWithTheirChange(t *testing.T, s connection.Store) {

@@ -29,6 +29,7 @@ func Run(t *testing.T, newStore func(t *testing.T) connection.Store) {
 		{"Remove", remove},
 		{"List", list},
 		{"Scan", scan},
+		{"DueWarnings", dueWarnings},
 		{"EventsWithTheirChange", eventsWithTheirChange},
 		{"EventsInOrder", eventsInOrder},
 		{"ClaimsByProject", claimsByProject},
@@ -80,6 +81,7 @@ func full() connection.Connection {
 	c.Pending = connection.PendingDeauthorize
 	c.Seen = connection.Seen{Generation: 3, StateTime: noon().Add(time.Second)}
 	c.UpdateTime, c.StateTime, c.AuthorizeTime = noon().Add(time.Minute), noon().Add(time.Hour), noon().Add(time.Millisecond)
+	c.GrantExpireTime, c.GrantWarningTime = noon().Add(48*time.Hour), noon().Add(24*time.Hour)
 	return c
 }
 

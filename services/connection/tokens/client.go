@@ -140,6 +140,9 @@ func toStatus(m *tokenv1.TokenStatus) (connection.TokenStatus, bool) {
 	if t := m.GetStateTime(); t != nil {
 		s.StateTime = t.AsTime()
 	}
+	if t := m.GetGrantExpireTime(); t != nil {
+		s.GrantExpireTime = t.AsTime()
+	}
 	return s, true
 }
 

@@ -26,6 +26,7 @@ func FromConnection(c connection.Connection) *connectionv1.Connection {
 		UpdateTime:           timestamp(c.UpdateTime),
 		StateTime:            timestamp(c.StateTime),
 		AuthorizeTime:        timestamp(c.AuthorizeTime),
+		GrantExpireTime:      timestamp(c.GrantExpireTime),
 	}
 	if c.UID != "" {
 		m.Etag = c.ETag()

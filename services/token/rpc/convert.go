@@ -86,6 +86,8 @@ func statusProto(t *token.Token) *tokenv1.TokenStatus {
 		StateMessage:  t.Message,
 		StateTime:     timestamp(t.StateTime),
 		Generation:    t.Generation,
+
+		GrantExpireTime: timestamp(t.GrantExpireTime),
 	}
 	if out.WantedRevision = t.WantedRevision(); out.WantedRevision != 0 && t.LastFailure != nil {
 		out.WantedReason, out.WantedMessage = reason(t.LastFailure.Reason), t.LastFailure.Message

@@ -715,9 +715,13 @@ type Connection struct {
 	AuthorizeTime *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=authorize_time,json=authorizeTime,proto3" json:"authorize_time,omitempty"`
 	// Changes with every change of the settings. Sent back in an update or delete, it makes the call fail with ETAG_MISMATCH if
 	// somebody else was quicker. Output of every read.
-	Etag          string `protobuf:"bytes,15,opt,name=etag,proto3" json:"etag,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Etag string `protobuf:"bytes,15,opt,name=etag,proto3" json:"etag,omitempty"`
+	// When the grant behind the token ends, as far as the authorization server or `provider_behavior` says: after that only the end user's
+	// authorizing again gives a token. Events of detail type `Connection Grant Expiring` are sent before, the first by the refresh policy's
+	// `grant_warning`, then 7, 3 and 1 days before.
+	GrantExpireTime *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=grant_expire_time,json=grantExpireTime,proto3" json:"grant_expire_time,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Connection) Reset() {
@@ -866,6 +870,13 @@ func (x *Connection) GetEtag() string {
 		return x.Etag
 	}
 	return ""
+}
+
+func (x *Connection) GetGrantExpireTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.GrantExpireTime
+	}
+	return nil
 }
 
 type isConnection_Authorization interface {
@@ -2046,7 +2057,7 @@ var File_freshet_connection_v1_connection_proto protoreflect.FileDescriptor
 
 const file_freshet_connection_v1_connection_proto_rawDesc = "" +
 	"\n" +
-	"&freshet/connection/v1/connection.proto\x12\x15freshet.connection.v1\x1a\x1bbuf/validate/validate.proto\x1a%freshet/connection/v1/parameter.proto\x1a\x1efreshet/errors/v1/reason.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb0\b\n" +
+	"&freshet/connection/v1/connection.proto\x12\x15freshet.connection.v1\x1a\x1bbuf/validate/validate.proto\x1a%freshet/connection/v1/parameter.proto\x1a\x1efreshet/errors/v1/reason.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfe\b\n" +
 	"\n" +
 	"Connection\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x05R\x04name\x12\x16\n" +
@@ -2067,7 +2078,8 @@ const file_freshet_connection_v1_connection_proto_rawDesc = "" +
 	"\n" +
 	"state_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\tstateTime\x12G\n" +
 	"\x0eauthorize_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\rauthorizeTime\x12\x12\n" +
-	"\x04etag\x18\x0f \x01(\tR\x04etag\"\xa7\x01\n" +
+	"\x04etag\x18\x0f \x01(\tR\x04etag\x12L\n" +
+	"\x11grant_expire_time\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\x0fgrantExpireTime\"\xa7\x01\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\f\n" +
 	"\bCREATING\x10\x01\x12\x0f\n" +
@@ -2317,43 +2329,44 @@ var file_freshet_connection_v1_connection_proto_depIdxs = []int32{
 	27, // 7: freshet.connection.v1.Connection.update_time:type_name -> google.protobuf.Timestamp
 	27, // 8: freshet.connection.v1.Connection.state_time:type_name -> google.protobuf.Timestamp
 	27, // 9: freshet.connection.v1.Connection.authorize_time:type_name -> google.protobuf.Timestamp
-	1,  // 10: freshet.connection.v1.OAuth2Authorization.grant_type:type_name -> freshet.connection.v1.OAuth2Authorization.GrantType
-	2,  // 11: freshet.connection.v1.OAuth2Authorization.client_authentication:type_name -> freshet.connection.v1.OAuth2Authorization.ClientAuthentication
-	25, // 12: freshet.connection.v1.OAuth2Authorization.token_parameters:type_name -> freshet.connection.v1.HttpParameters
-	20, // 13: freshet.connection.v1.OAuth2Authorization.refresh_policy:type_name -> freshet.connection.v1.RefreshPolicy
-	12, // 14: freshet.connection.v1.OAuth2Authorization.signing_key:type_name -> freshet.connection.v1.SigningKey
-	13, // 15: freshet.connection.v1.OAuth2Authorization.client_certificate:type_name -> freshet.connection.v1.ClientCertificate
-	14, // 16: freshet.connection.v1.OAuth2Authorization.authorization_code:type_name -> freshet.connection.v1.AuthorizationCode
-	15, // 17: freshet.connection.v1.OAuth2Authorization.assertion:type_name -> freshet.connection.v1.JwtAssertion
-	16, // 18: freshet.connection.v1.OAuth2Authorization.token_exchange:type_name -> freshet.connection.v1.TokenExchange
-	17, // 19: freshet.connection.v1.OAuth2Authorization.resource_owner:type_name -> freshet.connection.v1.ResourceOwner
-	18, // 20: freshet.connection.v1.OAuth2Authorization.dialect:type_name -> freshet.connection.v1.TokenEndpointDialect
-	19, // 21: freshet.connection.v1.OAuth2Authorization.provider_behavior:type_name -> freshet.connection.v1.ProviderBehavior
-	3,  // 22: freshet.connection.v1.SigningKey.algorithm:type_name -> freshet.connection.v1.SigningKey.Algorithm
-	28, // 23: freshet.connection.v1.JwtAssertion.lifetime:type_name -> google.protobuf.Duration
-	4,  // 24: freshet.connection.v1.TokenEndpointDialect.method:type_name -> freshet.connection.v1.TokenEndpointDialect.Method
-	5,  // 25: freshet.connection.v1.TokenEndpointDialect.encoding:type_name -> freshet.connection.v1.TokenEndpointDialect.Encoding
-	23, // 26: freshet.connection.v1.TokenEndpointDialect.field_names:type_name -> freshet.connection.v1.TokenEndpointDialect.FieldNamesEntry
-	6,  // 27: freshet.connection.v1.TokenEndpointDialect.expires_in_unit:type_name -> freshet.connection.v1.TokenEndpointDialect.LifetimeUnit
-	24, // 28: freshet.connection.v1.TokenEndpointDialect.error_codes:type_name -> freshet.connection.v1.TokenEndpointDialect.ErrorCodesEntry
-	7,  // 29: freshet.connection.v1.ProviderBehavior.rotation_recovery:type_name -> freshet.connection.v1.ProviderBehavior.RotationRecovery
-	28, // 30: freshet.connection.v1.ProviderBehavior.rotation_grace:type_name -> google.protobuf.Duration
-	8,  // 31: freshet.connection.v1.ProviderBehavior.old_access_token:type_name -> freshet.connection.v1.ProviderBehavior.OldAccessToken
-	28, // 32: freshet.connection.v1.ProviderBehavior.old_access_token_leeway:type_name -> google.protobuf.Duration
-	28, // 33: freshet.connection.v1.ProviderBehavior.refresh_not_before:type_name -> google.protobuf.Duration
-	28, // 34: freshet.connection.v1.ProviderBehavior.mint_period:type_name -> google.protobuf.Duration
-	28, // 35: freshet.connection.v1.ProviderBehavior.refresh_token_idle_lifetime:type_name -> google.protobuf.Duration
-	28, // 36: freshet.connection.v1.ProviderBehavior.grant_lifetime:type_name -> google.protobuf.Duration
-	28, // 37: freshet.connection.v1.RefreshPolicy.refresh_before:type_name -> google.protobuf.Duration
-	28, // 38: freshet.connection.v1.RefreshPolicy.default_lifetime:type_name -> google.protobuf.Duration
-	9,  // 39: freshet.connection.v1.RefreshPolicy.mode:type_name -> freshet.connection.v1.RefreshPolicy.Mode
-	28, // 40: freshet.connection.v1.RefreshPolicy.keep_alive:type_name -> google.protobuf.Duration
-	28, // 41: freshet.connection.v1.RefreshPolicy.grant_warning:type_name -> google.protobuf.Duration
-	42, // [42:42] is the sub-list for method output_type
-	42, // [42:42] is the sub-list for method input_type
-	42, // [42:42] is the sub-list for extension type_name
-	42, // [42:42] is the sub-list for extension extendee
-	0,  // [0:42] is the sub-list for field type_name
+	27, // 10: freshet.connection.v1.Connection.grant_expire_time:type_name -> google.protobuf.Timestamp
+	1,  // 11: freshet.connection.v1.OAuth2Authorization.grant_type:type_name -> freshet.connection.v1.OAuth2Authorization.GrantType
+	2,  // 12: freshet.connection.v1.OAuth2Authorization.client_authentication:type_name -> freshet.connection.v1.OAuth2Authorization.ClientAuthentication
+	25, // 13: freshet.connection.v1.OAuth2Authorization.token_parameters:type_name -> freshet.connection.v1.HttpParameters
+	20, // 14: freshet.connection.v1.OAuth2Authorization.refresh_policy:type_name -> freshet.connection.v1.RefreshPolicy
+	12, // 15: freshet.connection.v1.OAuth2Authorization.signing_key:type_name -> freshet.connection.v1.SigningKey
+	13, // 16: freshet.connection.v1.OAuth2Authorization.client_certificate:type_name -> freshet.connection.v1.ClientCertificate
+	14, // 17: freshet.connection.v1.OAuth2Authorization.authorization_code:type_name -> freshet.connection.v1.AuthorizationCode
+	15, // 18: freshet.connection.v1.OAuth2Authorization.assertion:type_name -> freshet.connection.v1.JwtAssertion
+	16, // 19: freshet.connection.v1.OAuth2Authorization.token_exchange:type_name -> freshet.connection.v1.TokenExchange
+	17, // 20: freshet.connection.v1.OAuth2Authorization.resource_owner:type_name -> freshet.connection.v1.ResourceOwner
+	18, // 21: freshet.connection.v1.OAuth2Authorization.dialect:type_name -> freshet.connection.v1.TokenEndpointDialect
+	19, // 22: freshet.connection.v1.OAuth2Authorization.provider_behavior:type_name -> freshet.connection.v1.ProviderBehavior
+	3,  // 23: freshet.connection.v1.SigningKey.algorithm:type_name -> freshet.connection.v1.SigningKey.Algorithm
+	28, // 24: freshet.connection.v1.JwtAssertion.lifetime:type_name -> google.protobuf.Duration
+	4,  // 25: freshet.connection.v1.TokenEndpointDialect.method:type_name -> freshet.connection.v1.TokenEndpointDialect.Method
+	5,  // 26: freshet.connection.v1.TokenEndpointDialect.encoding:type_name -> freshet.connection.v1.TokenEndpointDialect.Encoding
+	23, // 27: freshet.connection.v1.TokenEndpointDialect.field_names:type_name -> freshet.connection.v1.TokenEndpointDialect.FieldNamesEntry
+	6,  // 28: freshet.connection.v1.TokenEndpointDialect.expires_in_unit:type_name -> freshet.connection.v1.TokenEndpointDialect.LifetimeUnit
+	24, // 29: freshet.connection.v1.TokenEndpointDialect.error_codes:type_name -> freshet.connection.v1.TokenEndpointDialect.ErrorCodesEntry
+	7,  // 30: freshet.connection.v1.ProviderBehavior.rotation_recovery:type_name -> freshet.connection.v1.ProviderBehavior.RotationRecovery
+	28, // 31: freshet.connection.v1.ProviderBehavior.rotation_grace:type_name -> google.protobuf.Duration
+	8,  // 32: freshet.connection.v1.ProviderBehavior.old_access_token:type_name -> freshet.connection.v1.ProviderBehavior.OldAccessToken
+	28, // 33: freshet.connection.v1.ProviderBehavior.old_access_token_leeway:type_name -> google.protobuf.Duration
+	28, // 34: freshet.connection.v1.ProviderBehavior.refresh_not_before:type_name -> google.protobuf.Duration
+	28, // 35: freshet.connection.v1.ProviderBehavior.mint_period:type_name -> google.protobuf.Duration
+	28, // 36: freshet.connection.v1.ProviderBehavior.refresh_token_idle_lifetime:type_name -> google.protobuf.Duration
+	28, // 37: freshet.connection.v1.ProviderBehavior.grant_lifetime:type_name -> google.protobuf.Duration
+	28, // 38: freshet.connection.v1.RefreshPolicy.refresh_before:type_name -> google.protobuf.Duration
+	28, // 39: freshet.connection.v1.RefreshPolicy.default_lifetime:type_name -> google.protobuf.Duration
+	9,  // 40: freshet.connection.v1.RefreshPolicy.mode:type_name -> freshet.connection.v1.RefreshPolicy.Mode
+	28, // 41: freshet.connection.v1.RefreshPolicy.keep_alive:type_name -> google.protobuf.Duration
+	28, // 42: freshet.connection.v1.RefreshPolicy.grant_warning:type_name -> google.protobuf.Duration
+	43, // [43:43] is the sub-list for method output_type
+	43, // [43:43] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_freshet_connection_v1_connection_proto_init() }

@@ -582,8 +582,10 @@ type TokenStatus struct {
 	WantedReason v1.Reason `protobuf:"varint,11,opt,name=wanted_reason,json=wantedReason,proto3,enum=freshet.errors.v1.Reason" json:"wanted_reason,omitempty"`
 	// The same for people.
 	WantedMessage string `protobuf:"bytes,12,opt,name=wanted_message,json=wantedMessage,proto3" json:"wanted_message,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// When the grant behind the token ends; unset if there is none or it is not known.
+	GrantExpireTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=grant_expire_time,json=grantExpireTime,proto3" json:"grant_expire_time,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *TokenStatus) Reset() {
@@ -698,6 +700,13 @@ func (x *TokenStatus) GetWantedMessage() string {
 		return x.WantedMessage
 	}
 	return ""
+}
+
+func (x *TokenStatus) GetGrantExpireTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.GrantExpireTime
+	}
+	return nil
 }
 
 // Request of TryAuthorization.
@@ -901,7 +910,7 @@ const file_freshet_token_v1_token_internal_service_proto_rawDesc = "" +
 	"\theartbeat\x18\x03 \x01(\v2+.freshet.token.v1.WatchTokenStatesHeartbeatH\x00R\theartbeatB\a\n" +
 	"\x05event\"\x18\n" +
 	"\x16WatchTokenStatesSynced\"\x1b\n" +
-	"\x19WatchTokenStatesHeartbeat\"\x81\x04\n" +
+	"\x19WatchTokenStatesHeartbeat\"\xc9\x04\n" +
 	"\vTokenStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12%\n" +
 	"\x0econnection_uid\x18\x02 \x01(\tR\rconnectionUid\x12\x1a\n" +
@@ -918,7 +927,8 @@ const file_freshet_token_v1_token_internal_service_proto_rawDesc = "" +
 	"\x0fwanted_revision\x18\n" +
 	" \x01(\x03R\x0ewantedRevision\x12>\n" +
 	"\rwanted_reason\x18\v \x01(\x0e2\x19.freshet.errors.v1.ReasonR\fwantedReason\x12%\n" +
-	"\x0ewanted_message\x18\f \x01(\tR\rwantedMessage\"o\n" +
+	"\x0ewanted_message\x18\f \x01(\tR\rwantedMessage\x12F\n" +
+	"\x11grant_expire_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\x0fgrantExpireTime\"o\n" +
 	"\x17TryAuthorizationRequest\x12T\n" +
 	"\bsettings\x18\x01 \x01(\v2,.freshet.connection.v1.AuthorizationSettingsB\n" +
 	"\xe2A\x01\x02\xbaH\x03\xc8\x01\x01R\bsettings\"\xd1\x03\n" +
@@ -988,27 +998,28 @@ var file_freshet_token_v1_token_internal_service_proto_depIdxs = []int32{
 	14, // 6: freshet.token.v1.TokenStatus.state_reason:type_name -> freshet.errors.v1.Reason
 	15, // 7: freshet.token.v1.TokenStatus.state_time:type_name -> google.protobuf.Timestamp
 	14, // 8: freshet.token.v1.TokenStatus.wanted_reason:type_name -> freshet.errors.v1.Reason
-	16, // 9: freshet.token.v1.TryAuthorizationRequest.settings:type_name -> freshet.connection.v1.AuthorizationSettings
-	17, // 10: freshet.token.v1.TryAuthorizationResponse.failure_class:type_name -> freshet.token.v1.FailureClass
-	14, // 11: freshet.token.v1.TryAuthorizationResponse.reason:type_name -> freshet.errors.v1.Reason
-	18, // 12: freshet.token.v1.TryAuthorizationResponse.lifetime:type_name -> google.protobuf.Duration
-	19, // 13: freshet.token.v1.TryAuthorizationResponse.expiry_source:type_name -> freshet.token.v1.Token.ExpirySource
-	18, // 14: freshet.token.v1.TryAuthorizationResponse.duration:type_name -> google.protobuf.Duration
-	0,  // 15: freshet.token.v1.TokenInternalService.AuthorizeToken:input_type -> freshet.token.v1.AuthorizeTokenRequest
-	2,  // 16: freshet.token.v1.TokenInternalService.DeauthorizeToken:input_type -> freshet.token.v1.DeauthorizeTokenRequest
-	4,  // 17: freshet.token.v1.TokenInternalService.DeleteToken:input_type -> freshet.token.v1.DeleteTokenRequest
-	11, // 18: freshet.token.v1.TokenInternalService.TryAuthorization:input_type -> freshet.token.v1.TryAuthorizationRequest
-	6,  // 19: freshet.token.v1.TokenInternalService.WatchTokenStates:input_type -> freshet.token.v1.WatchTokenStatesRequest
-	1,  // 20: freshet.token.v1.TokenInternalService.AuthorizeToken:output_type -> freshet.token.v1.AuthorizeTokenResponse
-	3,  // 21: freshet.token.v1.TokenInternalService.DeauthorizeToken:output_type -> freshet.token.v1.DeauthorizeTokenResponse
-	5,  // 22: freshet.token.v1.TokenInternalService.DeleteToken:output_type -> freshet.token.v1.DeleteTokenResponse
-	12, // 23: freshet.token.v1.TokenInternalService.TryAuthorization:output_type -> freshet.token.v1.TryAuthorizationResponse
-	7,  // 24: freshet.token.v1.TokenInternalService.WatchTokenStates:output_type -> freshet.token.v1.WatchTokenStatesResponse
-	20, // [20:25] is the sub-list for method output_type
-	15, // [15:20] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	15, // 9: freshet.token.v1.TokenStatus.grant_expire_time:type_name -> google.protobuf.Timestamp
+	16, // 10: freshet.token.v1.TryAuthorizationRequest.settings:type_name -> freshet.connection.v1.AuthorizationSettings
+	17, // 11: freshet.token.v1.TryAuthorizationResponse.failure_class:type_name -> freshet.token.v1.FailureClass
+	14, // 12: freshet.token.v1.TryAuthorizationResponse.reason:type_name -> freshet.errors.v1.Reason
+	18, // 13: freshet.token.v1.TryAuthorizationResponse.lifetime:type_name -> google.protobuf.Duration
+	19, // 14: freshet.token.v1.TryAuthorizationResponse.expiry_source:type_name -> freshet.token.v1.Token.ExpirySource
+	18, // 15: freshet.token.v1.TryAuthorizationResponse.duration:type_name -> google.protobuf.Duration
+	0,  // 16: freshet.token.v1.TokenInternalService.AuthorizeToken:input_type -> freshet.token.v1.AuthorizeTokenRequest
+	2,  // 17: freshet.token.v1.TokenInternalService.DeauthorizeToken:input_type -> freshet.token.v1.DeauthorizeTokenRequest
+	4,  // 18: freshet.token.v1.TokenInternalService.DeleteToken:input_type -> freshet.token.v1.DeleteTokenRequest
+	11, // 19: freshet.token.v1.TokenInternalService.TryAuthorization:input_type -> freshet.token.v1.TryAuthorizationRequest
+	6,  // 20: freshet.token.v1.TokenInternalService.WatchTokenStates:input_type -> freshet.token.v1.WatchTokenStatesRequest
+	1,  // 21: freshet.token.v1.TokenInternalService.AuthorizeToken:output_type -> freshet.token.v1.AuthorizeTokenResponse
+	3,  // 22: freshet.token.v1.TokenInternalService.DeauthorizeToken:output_type -> freshet.token.v1.DeauthorizeTokenResponse
+	5,  // 23: freshet.token.v1.TokenInternalService.DeleteToken:output_type -> freshet.token.v1.DeleteTokenResponse
+	12, // 24: freshet.token.v1.TokenInternalService.TryAuthorization:output_type -> freshet.token.v1.TryAuthorizationResponse
+	7,  // 25: freshet.token.v1.TokenInternalService.WatchTokenStates:output_type -> freshet.token.v1.WatchTokenStatesResponse
+	21, // [21:26] is the sub-list for method output_type
+	16, // [16:21] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_freshet_token_v1_token_internal_service_proto_init() }

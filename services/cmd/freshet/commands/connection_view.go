@@ -38,6 +38,7 @@ func (f *clientFlags) show(s *session, c *connectionv1.Connection) error {
 	t.property("Created", relative(c.GetCreateTime(), s.now()))
 	t.property("Changed", relative(c.GetUpdateTime(), s.now()))
 	t.property("Authorized", relative(c.GetAuthorizeTime(), s.now()))
+	t.property("Grant ends", relative(c.GetGrantExpireTime(), s.now()))
 	t.property("Etag", c.GetEtag())
 	return t.flush()
 }
