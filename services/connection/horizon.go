@@ -28,8 +28,9 @@ func (c Connection) warnings() []time.Duration {
 		first = defaultGrantWarning
 	}
 	all := []time.Duration{first}
-	for _, days := range []time.Duration{7, 3, 1} {
-		if before := days * 24 * time.Hour; before < first {
+	const day = 24 * time.Hour
+	for _, before := range []time.Duration{7 * day, 3 * day, day} {
+		if before < first {
 			all = append(all, before)
 		}
 	}

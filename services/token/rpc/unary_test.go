@@ -146,7 +146,7 @@ func TestSimulateExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, time.Hour)
 		w.authorize(crmName)
-		w.auth.Inject(authserver.Fault{Kind: authserver.FaultStatus})
+		w.auth.Inject(authserver.Fault{Kind: authserver.FaultDelay, Delay: time.Second}) // the refresh that follows at once
 		got, err := w.tokens.SimulateExpiry(t.Context(), &tokenv1.SimulateExpiryRequest{Name: crmName})
 		require.NoError(t, err)
 		require.Equal(t, tokenv1.Token_FAILED_CONNECTIVITY, got.GetToken().GetState())
