@@ -16,13 +16,6 @@ import (
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
-
-	connectionv1 "github.com/freshet-io/freshet/gen/freshet/connection/v1"
-	deliveryv1 "github.com/freshet-io/freshet/gen/freshet/delivery/v1"
-	tokenv1 "github.com/freshet-io/freshet/gen/freshet/token/v1"
-	connectionrest "github.com/freshet-io/freshet/gen/rest/freshet/connection/v1"
-	deliveryrest "github.com/freshet-io/freshet/gen/rest/freshet/delivery/v1"
-	tokenrest "github.com/freshet-io/freshet/gen/rest/freshet/token/v1"
 )
 
 // Params are what a gateway is made of.
@@ -48,21 +41,13 @@ func New(ctx context.Context, p Params) (http.Handler, error) {
 	if p.Connection == nil || p.Token == nil || p.Delivery == nil || p.Authenticate == nil || p.Ready == nil || p.Metrics == nil || p.Logger == nil {
 		return nil, errors.New("gateway: Connection, Token, Delivery, Authenticate, Ready, Metrics and Logger are required")
 	}
-	served, err := newRoutes(
-		connectionv1.File_freshet_connection_v1_connection_service_proto,
-		tokenv1.File_freshet_token_v1_token_service_proto,
-		deliveryv1.File_freshet_delivery_v1_delivery_service_proto,
-	)
+	served, err := newRoutes(contracts()...)
 	if err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
 	problems := problemWriter{log: p.Logger}
 	calls := newMux(problems)
-	if err := errors.Join(
-		connectionrest.RegisterConnectionServiceHandlerClient(ctx, calls, connectionv1.NewConnectionServiceClient(p.Connection)),
-		tokenrest.RegisterTokenServiceHandlerClient(ctx, calls, tokenv1.NewTokenServiceClient(p.Token)),
-		deliveryrest.RegisterDeliveryServiceHandlerClient(ctx, calls, deliveryv1.NewDeliveryServiceClient(p.Delivery)),
-	); err != nil {
+	if err := registerServices(ctx, calls, p); err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
 	rest := &api{authenticate: p.Authenticate, routes: served, calls: calls, problems: problems}

@@ -11,17 +11,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	connectionv1 "github.com/freshet-io/freshet/gen/freshet/connection/v1"
-	deliveryv1 "github.com/freshet-io/freshet/gen/freshet/delivery/v1"
-	tokenv1 "github.com/freshet-io/freshet/gen/freshet/token/v1"
 	"github.com/freshet-io/freshet/gen/openapi"
 )
 
 func servedRoutes(t *testing.T) routes {
-	all, err := newRoutes(
-		connectionv1.File_freshet_connection_v1_connection_service_proto,
-		tokenv1.File_freshet_token_v1_token_service_proto,
-		deliveryv1.File_freshet_delivery_v1_delivery_service_proto,
-	)
+	all, err := newRoutes(contracts()...)
 	require.NoError(t, err)
 	return all
 }

@@ -13,9 +13,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 
-	connectionv1 "github.com/freshet-io/freshet/gen/freshet/connection/v1"
-	deliveryv1 "github.com/freshet-io/freshet/gen/freshet/delivery/v1"
 	tokenv1 "github.com/freshet-io/freshet/gen/freshet/token/v1"
+	"github.com/freshet-io/freshet/services/gateway"
 )
 
 // call is a call as a service received it.
@@ -80,11 +79,7 @@ func (s *services) requireNoCalls(t *testing.T) {
 }
 
 func (s *services) register(registrar grpc.ServiceRegistrar) {
-	for _, file := range []protoreflect.FileDescriptor{
-		connectionv1.File_freshet_connection_v1_connection_service_proto,
-		tokenv1.File_freshet_token_v1_token_service_proto,
-		deliveryv1.File_freshet_delivery_v1_delivery_service_proto,
-	} {
+	for _, file := range gateway.Contracts() {
 		for i := range file.Services().Len() {
 			registrar.RegisterService(s.describe(file.Services().Get(i)), s)
 		}

@@ -18,6 +18,7 @@ const (
 // Pattern is a compiled event pattern. It is immutable.
 type Pattern struct {
 	clauses []clause // an event matches if it satisfies one of them
+	leaves  []*field // as they are written; some may be in no clause because another one replaced them
 	index   *Index   // of this pattern alone
 }
 
@@ -26,10 +27,12 @@ type clause []*field
 
 // field is a leaf of a pattern: the path to it, keys joined by dots, and what the event may have there.
 type field struct {
-	path   string
-	text   string      // the array of values as it is written
-	values []predicate // one of which a value must satisfy
-	absent bool        // or the event has no value there
+	path     string
+	text     string      // the array of values as it is written
+	values   []predicate // one of which a value must satisfy
+	absent   bool        // or the event has no value there
+	place    string      // where it is written, as in a SyntaxError
+	branches []string    // of $or that it is in, from outside in, written like place
 }
 
 // SyntaxError says what is wrong with a pattern and where.
@@ -62,7 +65,7 @@ func Compile(patternJSON string) (*Pattern, error) {
 	if err := c.object(&r, place{}); err != nil {
 		return nil, err
 	}
-	p := &Pattern{}
+	p := &Pattern{leaves: c.leaves}
 	for _, f := range c.clauses {
 		p.clauses = append(p.clauses, slices.SortedFunc(maps.Values(f), func(a, b *field) int { return strings.Compare(a.path, b.path) }))
 	}
@@ -80,6 +83,8 @@ type place struct {
 	nested bool   // path has a key, which may be empty
 	depth  int
 	inside bool // of a branch of $or
+
+	branches []string // those, as shown
 }
 
 func (p place) at(key string) place {
@@ -104,6 +109,7 @@ func (p place) branch(i int) place {
 	p.shown += fmt.Sprintf("[%d]", i)
 	p.depth++
 	p.inside = true
+	p.branches = append(slices.Clip(p.branches), p.shown)
 	return p
 }
 
@@ -116,6 +122,7 @@ type fields map[string]*field
 
 type compiler struct {
 	clauses []fields // so far; what follows goes into each
+	leaves  []*field
 }
 
 func (c *compiler) object(r *rawjson.Reader, p place) error {
@@ -186,7 +193,8 @@ func (c *compiler) or(r *rawjson.Reader, p place) error {
 
 func (c *compiler) leaf(r *rawjson.Reader, p place) error {
 	array := r.Value()
-	f := &field{path: p.path, text: string(array)}
+	f := &field{path: p.path, text: string(array), place: p.shown, branches: p.branches}
+	c.leaves = append(c.leaves, f)
 	values := rawjson.NewReader(array)
 	r = &values
 	for r.Enter(); r.More(); {

@@ -38,6 +38,7 @@ func FuzzMatch(f *testing.F) {
 			return
 		}
 		require.Equal(t, want, p.Match([]byte(event)), "%s on %s", patternText, event)
+		requireExplained(t, p, []byte(event))
 		entries := []pattern.Entry{{ID: "p", Pattern: p}}
 		for _, text := range others {
 			other, err := pattern.Compile(text)

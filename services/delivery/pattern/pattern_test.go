@@ -41,6 +41,7 @@ func runCases(t *testing.T, path string) {
 			}
 			require.NoError(t, err)
 			require.Equal(t, c.Match, p.Match(c.Event), "%s on %s", c.Pattern, c.Event)
+			requireExplained(t, p, c.Event)
 		})
 	}
 	require.NoError(t, lines.Err())

@@ -23,7 +23,7 @@ type Options struct {
 	Validator protovalidate.Validator
 }
 
-// Register registers the service of the delivery role.
+// Register registers the services of the delivery role.
 func Register(r grpc.ServiceRegistrar, svc *delivery.Service, o Options) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -31,7 +31,9 @@ func Register(r grpc.ServiceRegistrar, svc *delivery.Service, o Options) {
 	if o.Validator == nil {
 		o.Validator = protovalidate.GlobalValidator
 	}
-	deliveryv1.RegisterDeliveryServiceServer(r, &server{service: svc, logger: o.Logger, pages: o.Pages, validator: o.Validator})
+	s := &server{service: svc, logger: o.Logger, pages: o.Pages, validator: o.Validator}
+	deliveryv1.RegisterDeliveryServiceServer(r, s)
+	deliveryv1.RegisterPatternServiceServer(r, patternServer{server: s})
 }
 
 type server struct {

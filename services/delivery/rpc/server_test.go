@@ -47,6 +47,7 @@ type fixture struct {
 	db       *sqldb.DB
 	api      deliveryv1.DeliveryServiceClient // called with the admin key
 	internal deliveryv1.DeliveryServiceClient // called by a service of the suite
+	admin    *grpc.ClientConn                 // with the admin key
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -80,9 +81,10 @@ func newFixture(t *testing.T) *fixture {
 		t.Cleanup(func() { require.NoError(t, conn.Close()) })
 		return conn
 	}
+	admin := dial(authn.AdminCredentials(seal.NewSecret(adminKey)))
 	return &fixture{
-		Suite: suite, db: db,
-		api:      deliveryv1.NewDeliveryServiceClient(dial(authn.AdminCredentials(seal.NewSecret(adminKey)))),
+		Suite: suite, db: db, admin: admin,
+		api:      deliveryv1.NewDeliveryServiceClient(admin),
 		internal: deliveryv1.NewDeliveryServiceClient(dial(tokens.Credentials(authn.ServiceConnection))),
 	}
 }

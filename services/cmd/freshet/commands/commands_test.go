@@ -162,6 +162,17 @@ func TestOutput(t *testing.T) {
 			{args: "pattern match"},
 			{args: "bench match --rounds 0"},
 		},
+		"pattern_try": {
+			{args: `pattern test --pattern '{"detail-type":["T"]}' --event -`, stdin: wholeEvent},
+			{args: `pattern test --pattern '{"source":["T"]}' --event -`, stdin: wholeEvent},
+			{args: `pattern test --pattern '{"source":["T"]}' --event '{"id":1,"time":"now","resources":[1]}'`},
+			{args: `pattern test --pattern '{"source":[]}' --event '{}'`},
+			{args: `pattern test --pattern - --event -`},
+			{args: `pattern explain --pattern - --event '{"a":[{"b":1,"c":1},{"b":2,"c":2}],"d":"x"}'`, stdin: `{"a":{"b":[1],"c":[{"numeric":[">",1]}]},"d":[{"prefix":"y"},"x"]}`},
+			{args: `pattern explain --pattern '{"a":[1],"$or":[{"b":[{"exists":false}]},{"c":[2]}]}' --event '{"a":2,"b":3}'`},
+			{args: `pattern explain --pattern '{"a":[1]}' --event []`},
+			{args: `pattern explain --pattern @testdata/none.json --event {}`},
+		},
 		"usage": {
 			{args: "token get --help"},
 			{args: "apply --help"},
@@ -194,6 +205,9 @@ func TestHelp(t *testing.T) {
 		}
 	}
 }
+
+const wholeEvent = `{"version":"0","id":"1","detail-type":"T","source":"s","account":"p","time":"2026-03-01T12:00:00Z","region":"local",` +
+	`"resources":[],"detail":{}}`
 
 func eventLines(n int) string {
 	return strings.Repeat(`{"source":"shop","detailType":"OrderCompleted","detail":{"id": 7.10}}`+"\n", n)

@@ -65,11 +65,11 @@ func (c *eventsPutCmd) entries(s *session) (next func() (line, error), done func
 	case c.Source == "" || c.DetailType == "" || c.Detail == "":
 		return nil, nil, usagef("an event needs --source, --detail-type and --detail; --file puts many")
 	}
-	detail, err := c.detail(s)
+	detail, err := given(s, "--detail", c.Detail)
 	if err != nil {
 		return nil, nil, &usageError{err: err}
 	}
-	entry := &deliveryv1.PutEventsRequestEntry{Source: c.Source, DetailType: c.DetailType, Detail: detail, Resources: c.Resources}
+	entry := &deliveryv1.PutEventsRequestEntry{Source: c.Source, DetailType: c.DetailType, Detail: strings.TrimSpace(string(detail)), Resources: c.Resources}
 	if !c.Time.IsZero() {
 		entry.Time = timestamppb.New(c.Time)
 	}
@@ -81,24 +81,6 @@ func (c *eventsPutCmd) entries(s *session) (next func() (line, error), done func
 		given = true
 		return line{entry: entry}, nil
 	}, func() {}, nil
-}
-
-func (c *eventsPutCmd) detail(s *session) (string, error) {
-	path, isFile := strings.CutPrefix(c.Detail, "@")
-	var text []byte
-	var err error
-	switch {
-	case c.Detail == "-":
-		text, err = io.ReadAll(s.stdin)
-	case isFile:
-		text, err = os.ReadFile(path)
-	default:
-		return c.Detail, nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("--detail: %w", err)
-	}
-	return strings.TrimSpace(string(text)), nil
 }
 
 const (

@@ -13,7 +13,9 @@ import (
 )
 
 type patternCmd struct {
-	Match patternMatchCmd `cmd:"" help:"Tell which events match which patterns, without a server."`
+	Match   patternMatchCmd   `cmd:"" help:"Tell which events match which patterns, without a server."`
+	Test    patternTestCmd    `cmd:"" help:"Tell whether one event matches a pattern, without a server."`
+	Explain patternExplainCmd `cmd:"" help:"Say why an event matches a pattern or why not, without a server."`
 }
 
 type patternMatchCmd struct{}

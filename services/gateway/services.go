@@ -1,0 +1,36 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	connectionv1 "github.com/freshet-io/freshet/gen/freshet/connection/v1"
+	deliveryv1 "github.com/freshet-io/freshet/gen/freshet/delivery/v1"
+	tokenv1 "github.com/freshet-io/freshet/gen/freshet/token/v1"
+	connectionrest "github.com/freshet-io/freshet/gen/rest/freshet/connection/v1"
+	deliveryrest "github.com/freshet-io/freshet/gen/rest/freshet/delivery/v1"
+	tokenrest "github.com/freshet-io/freshet/gen/rest/freshet/token/v1"
+)
+
+// contracts are the files whose services have a REST face. Each service of theirs is registered by [registerServices].
+func contracts() []protoreflect.FileDescriptor {
+	return []protoreflect.FileDescriptor{
+		connectionv1.File_freshet_connection_v1_connection_service_proto,
+		tokenv1.File_freshet_token_v1_token_service_proto,
+		deliveryv1.File_freshet_delivery_v1_delivery_service_proto,
+		deliveryv1.File_freshet_delivery_v1_pattern_service_proto,
+	}
+}
+
+// registerServices makes a mux turn requests into calls of the services.
+func registerServices(ctx context.Context, calls *runtime.ServeMux, p Params) error {
+	return errors.Join(
+		connectionrest.RegisterConnectionServiceHandlerClient(ctx, calls, connectionv1.NewConnectionServiceClient(p.Connection)),
+		tokenrest.RegisterTokenServiceHandlerClient(ctx, calls, tokenv1.NewTokenServiceClient(p.Token)),
+		deliveryrest.RegisterDeliveryServiceHandlerClient(ctx, calls, deliveryv1.NewDeliveryServiceClient(p.Delivery)),
+		deliveryrest.RegisterPatternServiceHandlerClient(ctx, calls, deliveryv1.NewPatternServiceClient(p.Delivery)),
+	)
+}
