@@ -11,6 +11,7 @@ var (
 	ErrRuleNotFound        = errors.New("no such rule")
 	ErrDestinationNotFound = errors.New("no such destination")
 	ErrDeliveryNotFound    = errors.New("no such delivery")
+	ErrArchiveNotFound     = errors.New("no such archive")
 	ErrConnectionNotFound  = errors.New("no such connection")
 	// ErrExists means that a resource of the name is there already.
 	ErrExists = errors.New("exists already")

@@ -21,13 +21,15 @@ type Event struct {
 	IngestionTime time.Time
 	// Traceparent is the W3C trace context of the call that put it; empty without one.
 	Traceparent string
+	// Replay is the id of the replay that put it again; empty for an event that was put.
+	Replay string
 }
 
 // Envelope returns the event's JSON as rules match it and targets receive it.
 func (e *Event) Envelope() []byte {
 	return shape.Envelope{
 		ID: e.ID, DetailType: e.DetailType, Source: e.Source, Account: e.Project, Time: e.Time, Region: region,
-		Resources: e.Resources, Detail: e.Detail,
+		Resources: e.Resources, Detail: e.Detail, ReplayName: e.Replay,
 	}.JSON()
 }
 

@@ -15,6 +15,7 @@ type busIndex struct {
 	version  string
 	patterns *pattern.Index
 	rules    map[string]*Rule
+	archives []archiveIndex
 }
 
 // indexCache has indexes of buses. One may be outdated: Accept compares its version with the stored one.
@@ -52,6 +53,7 @@ func (c *indexCache) build(bus BusName, set RuleSet) *busIndex {
 		entries = append(entries, pattern.Entry{ID: pattern.RuleID(rule.Name.Rule), Pattern: p})
 	}
 	x.patterns = pattern.NewIndex(entries)
+	x.archives = compileArchives(set.Archives)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.indexes) >= maxIndexes {

@@ -18,6 +18,15 @@ func (n RuleName) String() string { return n.On().String() + "/rules/" + n.Rule 
 // On returns the rule's bus.
 func (n RuleName) On() BusName { return BusName{n.Project, n.Bus} }
 
+// ArchiveName names an archive of a bus.
+type ArchiveName struct{ Project, Bus, Archive string }
+
+// String returns the resource name.
+func (n ArchiveName) String() string { return n.On().String() + "/archives/" + n.Archive }
+
+// On returns the archive's bus.
+func (n ArchiveName) On() BusName { return BusName{n.Project, n.Bus} }
+
 // DestinationName names a destination of a project.
 type DestinationName struct{ Project, Destination string }
 

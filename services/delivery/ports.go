@@ -14,6 +14,7 @@ type Store interface {
 	Rules
 	Destinations
 	Events
+	Archives
 	Deliveries
 	Queue
 	Instances
@@ -29,7 +30,7 @@ type Buses interface {
 	CreateBus(ctx context.Context, bus Bus) error
 	// ReplaceBus returns ErrBusNotFound, or ErrEtagMismatch unless the stored etag is the given one.
 	ReplaceBus(ctx context.Context, bus Bus, etag string) error
-	// DeleteBus returns ErrBusNotFound, ErrEtagMismatch (an empty etag is not compared), ErrInUse while it has rules.
+	// DeleteBus returns ErrBusNotFound, ErrEtagMismatch (an empty etag is not compared), ErrInUse while it has rules or archives.
 	DeleteBus(ctx context.Context, name BusName, etag string) error
 }
 
@@ -45,14 +46,15 @@ type Rules interface {
 	ReplaceRule(ctx context.Context, rule Rule, etag string, cancel []Cancellation) error
 	// DeleteRule returns ErrRuleNotFound, ErrEtagMismatch. The cancellation is recorded with it.
 	DeleteRule(ctx context.Context, name RuleName, etag string, cancel Cancellation) error
-	// RuleSet returns the rules of a bus that are not disabled, and their version; ErrBusNotFound.
+	// RuleSet returns the rules and archives of a bus that are not disabled, and their version; ErrBusNotFound.
 	RuleSet(ctx context.Context, bus BusName) (RuleSet, error)
 }
 
 // RuleSet is what a bus matches events with.
 type RuleSet struct {
-	Version string // changes with every change of the rules; never the same again
-	Rules   []Rule
+	Version  string // changes with every change of the rules or archives; never the same again
+	Rules    []Rule
+	Archives []Archive
 }
 
 // Destinations keeps destinations.
@@ -75,13 +77,17 @@ type Destinations interface {
 type Events interface {
 	// Accept stores what plan returns, in one transaction in which it learned the version of the bus's rules. plan calls load to get
 	// the rules themselves; it has no other effect, as it may be called again. ErrBusNotFound.
-	Accept(ctx context.Context, bus BusName, plan func(version string, load func() ([]Rule, error)) (Batch, error)) error
+	Accept(ctx context.Context, bus BusName, plan Plan) error
 }
+
+// Plan says what is to be stored, given the version of a bus's rules and a way to load them.
+type Plan func(version string, load func() (RuleSet, error)) (Batch, error)
 
 // Batch is what one PutEvents stores.
 type Batch struct {
 	Events     []*Event
 	Deliveries []*Delivery
+	Archived   []Archived
 }
 
 // Filter selects deliveries; unset fields select all.

@@ -181,19 +181,20 @@ func (s *Service) accept(ctx context.Context, bus BusName, events []*Event, now 
 	if err != nil {
 		return err
 	}
-	planned := s.match(index, events, now)
+	planned, archived := s.match(index, events, now), index.archive(events)
 	reserved := s.reserve(planned)
 	stored := planned
-	err = s.store.Accept(ctx, bus, func(version string, load func() ([]Rule, error)) (Batch, error) {
+	err = s.store.Accept(ctx, bus, func(version string, load func() (RuleSet, error)) (Batch, error) {
 		stored = planned
 		if version != index.version { // the rules changed since: match anew, and leave the deliveries to the backlog
-			rules, err := load()
+			set, err := load()
 			if err != nil {
 				return Batch{}, err
 			}
-			stored = s.match(s.indexes.build(bus, RuleSet{Version: version, Rules: rules}), events, now)
+			index := s.indexes.build(bus, set)
+			stored, archived = s.match(index, events, now), index.archive(events)
 		}
-		return Batch{Events: events, Deliveries: stored}, nil
+		return Batch{Events: events, Deliveries: stored, Archived: archived}, nil
 	})
 	if err != nil || len(planned) != 0 && (len(stored) == 0 || stored[0] != planned[0]) {
 		s.forgo(reserved)

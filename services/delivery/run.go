@@ -39,6 +39,7 @@ func (s *Service) Run(ctx context.Context) error {
 	tasks.Go(func() { s.every(ctx, adoptEvery, s.adopt) })
 	tasks.Go(func() { s.every(ctx, sweepEvery, s.sweep) })
 	tasks.Go(func() { s.every(ctx, scanEvery, s.scan) })
+	tasks.Go(func() { s.every(ctx, archiveEvery, s.keepArchives) })
 	tasks.Go(func() { s.follow(ctx) })
 	tasks.Go(func() { _ = s.store.Watch(ctx, s.changed) })
 	s.dispatcher.Wait()

@@ -78,7 +78,10 @@ func testRPCAccess(t *testing.T, w World, key string) {
 	for role, files := range map[string][]protoreflect.FileDescriptor{
 		"connection": {connectionv1.File_freshet_connection_v1_connection_service_proto, connectionv1.File_freshet_connection_v1_connection_internal_service_proto},
 		"token":      {tokenv1.File_freshet_token_v1_token_service_proto, tokenv1.File_freshet_token_v1_token_internal_service_proto},
-		"delivery":   {deliveryv1.File_freshet_delivery_v1_delivery_service_proto},
+		"delivery": {
+			deliveryv1.File_freshet_delivery_v1_delivery_service_proto,
+			deliveryv1.File_freshet_delivery_v1_archive_service_proto,
+		},
 	} {
 		conn := dial(t, w, role, key)
 		called := 0

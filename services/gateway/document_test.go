@@ -42,7 +42,7 @@ func readDocument(t *testing.T) document {
 var samples = map[string]string{
 	"project": "default", "connection": "crm", "grant": "ada", "bus": "orders", "rule": "r1", "destination": "shop",
 	"delivery":     "01JZZZZZZZZZZZZZZZZZZZZZZZ",
-	"connectionId": "crm", "busId": "orders", "ruleId": "r1", "destinationId": "shop",
+	"connectionId": "crm", "busId": "orders", "archive": "a1", "archiveId": "a1", "ruleId": "r1", "destinationId": "shop",
 	"pageSize": "7", "pageToken": "next", "filter": "state=DEAD", "state": "AUTHORIZED", "etag": "e1", "validateOnly": "true",
 	"updateMask": "description", "minTtl": "60s", "heartbeatInterval": "5s",
 }
@@ -61,6 +61,8 @@ const (
 var bodies = map[string]string{
 	"ConnectionService.CreateConnection": connectionBody,
 	"ConnectionService.UpdateConnection": connectionBody,
+	"ArchiveService.CreateArchive":       `{"eventPattern":"{\"source\":[\"shop\"]}","retentionDays":30}`,
+	"ArchiveService.UpdateArchive":       `{"state":"DISABLED"}`,
 	"DeliveryService.CreateBus":          `{"description":"orders"}`,
 	"DeliveryService.UpdateBus":          `{"description":"orders"}`,
 	"DeliveryService.CreateRule":         ruleBody,

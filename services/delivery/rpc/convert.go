@@ -123,6 +123,7 @@ func fromEvent(e *delivery.Event) *deliveryv1.Event {
 	return &deliveryv1.Event{
 		Id: e.ID, Bus: delivery.BusName{Project: e.Project, Bus: e.Bus}.String(), Source: e.Source, DetailType: e.DetailType,
 		Detail: e.Detail, Resources: e.Resources, Time: timestamp(e.Time), IngestionTime: timestamp(e.IngestionTime),
+		Replay: replayName(e.Project, e.Replay),
 	}
 }
 

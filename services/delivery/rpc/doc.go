@@ -1,4 +1,4 @@
-// Package rpc serves freshet.delivery.v1.DeliveryService.
+// Package rpc serves the public services of freshet.delivery.v1.
 //
 // It owns handlers, conversion between messages and the domain's types, field masks, filters, page tokens, and the one translation of the
 // domain's errors to statuses. It does not own use cases (package delivery), nor who may call and whether a request obeys the

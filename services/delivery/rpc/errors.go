@@ -49,6 +49,8 @@ func (s *server) fail(ctx context.Context, err error) error {
 		return rpcerr.New(codes.NotFound, errorsv1.Reason_DESTINATION_NOT_FOUND, "%s", err)
 	case errors.Is(err, delivery.ErrDeliveryNotFound):
 		return rpcerr.New(codes.NotFound, errorsv1.Reason_DELIVERY_NOT_FOUND, "%s", err)
+	case errors.Is(err, delivery.ErrArchiveNotFound):
+		return rpcerr.New(codes.NotFound, errorsv1.Reason_ARCHIVE_NOT_FOUND, "%s", err)
 	case errors.Is(err, delivery.ErrConnectionNotFound):
 		return rpcerr.New(codes.NotFound, errorsv1.Reason_CONNECTION_NOT_FOUND, "%s", err)
 	case errors.Is(err, delivery.ErrExists):

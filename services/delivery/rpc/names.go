@@ -51,6 +51,14 @@ func parseRule(field, name string) (delivery.RuleName, error) {
 	return delivery.RuleName{Project: ids[0], Bus: ids[1], Rule: ids[2]}, nil
 }
 
+func parseArchive(field, name string) (delivery.ArchiveName, error) {
+	ids, ok := segments(name, "projects", "buses", "archives")
+	if !ok {
+		return delivery.ArchiveName{}, malformed(field, "projects/{project}/buses/{bus}/archives/{archive}")
+	}
+	return delivery.ArchiveName{Project: ids[0], Bus: ids[1], Archive: ids[2]}, nil
+}
+
 func parseDestination(field, name string) (delivery.DestinationName, error) {
 	ids, ok := segments(name, "projects", "destinations")
 	if !ok {

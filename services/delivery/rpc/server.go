@@ -34,10 +34,12 @@ func Register(r grpc.ServiceRegistrar, svc *delivery.Service, o Options) {
 	s := &server{service: svc, logger: o.Logger, pages: o.Pages, validator: o.Validator}
 	deliveryv1.RegisterDeliveryServiceServer(r, s)
 	deliveryv1.RegisterPatternServiceServer(r, patternServer{server: s})
+	deliveryv1.RegisterArchiveServiceServer(r, s)
 }
 
 type server struct {
 	deliveryv1.UnimplementedDeliveryServiceServer
+	deliveryv1.UnimplementedArchiveServiceServer
 	service   *delivery.Service
 	logger    *slog.Logger
 	pages     *page.Codec

@@ -48,6 +48,7 @@ type fixture struct {
 	api      deliveryv1.DeliveryServiceClient // called with the admin key
 	internal deliveryv1.DeliveryServiceClient // called by a service of the suite
 	admin    *grpc.ClientConn                 // with the admin key
+	archives deliveryv1.ArchiveServiceClient
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -85,6 +86,7 @@ func newFixture(t *testing.T) *fixture {
 	return &fixture{
 		Suite: suite, db: db, admin: admin,
 		api:      deliveryv1.NewDeliveryServiceClient(admin),
+		archives: deliveryv1.NewArchiveServiceClient(admin),
 		internal: deliveryv1.NewDeliveryServiceClient(dial(tokens.Credentials(authn.ServiceConnection))),
 	}
 }

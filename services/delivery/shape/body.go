@@ -17,6 +17,7 @@ type Envelope struct {
 	Region                 string
 	Resources              []string
 	Detail                 string // JSON text, taken over as it is
+	ReplayName             string // of the replay that put the event again; empty: no such member
 }
 
 // JSON returns the envelope's text. Time is in whole seconds, UTC.
@@ -35,6 +36,10 @@ func (e Envelope) JSON() []byte {
 		b = appendString(b, member.Key)
 		b = append(b, ':')
 		b = appendString(b, member.Value)
+	}
+	if e.ReplayName != "" {
+		b = append(b, `,"replay-name":`...)
+		b = appendString(b, e.ReplayName)
 	}
 	b = append(b, `,"resources":[`...)
 	for i, resource := range e.Resources {

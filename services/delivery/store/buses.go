@@ -125,17 +125,24 @@ func (s *Store) DeleteBus(ctx context.Context, name delivery.BusName, etag strin
 			name.Project, name.Bus, stored.Etag); err != nil || n == 0 {
 			return errors.Join(err, mismatch(n, name))
 		}
-		var rule string
-		err = tx.QueryRowContext(ctx, `SELECT rule_id FROM rules WHERE project = $1 AND bus_id = $2 ORDER BY rule_id LIMIT 1`,
-			name.Project, name.Bus).Scan(&rule)
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		return fmt.Errorf("%s: %w by its rule %s", name, delivery.ErrInUse, rule)
+		return unused(ctx, tx, name)
 	})
+}
+
+// unused returns ErrInUse while a bus has rules or archives.
+func unused(ctx context.Context, tx sqldb.Tx, name delivery.BusName) error {
+	var kind, id string
+	err := tx.QueryRowContext(ctx, `SELECT kind, id FROM (
+		SELECT 'rule' AS kind, rule_id AS id FROM rules WHERE project = $1 AND bus_id = $2
+		UNION ALL SELECT 'archive', archive_id FROM archives WHERE project = $1 AND bus_id = $2) x ORDER BY kind DESC, id LIMIT 1`,
+		name.Project, name.Bus).Scan(&kind, &id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("%s: %w by its %s %s", name, delivery.ErrInUse, kind, id)
 }
 
 func mismatch(n int, name fmt.Stringer) error {

@@ -20,7 +20,7 @@ const maxHistory = 200
 // selectDeliveries reads deliveries with their events. The payload is only in one of a dead delivery that is read alone.
 const selectDeliveries = `SELECT d.project, d.delivery_id, d.rule_id, d.destination_id, d.target, d.state, d.owner, d.create_time,
 	d.next_attempt, d.expire_time, d.end_time, d.attempts, d.charged, d.auth_forgiven, d.error_code, d.error_message, d.condition,
-	d.redrives, e.event_id, e.bus_id, e.source, e.detail_type, e.detail, e.resources, e.time, e.ingestion_time, e.traceparent
+	d.redrives, e.event_id, e.bus_id, e.source, e.detail_type, e.detail, e.resources, e.time, e.ingestion_time, e.traceparent, e.replay
 	FROM deliveries d JOIN events e ON e.project = d.project AND e.event_id = d.event_id`
 
 func scanDelivery(row scanner) (delivery.Delivery, error) {
@@ -30,7 +30,7 @@ func scanDelivery(row scanner) (delivery.Delivery, error) {
 	var created, next, expires, ended, forgiven, eventTime, ingested int64
 	err := row.Scan(&d.ID.Project, &d.ID.Delivery, &d.Rule, &d.Destination, &target, &d.State, &d.Owner, &created, &next, &expires,
 		&ended, &d.Attempts, &d.Charged, &forgiven, &d.ErrorCode, &d.ErrorMessage, &d.Condition, &d.Redrives,
-		&e.ID, &e.Bus, &e.Source, &e.DetailType, &e.Detail, &resources, &eventTime, &ingested, &e.Traceparent)
+		&e.ID, &e.Bus, &e.Source, &e.DetailType, &e.Detail, &resources, &eventTime, &ingested, &e.Traceparent, &e.Replay)
 	if err != nil {
 		return d, err
 	}

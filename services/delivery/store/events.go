@@ -8,15 +8,13 @@ import (
 )
 
 // Accept implements delivery.Events.
-func (s *Store) Accept(ctx context.Context, name delivery.BusName,
-	plan func(version string, load func() ([]delivery.Rule, error)) (delivery.Batch, error),
-) error {
+func (s *Store) Accept(ctx context.Context, name delivery.BusName, plan delivery.Plan) error {
 	return s.write(ctx, func(ctx context.Context, tx sqldb.Tx) error {
 		version, err := rulesVersion(ctx, tx, name)
 		if err != nil {
 			return err
 		}
-		batch, err := plan(version, func() ([]delivery.Rule, error) { return enabledRules(ctx, tx, name) })
+		batch, err := plan(version, func() (delivery.RuleSet, error) { return ruleSet(ctx, tx, name, version) })
 		if err != nil {
 			return err
 		}
@@ -30,22 +28,27 @@ func (s *Store) Accept(ctx context.Context, name delivery.BusName,
 				return err
 			}
 		}
-		return nil
+		return insertArchived(ctx, tx, batch.Archived)
 	})
 }
 
 func insertEvent(ctx context.Context, tx sqldb.Tx, e *delivery.Event) error {
-	resources := "[]"
-	if len(e.Resources) > 0 {
-		var err error
-		if resources, err = encode(e.Resources); err != nil {
-			return err
-		}
+	resources, err := encodeResources(e.Resources)
+	if err != nil {
+		return err
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO events (project, event_id, bus_id, source, detail_type, detail, resources, time,
-		ingestion_time, traceparent) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-		e.Project, e.ID, e.Bus, e.Source, e.DetailType, e.Detail, resources, micros(e.Time), micros(e.IngestionTime), e.Traceparent)
+	_, err = tx.ExecContext(ctx, `INSERT INTO events (project, event_id, bus_id, source, detail_type, detail, resources, time,
+		ingestion_time, traceparent, replay) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		e.Project, e.ID, e.Bus, e.Source, e.DetailType, e.Detail, resources, micros(e.Time), micros(e.IngestionTime), e.Traceparent,
+		e.Replay)
 	return err
+}
+
+func encodeResources(resources []string) (string, error) {
+	if len(resources) == 0 {
+		return "[]", nil
+	}
+	return encode(resources)
 }
 
 func insertDelivery(ctx context.Context, tx sqldb.Tx, d *delivery.Delivery) error {

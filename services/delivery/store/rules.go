@@ -58,9 +58,19 @@ func (s *Store) RuleSet(ctx context.Context, name delivery.BusName) (delivery.Ru
 		if err != nil {
 			return delivery.RuleSet{}, err
 		}
-		rules, err := enabledRules(ctx, tx, name)
-		return delivery.RuleSet{Version: version, Rules: rules}, err
+		return ruleSet(ctx, tx, name, version)
 	})
+}
+
+// ruleSet reads what a bus matches events with, of which the version is known.
+func ruleSet(ctx context.Context, tx sqldb.Tx, name delivery.BusName, version string) (delivery.RuleSet, error) {
+	set := delivery.RuleSet{Version: version}
+	var err error
+	if set.Rules, err = enabledRules(ctx, tx, name); err != nil {
+		return set, err
+	}
+	set.Archives, err = enabledArchives(ctx, tx, name)
+	return set, err
 }
 
 func rulesVersion(ctx context.Context, tx sqldb.Tx, name delivery.BusName) (string, error) {

@@ -22,12 +22,12 @@ func testAccept(t *testing.T, f *fixture) {
 func testAcceptFails(t *testing.T, f *fixture) {
 	d := f.accept(t, lane, nil)
 	refused := errors.New("refused")
-	require.ErrorIs(t, f.Accept(t.Context(), bus, func(string, func() ([]delivery.Rule, error)) (delivery.Batch, error) {
+	require.ErrorIs(t, f.Accept(t.Context(), bus, func(string, func() (delivery.RuleSet, error)) (delivery.Batch, error) {
 		return delivery.Batch{}, refused
 	}), refused)
 	fresh := *d
 	fresh.ID.Delivery = f.id()
-	require.Error(t, f.Accept(t.Context(), bus, func(string, func() ([]delivery.Rule, error)) (delivery.Batch, error) {
+	require.Error(t, f.Accept(t.Context(), bus, func(string, func() (delivery.RuleSet, error)) (delivery.Batch, error) {
 		return delivery.Batch{Deliveries: []*delivery.Delivery{&fresh, d}}, nil // the second is there already
 	}))
 	require.Equal(t, []string{d.ID.Delivery}, f.list(t, delivery.Filter{}))

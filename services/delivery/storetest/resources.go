@@ -132,10 +132,10 @@ func testVersions(t *testing.T, f *fixture) {
 		require.False(t, seen[set.Version], "a new version with every change")
 		seen[set.Version] = true
 		require.Len(t, set.Rules, rules)
-		require.NoError(t, f.Accept(ctx, bus, func(version string, load func() ([]delivery.Rule, error)) (delivery.Batch, error) {
+		require.NoError(t, f.Accept(ctx, bus, func(version string, load func() (delivery.RuleSet, error)) (delivery.Batch, error) {
 			require.Equal(t, set.Version, version)
 			loaded, err := load()
-			require.Equal(t, set.Rules, loaded)
+			require.Equal(t, set, loaded)
 			return delivery.Batch{}, err
 		}))
 	}

@@ -25,6 +25,9 @@ func Run(t *testing.T, newStore func(t *testing.T) delivery.Store) {
 		{"DestinationInUse", testInUse},
 		{"Accept", testAccept},
 		{"AcceptIsAtomic", testAcceptFails},
+		{"Archives", testArchives},
+		{"ArchivedEvents", testArchivedEvents},
+		{"DeletedArchive", testDeletedArchive},
 		{"Claim", testClaim},
 		{"ClaimsMeetNever", testClaimsMeetNever},
 		{"ClaimOverdue", testClaimOverdue},
@@ -121,7 +124,7 @@ func (f *fixture) accept(t *testing.T, to delivery.DestinationName, change func(
 		change(d)
 	}
 	require.NoError(t, f.Accept(t.Context(), delivery.BusName{Project: to.Project, Bus: e.Bus},
-		func(string, func() ([]delivery.Rule, error)) (delivery.Batch, error) {
+		func(string, func() (delivery.RuleSet, error)) (delivery.Batch, error) {
 			return delivery.Batch{Events: []*delivery.Event{e}, Deliveries: []*delivery.Delivery{d}}, nil
 		}))
 	return d

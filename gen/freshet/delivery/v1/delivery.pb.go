@@ -320,6 +320,8 @@ type Event struct {
 	Time *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=time,proto3" json:"time,omitempty"`
 	// When it was accepted.
 	IngestionTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=ingestion_time,json=ingestionTime,proto3" json:"ingestion_time,omitempty"`
+	// The replay that put it again, if one did: `projects/{project}/replays/{replay}`. Rules see its id as `replay-name`.
+	Replay        string `protobuf:"bytes,10,opt,name=replay,proto3" json:"replay,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -408,6 +410,13 @@ func (x *Event) GetIngestionTime() *timestamppb.Timestamp {
 		return x.IngestionTime
 	}
 	return nil
+}
+
+func (x *Event) GetReplay() string {
+	if x != nil {
+		return x.Replay
+	}
+	return ""
 }
 
 // Delivery is one event for one target. It is attempted at least once, and ends SUCCEEDED, DEAD or CANCELLED.
@@ -740,7 +749,7 @@ var File_freshet_delivery_v1_delivery_proto protoreflect.FileDescriptor
 
 const file_freshet_delivery_v1_delivery_proto_rawDesc = "" +
 	"\n" +
-	"\"freshet/delivery/v1/delivery.proto\x12\x13freshet.delivery.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8b\x02\n" +
+	"\"freshet/delivery/v1/delivery.proto\x12\x13freshet.delivery.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa3\x02\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n" +
 	"\x03bus\x18\x02 \x01(\tR\x03bus\x12\x16\n" +
@@ -750,7 +759,9 @@ const file_freshet_delivery_v1_delivery_proto_rawDesc = "" +
 	"\x06detail\x18\x05 \x01(\tR\x06detail\x12\x1c\n" +
 	"\tresources\x18\x06 \x03(\tR\tresources\x12.\n" +
 	"\x04time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12A\n" +
-	"\x0eingestion_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\ringestionTime\"\x9d\n" +
+	"\x0eingestion_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\ringestionTime\x12\x16\n" +
+	"\x06replay\x18\n" +
+	" \x01(\tR\x06replay\"\x9d\n" +
 	"\n" +
 	"\bDelivery\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x05R\x04name\x129\n" +

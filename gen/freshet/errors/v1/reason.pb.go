@@ -65,6 +65,12 @@ const (
 	Reason_DELIVERY_NOT_FOUND Reason = 45
 	// Nothing is served at this REST path. Code NOT_FOUND.
 	Reason_PATH_NOT_FOUND Reason = 46
+	// The archive does not exist. Code NOT_FOUND.
+	Reason_ARCHIVE_NOT_FOUND Reason = 52
+	// The replay does not exist. Code NOT_FOUND.
+	Reason_REPLAY_NOT_FOUND Reason = 53
+	// The redrive does not exist. Code NOT_FOUND.
+	Reason_REDRIVE_NOT_FOUND Reason = 54
 	// A resource of this name exists already. Code ALREADY_EXISTS.
 	Reason_RESOURCE_EXISTS Reason = 60
 	// `etag` is not that of the stored resource: someone else changed it. Read again, then write. Code ABORTED.
@@ -137,6 +143,9 @@ var (
 		44:  "DESTINATION_NOT_FOUND",
 		45:  "DELIVERY_NOT_FOUND",
 		46:  "PATH_NOT_FOUND",
+		52:  "ARCHIVE_NOT_FOUND",
+		53:  "REPLAY_NOT_FOUND",
+		54:  "REDRIVE_NOT_FOUND",
 		60:  "RESOURCE_EXISTS",
 		61:  "ETAG_MISMATCH",
 		62:  "RESOURCE_IN_USE",
@@ -178,6 +187,9 @@ var (
 		"DESTINATION_NOT_FOUND": 44,
 		"DELIVERY_NOT_FOUND":    45,
 		"PATH_NOT_FOUND":        46,
+		"ARCHIVE_NOT_FOUND":     52,
+		"REPLAY_NOT_FOUND":      53,
+		"REDRIVE_NOT_FOUND":     54,
 		"RESOURCE_EXISTS":       60,
 		"ETAG_MISMATCH":         61,
 		"RESOURCE_IN_USE":       62,
@@ -235,7 +247,7 @@ var File_freshet_errors_v1_reason_proto protoreflect.FileDescriptor
 
 const file_freshet_errors_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1efreshet/errors/v1/reason.proto\x12\x11freshet.errors.v1*\xae\x06\n" +
+	"\x1efreshet/errors/v1/reason.proto\x12\x11freshet.errors.v1*\xf2\x06\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rINVALID_FIELD\x10\x01\x12\x16\n" +
@@ -252,7 +264,10 @@ const file_freshet_errors_v1_reason_proto_rawDesc = "" +
 	"\x0eRULE_NOT_FOUND\x10+\x12\x19\n" +
 	"\x15DESTINATION_NOT_FOUND\x10,\x12\x16\n" +
 	"\x12DELIVERY_NOT_FOUND\x10-\x12\x12\n" +
-	"\x0ePATH_NOT_FOUND\x10.\x12\x13\n" +
+	"\x0ePATH_NOT_FOUND\x10.\x12\x15\n" +
+	"\x11ARCHIVE_NOT_FOUND\x104\x12\x14\n" +
+	"\x10REPLAY_NOT_FOUND\x105\x12\x15\n" +
+	"\x11REDRIVE_NOT_FOUND\x106\x12\x13\n" +
 	"\x0fRESOURCE_EXISTS\x10<\x12\x11\n" +
 	"\rETAG_MISMATCH\x10=\x12\x13\n" +
 	"\x0fRESOURCE_IN_USE\x10>\x12\x12\n" +
