@@ -117,7 +117,7 @@ func (db *DB) Engine() Engine { return db.engine }
 // transaction. A panic in fn is returned as an error.
 //
 // fn runs on the calling goroutine, and possibly more than once: PostgreSQL asks to repeat transactions that
-// conflicted. It must have no effect outside tx, and must not wait for other work, above all not for another Write:
+// conflicted, and on SQLite a group begins anew when one of its writes fails after a change. It must have no effect outside tx, and must not wait for other work, above all not for another Write:
 // on SQLite all writers wait for it.
 //
 // If ctx ends before fn started, fn is not run. Once it runs on SQLite, its outcome is returned whatever becomes of ctx;

@@ -119,6 +119,9 @@ func writerDSN(path string) string {
 			"synchronous(FULL)", // sync the log at every commit: NORMAL may lose acknowledged writes on power loss
 			"foreign_keys(1)",
 			"journal_size_limit(67108864)", // bytes the log keeps on disk after a burst
+			"wal_autocheckpoint(4000)",     // pages, 16 MB: pages that change often are copied into the file less often
+			"cache_size(-32768)",           // KiB: the upper pages of every index stay in memory
+			"temp_store(MEMORY)",           // what savepoints keep
 		},
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strings"
 )
 
 // maxStatements bounds the prepared statements of a connection. Query texts are constants, so the bound is for texts
@@ -98,6 +99,7 @@ type sqliteTx struct {
 	// writing says that the transaction is shared by a group. An interrupted statement makes SQLite roll back the whole
 	// transaction, so the end of one caller's context must not reach it.
 	writing bool
+	changed bool      // a statement may have changed something
 	rows    *sql.Rows // of the last query
 	row     *sql.Row  // of the last single-row query
 	err     error     // of the first statement that failed
@@ -115,6 +117,7 @@ func (t *sqliteTx) ExecContext(ctx context.Context, query string, args ...any) (
 	} else {
 		result, err = stmt.ExecContext(t.context(ctx), args...)
 	}
+	t.changed = t.changed || err != nil || !touchedNothing(query, result)
 	return result, t.note(err)
 }
 
@@ -124,6 +127,7 @@ func (t *sqliteTx) QueryContext(ctx context.Context, query string, args ...any) 
 	if err != nil {
 		return nil, err
 	}
+	t.changed = t.changed || !isSelect(query)
 	if stmt == nil {
 		t.rows, err = t.conn.conn.QueryContext(t.context(ctx), query, args...)
 	} else {
@@ -138,6 +142,7 @@ func (t *sqliteTx) QueryRowContext(ctx context.Context, query string, args ...an
 	if err != nil {
 		return t.failedRow(err)
 	}
+	t.changed = t.changed || !isSelect(query)
 	if stmt == nil {
 		t.row = t.conn.conn.QueryRowContext(t.context(ctx), query, args...)
 	} else {
@@ -145,6 +150,20 @@ func (t *sqliteTx) QueryRowContext(ctx context.Context, query string, args ...an
 	}
 	_ = t.note(t.row.Err())
 	return t.row
+}
+
+// isSelect tells whether a query only reads. What it does not know counts as a change.
+func isSelect(query string) bool { return strings.HasPrefix(query, "SELECT ") }
+
+// touchedNothing tells of a statement that succeeded whether it surely changed no row. SQLite counts rows for these three only.
+func touchedNothing(query string, result sql.Result) bool {
+	for _, verb := range [...]string{"UPDATE ", "INSERT ", "DELETE "} {
+		if strings.HasPrefix(query, verb) {
+			n, err := result.RowsAffected()
+			return err == nil && n == 0
+		}
+	}
+	return false
 }
 
 // start readies the next statement. It returns nil if the text is to be run unprepared.

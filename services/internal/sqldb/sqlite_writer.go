@@ -2,7 +2,9 @@ package sqldb
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -29,6 +31,8 @@ type sqliteWrite struct {
 	turn  chan *sqliteTx // the transaction, when it is this write's turn
 	ran   chan error     // the result of the function
 	done  chan error     // the result of the write
+
+	exited bool // the function ended its goroutine; only the writer uses it
 }
 
 const (
@@ -71,10 +75,10 @@ func (w *sqliteWriter) write(ctx context.Context, fn txFunc) error {
 	ended := ctx.Done()
 	for {
 		select {
-		case tx := <-j.turn:
+		case tx := <-j.turn: // a second time if the group had to begin anew
+			ended = nil
 			j.run(ctx, tx, fn)
-			return <-j.done
-		case err := <-j.done: // there was no transaction to be had
+		case err := <-j.done:
 			return err
 		case <-ended:
 			if j.state.CompareAndSwap(writeQueued, writeAbandoned) {
@@ -120,7 +124,9 @@ func (w *sqliteWriter) loop() {
 		for len(group) < w.maxGroup && len(w.queue) > 0 {
 			group = append(group, <-w.queue)
 		}
-		for rest := group; len(rest) > 0; {
+		started := slices.DeleteFunc(group, func(j *sqliteWrite) bool { return !j.start() })
+		w.writes.Add(int64(len(started)))
+		for rest := started; len(rest) > 0; {
 			rest = w.commit(rest)
 		}
 		clear(group) // do not keep what the callers put into their functions
@@ -135,22 +141,41 @@ type result struct {
 }
 
 // commit runs a group in one transaction. It returns the writes it did not come to, because the transaction was lost.
+//
+// A write that fails has to be undone alone. Savepoints can do that, but cost every write a copy of each page it changes. So the
+// group first runs without, and only if a write fails after it changed something does it begin anew with savepoints.
 func (w *sqliteWriter) commit(group []*sqliteWrite) (rest []*sqliteWrite) {
-	if err := w.conn.begin(context.Background(), "BEGIN IMMEDIATE"); err != nil {
-		for _, j := range group {
-			if j.start() {
-				j.done <- err
+	if !w.begin(group) {
+		return nil
+	}
+	results := make([]result, 0, len(group))
+	changed := false
+	for _, j := range group {
+		dirty, err := w.turn(j)
+		results = append(results, result{j, err})
+		switch {
+		case err == nil:
+			changed = true
+		case dirty && len(group) > 1:
+			if w.conn.exec("ROLLBACK") != nil { // SQLite did it itself
+				w.conn.close()
 			}
+			return w.commitCarefully(group)
 		}
+	}
+	w.finish(results, changed)
+	return nil
+}
+
+// commitCarefully is commit with a savepoint for each write.
+func (w *sqliteWriter) commitCarefully(group []*sqliteWrite) (rest []*sqliteWrite) {
+	if !w.begin(group) {
 		return nil
 	}
 	results := make([]result, 0, len(group))
 	changed := false
 	for i, j := range group {
-		if !j.start() {
-			continue
-		}
-		err, lost := w.turn(j, len(group) > 1)
+		err, lost := w.guardedTurn(j)
 		results = append(results, result{j, err})
 		if lost != nil {
 			w.conn.close()
@@ -161,6 +186,17 @@ func (w *sqliteWriter) commit(group []*sqliteWrite) (rest []*sqliteWrite) {
 	}
 	w.finish(results, changed)
 	return nil
+}
+
+// begin starts the transaction of a group, or tells everyone why not.
+func (w *sqliteWriter) begin(group []*sqliteWrite) bool {
+	err := w.conn.begin(context.Background(), "BEGIN IMMEDIATE")
+	if err != nil {
+		for _, j := range group {
+			j.done <- err
+		}
+	}
+	return err == nil
 }
 
 // finish ends the transaction and tells everyone.
@@ -184,25 +220,29 @@ func (w *sqliteWriter) finish(results []result, changed bool) {
 	}
 }
 
-// turn lets one write run. In a group, a savepoint makes it possible to undo it alone. The second error tells that SQLite
-// has rolled back the transaction as a whole.
-func (w *sqliteWriter) turn(j *sqliteWrite, grouped bool) (err, lost error) {
-	if grouped {
-		if lost = w.conn.exec("SAVEPOINT turn"); lost != nil {
-			return lost, lost
-		}
+// turn lets one write run, and tells whether it may have changed something.
+func (w *sqliteWriter) turn(j *sqliteWrite) (dirty bool, err error) {
+	if j.exited { // there is no goroutine any more that could run it again
+		return false, errFnExited
 	}
-	w.writes.Add(1)
 	tx := &sqliteTx{conn: w.conn, writing: true}
 	j.turn <- tx
 	err = <-j.ran
+	j.exited = errors.Is(err, errFnExited)
+	dirty = tx.changed || tx.err != nil
 	if failed := tx.end(); err == nil {
 		err = failed
 	}
-	if !grouped {
-		return err, nil
+	return dirty, err
+}
+
+// guardedTurn is turn with a savepoint, so that a write that fails is undone alone. The second error tells that SQLite has rolled
+// back the transaction as a whole.
+func (w *sqliteWriter) guardedTurn(j *sqliteWrite) (err, lost error) {
+	if lost = w.conn.exec("SAVEPOINT turn"); lost != nil {
+		return lost, lost
 	}
-	if err != nil {
+	if _, err = w.turn(j); err != nil {
 		lost = w.conn.exec("ROLLBACK TO turn")
 	}
 	if lost == nil {
