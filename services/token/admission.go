@@ -135,7 +135,7 @@ func (t *Token) repaired(now, at time.Time) bool {
 	if t.LastFailure == nil || t.LastFailure.Class != ClassClientBroken || t.Simulation.Failed || t.Lease.Owner != "" {
 		return false
 	}
-	if !t.Stopped && !t.AttemptAt.After(at) {
+	if !t.AttemptAt.After(at) && !(t.Stopped && t.AttemptAt.IsZero()) {
 		return false
 	}
 	t.Stopped = false

@@ -121,3 +121,37 @@ func TestMintLimit(t *testing.T) {
 		require.Equal(t, map[token.State]int{token.StateAuthorized: 12}, s.states(keys))
 	})
 }
+
+// TestRefusedClientComesBack: a client that is repaired at its server is found again, by few requests, by whichever process runs then.
+func TestRefusedClientComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSuite(t, openSQLite(t), time.Hour)
+		svc, stop := s.start(s.params())
+		s.connections.set(crm.ConnectionName(), settings(1))
+		_, err := svc.Authorize(t.Context(), crm, uid, 1)
+		require.NoError(t, err)
+		synctest.Wait()
+		before := s.auth.Stats().Requests
+		s.auth.Inject(authserver.Fault{Kind: authserver.FaultOAuthError, Code: "invalid_client"})
+		time.Sleep(25 * time.Hour)
+		synctest.Wait()
+		require.Equal(t, token.StateDeauthorized, s.read().State)
+		require.LessOrEqual(t, s.auth.Stats().Requests-before, 10)
+		require.GreaterOrEqual(t, s.auth.Stats().Requests-before, 6)
+		_, err = svc.Refresh(t.Context(), crm)
+		require.Equal(t, token.ReasonClientBroken, reasonOf(t, err), "who asks gets the answer that there is")
+
+		s.auth.ClearFaults()
+		s.auth.Inject(authserver.Fault{Kind: authserver.FaultStatus, Count: 1}) // a look that finds nothing out
+		stop()
+		s.start(s.params())
+		time.Sleep(6 * time.Hour)
+		synctest.Wait()
+		got := s.read()
+		require.Equal(t, token.StateDeauthorized, got.State)
+		require.Equal(t, token.ReasonClientBroken, got.Reason)
+		time.Sleep(6 * time.Hour)
+		synctest.Wait()
+		require.Equal(t, token.StateAuthorized, s.read().State)
+	})
+}

@@ -176,7 +176,7 @@ func (s *Service) claimable(rec *Record, a ask, now time.Time) error {
 		return errStale
 	case t.Lease.Owner != "":
 		return nil // left open by a process that died: whatever was asked, that comes first
-	case t.stoppedAt(now):
+	case t.stoppedAt(now) && (!a.scheduled || !t.probing()):
 		return errStopped
 	}
 	if due := t.dueAttempt(s.tokens.Watched(t.Key)); a.scheduled && (due.IsZero() || due.After(now)) {

@@ -84,10 +84,7 @@ func (t *Token) heldBack(trigger Trigger, now time.Time) bool {
 // notUsable says why there is no credential, or no next one.
 func (t *Token) notUsable(now time.Time) error {
 	shown := t.Revealed(now)
-	e := &NotUsableError{Key: t.Key, State: shown.State, Reason: shown.Reason, Message: shown.Message}
-	if !t.Stopped {
-		e.NextAttempt = t.AttemptAt
-	}
+	e := &NotUsableError{Key: t.Key, State: shown.State, Reason: shown.Reason, Message: shown.Message, NextAttempt: t.AttemptAt}
 	if t.LastFailure != nil && shown.Reason != ReasonDeauthorized {
 		e.Reason, e.Message = t.LastFailure.Reason, t.LastFailure.Message
 	}

@@ -128,14 +128,23 @@ func (t *Token) suffer(f *Failure, revision int64, random func() float64) {
 		t.lapse(f.Time)
 		return
 	}
+	if t.Stopped && (f.Held || !f.Class.EndsAttempts()) { // a probe that found nothing out
+		t.probeAfter(f, random)
+		t.lapse(f.Time)
+		return
+	}
 	if !f.Held {
 		t.Failures++
 	}
 	t.LastFailure = f
-	if f.Class.EndsAttempts() && !f.Held {
+	switch {
+	case f.Class == ClassClientBroken && !f.Held:
+		t.Stopped = true
+		t.probeAfter(f, random)
+	case f.Class.EndsAttempts() && !f.Held:
 		t.Stopped = true
 		t.AttemptAt, t.AttemptTrigger = time.Time{}, ""
-	} else {
+	default:
 		wait := max(schedule.Backoff(t.Failures, t.ExpireTime.Sub(f.Time), t.Lifetime(), random), min(f.RetryAfter, maxRetryAfter))
 		if f.Held {
 			wait = min(f.RetryAfter, maxRetryAfter)
@@ -151,6 +160,22 @@ func (t *Token) suffer(f *Failure, revision int64, random func() float64) {
 		t.setState(StateFailedConnectivity, f.Reason, f.Message, f.Time)
 	}
 }
+
+// A client that is refused may be repaired at its server, of which nobody tells us: it is looked for, ever less often.
+const (
+	firstProbe = 15 * time.Minute
+	lastProbe  = 6 * time.Hour
+)
+
+// probeAfter plans the attempt that finds out whether the client is accepted again. The state is what it is until then.
+func (t *Token) probeAfter(f *Failure, random func() float64) {
+	wait := min(firstProbe<<min(max(t.Failures-1, 0), 8), lastProbe)
+	wait -= time.Duration(random() * float64(wait/4)) // what was refused at once is not tried at once
+	t.AttemptAt, t.AttemptTrigger = f.Time.Add(max(wait, min(f.RetryAfter, maxRetryAfter))), TriggerRecovery
+}
+
+// probing reports whether attempts go on although they have ended, to find out whether the client is accepted again.
+func (t *Token) probing() bool { return t.Stopped && !t.AttemptAt.IsZero() }
 
 // maxRetryAfter bounds what a server can ask for, so that a wrong header does not end a connection.
 const maxRetryAfter = time.Hour

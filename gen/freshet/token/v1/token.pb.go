@@ -33,7 +33,8 @@ const (
 	FailureClass_FAILURE_CLASS_UNSPECIFIED FailureClass = 0
 	// `invalid_grant`: the grant is dead. Ends attempts.
 	FailureClass_GRANT_DEAD FailureClass = 1
-	// `invalid_client`, `unauthorized_client`: the client itself is refused. Ends attempts.
+	// `invalid_client`, `unauthorized_client`: the client itself is refused. Ends attempts, but for one every 15 min to 6 h that finds out
+	// whether the client is accepted again.
 	FailureClass_CLIENT_BROKEN FailureClass = 2
 	// Cannot work as configured: `invalid_scope`, 404, an HTML page. Ends attempts.
 	FailureClass_CONFIGURATION FailureClass = 3
