@@ -135,7 +135,7 @@ func (t *Token) repaired(now, at time.Time) bool {
 	if t.LastFailure == nil || t.LastFailure.Class != ClassClientBroken || t.Simulation.Failed || t.Lease.Owner != "" {
 		return false
 	}
-	if !t.AttemptAt.After(at) && !(t.Stopped && t.AttemptAt.IsZero()) {
+	if ended := t.Stopped && t.AttemptAt.IsZero(); !ended && !t.AttemptAt.After(at) {
 		return false
 	}
 	t.Stopped = false
