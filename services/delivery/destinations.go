@@ -126,6 +126,7 @@ func (s *Service) withState(ctx context.Context, list []Destination) []Destinati
 		s.credentials.Current(ConnectionName(list[i].Name.Project, list[i].Connection)) // ask for all, then wait
 	}
 	for i := range list {
+		list[i].Probing = list[i].Circuit.HalfOpen(s.now())
 		list[i].Active = s.active(ctx, ConnectionName(list[i].Name.Project, list[i].Connection))
 	}
 	return list

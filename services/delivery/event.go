@@ -153,4 +153,6 @@ type Attempt struct {
 	RetryAfter      *time.Duration // negative: do not try again
 	Excerpt         string         // of the answer's body, for failures; no secrets
 	TraceID         string
+	// Free says that it does not count against the retry policy. It is not stored.
+	Free bool
 }

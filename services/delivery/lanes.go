@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/freshet-io/freshet/services/delivery/dispatch"
@@ -31,9 +32,28 @@ type laneState struct {
 	destination Destination
 	endpoint    shape.Endpoint
 
+	troubled     atomic.Bool // failures or open are not zero: what works costs no lock
 	mu           sync.Mutex
+	failures     int // in a row
+	failingSince time.Time
+	open         Circuit
 	refused      string    // fingerprint of the credential that the destination refused last
 	refusedUntil time.Time // how long to wait for another one
+}
+
+// held counts the destinations that are paused, and those whose circuit is open.
+func (c *laneCache) held() (paused, open int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, l := range c.lanes {
+		if l.destination.Pause.IsSet() {
+			paused++
+		}
+		if circuit := l.circuit(); circuit.IsOpen() {
+			open++
+		}
+	}
+	return paused, open
 }
 
 // lane returns what is known of a destination, and reads it if need be.
@@ -53,6 +73,10 @@ func (s *Service) lane(ctx context.Context, name DestinationName) (*laneState, e
 		return nil, err
 	default:
 		state.destination = destination
+		if destination.Circuit.IsOpen() && !destination.Breaker.Disabled {
+			state.open = destination.Circuit
+			state.troubled.Store(true)
+		}
 		if state.endpoint, err = shape.ParseEndpoint(destination.Endpoint); err != nil {
 			return nil, err
 		}
@@ -114,13 +138,17 @@ func (w worker) Limits(name DestinationName) dispatch.Limits {
 	if d.Unlimited {
 		limits.PerSecond = 0
 	}
+	if c := known.circuit(); c.IsOpen() {
+		limits.Concurrency = 1 // a probe at a time
+	}
 	return limits
 }
 
 // maxHold bounds how long attempts wait for a credential that is being replaced.
 const maxHold = 5 * time.Second
 
-// Gate implements dispatch.Worker: a lane works while its connection has a valid credential that the destination did not just refuse.
+// Gate implements dispatch.Worker: a lane works unless it is paused or its circuit is open, while its connection has a valid credential that
+// the destination did not just refuse.
 func (w worker) Gate(name DestinationName) dispatch.Gate {
 	now := w.s.now()
 	lane, err := w.s.lane(context.Background(), name)
@@ -129,6 +157,12 @@ func (w worker) Gate(name DestinationName) dispatch.Gate {
 	}
 	if lane.missing {
 		return dispatch.Gate{Open: true} // to cancel what it has
+	}
+	if lane.destination.Pause.IsSet() {
+		return dispatch.Gate{Release: true}
+	}
+	if until := lane.holds(now); !until.IsZero() {
+		return dispatch.Gate{Release: true, Until: time.Now().Add(until.Sub(now))}
 	}
 	credential, changed := w.s.credentials.Current(ConnectionName(name.Project, lane.destination.Connection))
 	if !credential.Usable(now) {

@@ -16,7 +16,7 @@ type metrics struct {
 	events     metric.Int64Counter
 }
 
-func newMetrics(m metric.Meter, backlogAge func() time.Duration) (*metrics, error) {
+func newMetrics(m metric.Meter, backlogAge func() time.Duration, held func() (paused, open int64)) (*metrics, error) {
 	var x metrics
 	var err error
 	if x.toSuccess, err = m.Float64Histogram("freshet.delivery.ingest_to_success.duration", metric.WithUnit("s"),
@@ -34,6 +34,16 @@ func newMetrics(m metric.Meter, backlogAge func() time.Duration) (*metrics, erro
 	}
 	if x.events, err = m.Int64Counter("freshet.delivery.events",
 		metric.WithDescription("Events put: accepted, or refused by error code.")); err != nil {
+		return nil, err
+	}
+	if _, err = m.Int64ObservableGauge("freshet.delivery.destinations.held",
+		metric.WithDescription("Destinations in use that are held: paused, or with an open circuit."),
+		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
+			paused, open := held()
+			o.Observe(paused, metric.WithAttributes(attribute.String("reason", "paused")))
+			o.Observe(open, metric.WithAttributes(attribute.String("reason", "circuit")))
+			return nil
+		})); err != nil {
 		return nil, err
 	}
 	_, err = m.Float64ObservableGauge("freshet.delivery.backlog.age", metric.WithUnit("s"),

@@ -73,9 +73,10 @@ func (a *Attempt) code() ErrorCode {
 // after applies an attempt to its delivery: it ends, or the next attempt has a time.
 func (d *Delivery) after(a *Attempt, payload string, now time.Time) {
 	d.Attempts = a.Number
-	if a.Class == Unauthorized && !d.AuthForgiven {
+	switch {
+	case a.Class == Unauthorized && !d.AuthForgiven:
 		d.AuthForgiven = true // the credential is renewed; that was not the destination's failure
-	} else {
+	case !a.Free:
 		d.Charged++
 	}
 	d.ErrorCode, d.ErrorMessage = a.code(), clip(a.Message)
@@ -101,6 +102,9 @@ func (d *Delivery) delay(a *Attempt) time.Duration {
 	if d.Charged > 0 {
 		bound := min(backoffBase<<min(d.Charged-1, 20), backoffCap)
 		delay = max(rand.N(bound), backoffFloor)
+	}
+	if a.Free {
+		delay = max(delay, backoffFloor) // so that another one is the next probe
 	}
 	if a.RetryAfter != nil {
 		delay = max(delay, *a.RetryAfter)

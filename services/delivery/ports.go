@@ -13,6 +13,7 @@ type Store interface {
 	Buses
 	Rules
 	Destinations
+	Controls
 	Events
 	Archives
 	Deliveries
@@ -71,6 +72,16 @@ type Destinations interface {
 	// DeleteDestination returns ErrDestinationNotFound, ErrEtagMismatch, ErrInUse while rules use it. The cancellation is recorded
 	// with it.
 	DeleteDestination(ctx context.Context, name DestinationName, etag string, cancel Cancellation) error
+}
+
+// Controls keeps what holds destinations.
+type Controls interface {
+	// SetPause replaces a destination's pause; ErrDestinationNotFound.
+	SetPause(ctx context.Context, name DestinationName, p Pause) error
+	// SetCircuit replaces a destination's circuit. A destination that is not there is no error.
+	SetCircuit(ctx context.Context, name DestinationName, c Circuit) error
+	// Backlog counts up to limit unfinished deliveries of a lane that nobody owns, and tells which has been due for longest.
+	Backlog(ctx context.Context, lane DestinationName, limit int) (Backlog, error)
 }
 
 // Events takes events.

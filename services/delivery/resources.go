@@ -91,6 +91,12 @@ type Destination struct {
 	Timeout     time.Duration // of one attempt; default DefaultTimeout
 	// MaxConcurrency bounds the attempts under way, in each process. Default DefaultConcurrency.
 	MaxConcurrency int
+	Breaker        Breaker // unset fields have the defaults
+	// Pause and Circuit are not changed by those who change the destination, nor do they change its etag.
+	Pause   Pause
+	Circuit Circuit
+	// Probing says that the circuit is half open at the moment. It is not stored.
+	Probing bool
 	// Active says that the connection has a valid credential at the moment. It is not stored.
 	Active     bool
 	CreateTime time.Time

@@ -180,19 +180,20 @@ func (s *Service) endOverdue(ctx context.Context) error {
 			return err
 		}
 		for _, d := range overdue {
-			s.record(ctx, d, s.overdue(d, s.credentialOf(ctx, d.Lane()), now), func() {})
+			lane, credential := s.laneAndCredential(ctx, d.Lane())
+			s.record(ctx, d, s.overdue(d, lane, credential, now), func() {})
 		}
 	}
 }
 
-// credentialOf returns the credential of a destination's connection; nil if that is not known.
-func (s *Service) credentialOf(ctx context.Context, name DestinationName) *Credential {
+// laneAndCredential returns what is known of a destination and of its connection's credential; nil where that is not known.
+func (s *Service) laneAndCredential(ctx context.Context, name DestinationName) (*laneState, *Credential) {
 	lane, err := s.lane(ctx, name)
 	if err != nil || lane.missing {
-		return nil
+		return nil, nil
 	}
 	c, _ := s.credentials.Current(ConnectionName(name.Project, lane.destination.Connection))
-	return c
+	return lane, c
 }
 
 // changed follows what other instances changed.

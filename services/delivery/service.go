@@ -90,7 +90,7 @@ func NewService(p Params) (*Service, error) {
 	s.owner = p.Instance + "/" + s.newID(p.Now())
 	s.dispatcher = dispatch.New(worker{s}, dispatch.Config{Drain: p.Drain, Logger: p.Logger})
 	var err error
-	s.metrics, err = newMetrics(p.MeterProvider.Meter(scope), s.backlogAge)
+	s.metrics, err = newMetrics(p.MeterProvider.Meter(scope), s.backlogAge, s.lanes.held)
 	return s, err
 }
 

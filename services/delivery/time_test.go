@@ -69,6 +69,7 @@ func TestADayOfRetries(t *testing.T) {
 	unavailable := func() delivery.Response { return delivery.Response{Status: 503} }
 	inBubble(t, unavailable, func(t *testing.T, s *deliverytest.Suite, n *network) {
 		s.Rule(t, "shop", nil)
+		change(t, s, func(d *delivery.Destination) { d.Breaker.Disabled = true })
 		event := s.Put(t, "shop", `{"a":1}`)[0]
 		time.Sleep(25 * time.Hour)
 		d := find(t, s, event)

@@ -34,15 +34,17 @@ func (s *Service) work(ctx context.Context, name DestinationName, d *Delivery, f
 	connection := ConnectionName(name.Project, lane.destination.Connection)
 	credential, _ := s.credentials.Current(connection)
 	if !now.Before(d.ExpireTime) {
-		return s.record(ctx, d, s.overdue(d, credential, now), free)
+		return s.record(ctx, d, s.overdue(d, lane, credential, now), free)
 	}
-	if !credential.Usable(now) || !lane.waits(credential.Fingerprint, now).IsZero() {
+	if lane.destination.Pause.IsSet() || !lane.holds(now).IsZero() || !credential.Usable(now) ||
+		!lane.waits(credential.Fingerprint, now).IsZero() {
 		return dispatch.Again{Keep: true, At: time.Now()} // the gate closes
 	}
 	attempt, payload := s.attempt(ctx, d, lane, credential)
 	if ctx.Err() != nil && attempt.Class != NoFailure { // cut off at the end of the process: whoever is next begins anew
 		return dispatch.Again{}
 	}
+	s.judge(ctx, lane, attempt)
 	free()
 	if attempt.Class == Unauthorized {
 		lane.refuse(credential.Fingerprint, s.now())
@@ -55,9 +57,13 @@ func (s *Service) work(ctx context.Context, name DestinationName, d *Delivery, f
 }
 
 // overdue ends a delivery whose time is over. Where there was no credential for it, the attempt that could not be made is returned, for
-// the history.
-func (s *Service) overdue(d *Delivery, c *Credential, now time.Time) *Attempt {
+// the history. lane and c are nil where they are not known.
+func (s *Service) overdue(d *Delivery, lane *laneState, c *Credential, now time.Time) *Attempt {
 	payload, _ := d.payload(d.Event.Envelope())
+	if why, code := held(lane); why != "" {
+		d.expire(string(payload), why, code, now)
+		return nil
+	}
 	if c == nil || c.Usable(now) {
 		d.expire(string(payload), "the destination's rate limit left no room within the event's maximum age", Throttling, now)
 		return nil
@@ -69,6 +75,20 @@ func (s *Service) overdue(d *Delivery, c *Credential, now time.Time) *Attempt {
 	d.expire(string(payload), reason, NoPermissions, now)
 	d.Attempts++
 	return &Attempt{Number: d.Attempts, StartTime: now, Class: NoCredential, Message: clip(reason)}
+}
+
+// held says why a lane does not work by itself; empty if it does.
+func held(lane *laneState) (why string, code ErrorCode) {
+	if lane == nil {
+		return "", NoError
+	}
+	if lane.destination.Pause.IsSet() {
+		return "the destination was paused until the event was too old", Throttling
+	}
+	if c := lane.circuit(); c.IsOpen() {
+		return "the destination's circuit was open until the event was too old: " + c.Reason, c.Code
+	}
+	return "", NoError
 }
 
 // attempt makes one request and returns what became of it, and the body without what the connection added.

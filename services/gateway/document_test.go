@@ -74,8 +74,11 @@ var bodies = map[string]string{
 	"TokenService.ReportRejected":        `{"fingerprint":"0123456789abcdef0123456789abcdef"}`,
 	"TokenService.SimulateExpiry":        `{"expireIn":"60s"}`,
 	"DeliveryService.RedriveDelivery":    `{}`,
-	"PatternService.TestEventPattern":    `{"eventPattern":"{\"source\":[\"shop\"]}","event":"{\"id\":\"1\"}"}`,
-	"PatternService.ExplainEventPattern": `{"eventPattern":"{\"source\":[\"shop\"]}","event":"{}"}`,
+
+	"DestinationControlService.PauseDestination":  `{"reason":"moving"}`,
+	"DestinationControlService.ResumeDestination": `{}`,
+	"PatternService.TestEventPattern":             `{"eventPattern":"{\"source\":[\"shop\"]}","event":"{\"id\":\"1\"}"}`,
+	"PatternService.ExplainEventPattern":          `{"eventPattern":"{\"source\":[\"shop\"]}","event":"{}"}`,
 }
 
 var pathParameter = regexp.MustCompile(`\{(\w+)\}`)

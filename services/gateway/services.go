@@ -23,6 +23,7 @@ func contracts() []protoreflect.FileDescriptor {
 		deliveryv1.File_freshet_delivery_v1_archive_service_proto,
 		deliveryv1.File_freshet_delivery_v1_delivery_service_proto,
 		deliveryv1.File_freshet_delivery_v1_pattern_service_proto,
+		deliveryv1.File_freshet_delivery_v1_destination_control_service_proto,
 	}
 }
 
@@ -34,5 +35,6 @@ func registerServices(ctx context.Context, calls *runtime.ServeMux, p Params) er
 		deliveryrest.RegisterArchiveServiceHandlerClient(ctx, calls, deliveryv1.NewArchiveServiceClient(p.Delivery)),
 		deliveryrest.RegisterDeliveryServiceHandlerClient(ctx, calls, deliveryv1.NewDeliveryServiceClient(p.Delivery)),
 		deliveryrest.RegisterPatternServiceHandlerClient(ctx, calls, deliveryv1.NewPatternServiceClient(p.Delivery)),
+		deliveryrest.RegisterDestinationControlServiceHandlerClient(ctx, calls, deliveryv1.NewDestinationControlServiceClient(p.Delivery)),
 	)
 }

@@ -183,6 +183,18 @@ func (d *Dispatcher[K, T]) OldestDue() time.Time {
 	return oldest
 }
 
+// Load returns how many items the lane has in memory, and the earliest time at which something became due that has not started yet; the
+// zero time if there is nothing.
+func (d *Dispatcher[K, T]) Load(key K) (items int, oldest time.Time) {
+	d.mu.Lock()
+	l := d.lanes[key]
+	d.mu.Unlock()
+	if l == nil {
+		return 0, time.Time{}
+	}
+	return l.load()
+}
+
 // active tells whether lanes may be used. d.mu is held.
 func (d *Dispatcher[K, T]) active() bool { return d.life != nil && !d.ended && d.life.Err() == nil }
 

@@ -72,11 +72,16 @@ func (l *lane[K, T]) idle() bool {
 }
 
 func (l *lane[K, T]) oldestDue() time.Time {
+	_, oldest := l.load()
+	return oldest
+}
+
+func (l *lane[K, T]) load() (items int, oldest time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	oldest := l.backlog
+	oldest = l.backlog
 	if l.ready.Len() > 0 {
 		oldest = earlier(oldest, l.ready.items[0].Due)
 	}
-	return oldest
+	return l.held, oldest
 }

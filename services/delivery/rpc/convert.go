@@ -100,6 +100,7 @@ func fromDestination(d *delivery.Destination) *deliveryv1.Destination {
 	if d.Active {
 		m.State = deliveryv1.Destination_ACTIVE
 	}
+	setHolds(m, d)
 	return m
 }
 
@@ -116,6 +117,7 @@ func setDestination(d *delivery.Destination, m *deliveryv1.Destination) error {
 	}
 	d.RateLimit, d.Timeout = int(m.GetRateLimitPerSecond()), m.GetTimeout().AsDuration()
 	d.Unlimited, d.MaxConcurrency = m.GetUnlimitedRate(), int(m.GetMaxConcurrency())
+	d.Breaker = toBreaker(m.GetCircuitBreaker())
 	return nil
 }
 

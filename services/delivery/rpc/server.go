@@ -35,6 +35,7 @@ func Register(r grpc.ServiceRegistrar, svc *delivery.Service, o Options) {
 	deliveryv1.RegisterDeliveryServiceServer(r, s)
 	deliveryv1.RegisterPatternServiceServer(r, patternServer{server: s})
 	deliveryv1.RegisterArchiveServiceServer(r, s)
+	deliveryv1.RegisterDestinationControlServiceServer(r, controlServer{server: s})
 }
 
 type server struct {

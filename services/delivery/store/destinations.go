@@ -13,18 +13,25 @@ import (
 const destinationColumns = `project, destination_id, description, connection_id, endpoint, http_method, rate_limit, timeout,
 	create_time, update_time, etag, settings`
 
+const selectDestinations = `SELECT ` + destinationColumns + `, pause_time, pause_reason, circuit FROM destinations`
+
 func scanDestination(row scanner) (delivery.Destination, error) {
 	var d delivery.Destination
-	var timeout, created, updated int64
-	var settings string
+	var timeout, created, updated, paused int64
+	var settings, circuit string
 	err := row.Scan(&d.Name.Project, &d.Name.Destination, &d.Description, &d.Connection, &d.Endpoint, &d.Method, &d.RateLimit,
-		&timeout, &created, &updated, &d.Etag, &settings)
+		&timeout, &created, &updated, &d.Etag, &settings, &paused, &d.Pause.Reason, &circuit)
 	if err != nil {
 		return d, err
 	}
 	d.Timeout = time.Duration(timeout) * time.Microsecond
 	d.CreateTime, d.UpdateTime = sqldb.Time(created), sqldb.Time(updated)
-	return d, decodeSettings(settings, &d)
+	d.Pause.Time = sqldb.Time(paused)
+	if err := decodeSettings(settings, &d); err != nil || circuit == "" {
+		return d, err
+	}
+	d.Circuit, err = decodeCircuit(circuit)
+	return d, err
 }
 
 // Destination implements delivery.Destinations.
@@ -35,15 +42,14 @@ func (s *Store) Destination(ctx context.Context, name delivery.DestinationName) 
 }
 
 func destination(ctx context.Context, tx sqldb.Tx, name delivery.DestinationName) (delivery.Destination, error) {
-	d, err := scanDestination(tx.QueryRowContext(ctx, `SELECT `+destinationColumns+` FROM destinations
-		WHERE project = $1 AND destination_id = $2`, name.Project, name.Destination))
+	d, err := scanDestination(tx.QueryRowContext(ctx, selectDestinations+` WHERE project = $1 AND destination_id = $2`, name.Project, name.Destination))
 	return d, notFound(err, delivery.ErrDestinationNotFound, name)
 }
 
 // ListDestinations implements delivery.Destinations.
 func (s *Store) ListDestinations(ctx context.Context, project, after string, limit int) ([]delivery.Destination, error) {
 	return reading(ctx, s, func(ctx context.Context, tx sqldb.Tx) ([]delivery.Destination, error) {
-		return collect(ctx, tx, scanDestination, `SELECT `+destinationColumns+` FROM destinations
+		return collect(ctx, tx, scanDestination, selectDestinations+`
 			WHERE project = $1 AND destination_id > $2 ORDER BY destination_id LIMIT $3`, project, after, limit)
 	})
 }

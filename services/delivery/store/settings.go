@@ -1,17 +1,34 @@
 package store
 
-import "github.com/freshet-io/freshet/services/delivery"
+import (
+	"time"
+
+	"github.com/freshet-io/freshet/services/delivery"
+)
 
 // settings are the parts of a destination that have no column of their own. What is left out has its default.
 type settings struct {
-	Unlimited      bool `json:"unlimited,omitempty"`
-	MaxConcurrency int  `json:"max_concurrency,omitempty"`
+	Unlimited      bool     `json:"unlimited,omitempty"`
+	MaxConcurrency int      `json:"max_concurrency,omitempty"`
+	Breaker        *breaker `json:"breaker,omitempty"`
+}
+
+// breaker is a delivery.Breaker as it is stored. Durations are nanoseconds.
+type breaker struct {
+	Disabled     bool          `json:"disabled,omitempty"`
+	Failures     int           `json:"failures,omitempty"`
+	FailingTime  time.Duration `json:"failing_time,omitempty"`
+	Probe        time.Duration `json:"probe,omitempty"`
+	LongestProbe time.Duration `json:"longest_probe,omitempty"`
 }
 
 func encodeSettings(d *delivery.Destination) (string, error) {
 	s := settings{Unlimited: d.Unlimited}
 	if d.MaxConcurrency != delivery.DefaultConcurrency {
 		s.MaxConcurrency = d.MaxConcurrency
+	}
+	if d.Breaker != (delivery.Breaker{}) {
+		s.Breaker = (*breaker)(&d.Breaker)
 	}
 	return encode(s)
 }
@@ -24,6 +41,9 @@ func decodeSettings(text string, d *delivery.Destination) error {
 	d.Unlimited, d.MaxConcurrency = s.Unlimited, s.MaxConcurrency
 	if d.MaxConcurrency == 0 {
 		d.MaxConcurrency = delivery.DefaultConcurrency
+	}
+	if s.Breaker != nil {
+		d.Breaker = delivery.Breaker(*s.Breaker)
 	}
 	return nil
 }

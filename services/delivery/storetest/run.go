@@ -23,6 +23,8 @@ func Run(t *testing.T, newStore func(t *testing.T) delivery.Store) {
 		{"RuleSetVersions", testVersions},
 		{"Destinations", testDestinations},
 		{"DestinationInUse", testInUse},
+		{"Controls", testControls},
+		{"Backlog", testBacklog},
 		{"Accept", testAccept},
 		{"AcceptIsAtomic", testAcceptFails},
 		{"Archives", testArchives},

@@ -98,7 +98,7 @@ func (Destination_HttpMethod) EnumDescriptor() ([]byte, []int) {
 	return file_freshet_delivery_v1_destination_proto_rawDescGZIP(), []int{0, 0}
 }
 
-// Whether the destination can be called. It follows the connection; deliveries wait while it is INACTIVE.
+// Whether the destination is called. Unless it is ACTIVE, deliveries wait, and their age counts on.
 type Destination_State int32
 
 const (
@@ -108,6 +108,10 @@ const (
 	Destination_ACTIVE Destination_State = 1
 	// It has none at the moment.
 	Destination_INACTIVE Destination_State = 2
+	// Somebody paused it: `pause` says when and why. ResumeDestination lets deliveries go on.
+	Destination_PAUSED Destination_State = 3
+	// It kept failing: `circuit` says since when, why, and when it is tried next.
+	Destination_CIRCUIT_OPEN Destination_State = 4
 )
 
 // Enum value maps for Destination_State.
@@ -116,11 +120,15 @@ var (
 		0: "STATE_UNSPECIFIED",
 		1: "ACTIVE",
 		2: "INACTIVE",
+		3: "PAUSED",
+		4: "CIRCUIT_OPEN",
 	}
 	Destination_State_value = map[string]int32{
 		"STATE_UNSPECIFIED": 0,
 		"ACTIVE":            1,
 		"INACTIVE":          2,
+		"PAUSED":            3,
+		"CIRCUIT_OPEN":      4,
 	}
 )
 
@@ -149,6 +157,59 @@ func (x Destination_State) Number() protoreflect.EnumNumber {
 // Deprecated: Use Destination_State.Descriptor instead.
 func (Destination_State) EnumDescriptor() ([]byte, []int) {
 	return file_freshet_delivery_v1_destination_proto_rawDescGZIP(), []int{0, 1}
+}
+
+// How far it is open.
+type Circuit_State int32
+
+const (
+	// Not set; never returned.
+	Circuit_STATE_UNSPECIFIED Circuit_State = 0
+	// Nothing is sent before `next_probe_time`.
+	Circuit_OPEN Circuit_State = 1
+	// One attempt at a time is made; the first that shows that the destination works closes the circuit.
+	Circuit_HALF_OPEN Circuit_State = 2
+)
+
+// Enum value maps for Circuit_State.
+var (
+	Circuit_State_name = map[int32]string{
+		0: "STATE_UNSPECIFIED",
+		1: "OPEN",
+		2: "HALF_OPEN",
+	}
+	Circuit_State_value = map[string]int32{
+		"STATE_UNSPECIFIED": 0,
+		"OPEN":              1,
+		"HALF_OPEN":         2,
+	}
+)
+
+func (x Circuit_State) Enum() *Circuit_State {
+	p := new(Circuit_State)
+	*p = x
+	return p
+}
+
+func (x Circuit_State) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Circuit_State) Descriptor() protoreflect.EnumDescriptor {
+	return file_freshet_delivery_v1_destination_proto_enumTypes[2].Descriptor()
+}
+
+func (Circuit_State) Type() protoreflect.EnumType {
+	return &file_freshet_delivery_v1_destination_proto_enumTypes[2]
+}
+
+func (x Circuit_State) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Circuit_State.Descriptor instead.
+func (Circuit_State) EnumDescriptor() ([]byte, []int) {
+	return file_freshet_delivery_v1_destination_proto_rawDescGZIP(), []int{3, 0}
 }
 
 // Destination is an HTTPS endpoint with a method, a connection that authenticates, and a rate.
@@ -181,8 +242,14 @@ type Destination struct {
 	UnlimitedRate bool `protobuf:"varint,12,opt,name=unlimited_rate,json=unlimitedRate,proto3" json:"unlimited_rate,omitempty"`
 	// The most attempts under way at the same time; what comes on top waits. In each process that delivers. Default 64; 1 to 1000.
 	MaxConcurrency int32 `protobuf:"varint,13,opt,name=max_concurrency,json=maxConcurrency,proto3" json:"max_concurrency,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Who paused it and why; unset unless it is paused. Does not change `etag`.
+	Pause *Pause `protobuf:"bytes,14,opt,name=pause,proto3" json:"pause,omitempty"`
+	// When attempts are held because it keeps failing. Unset: the defaults.
+	CircuitBreaker *CircuitBreaker `protobuf:"bytes,15,opt,name=circuit_breaker,json=circuitBreaker,proto3" json:"circuit_breaker,omitempty"`
+	// What the circuit breaker does at the moment; unset while the circuit is closed. Does not change `etag`.
+	Circuit       *Circuit `protobuf:"bytes,16,opt,name=circuit,proto3" json:"circuit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Destination) Reset() {
@@ -306,11 +373,253 @@ func (x *Destination) GetMaxConcurrency() int32 {
 	return 0
 }
 
+func (x *Destination) GetPause() *Pause {
+	if x != nil {
+		return x.Pause
+	}
+	return nil
+}
+
+func (x *Destination) GetCircuitBreaker() *CircuitBreaker {
+	if x != nil {
+		return x.CircuitBreaker
+	}
+	return nil
+}
+
+func (x *Destination) GetCircuit() *Circuit {
+	if x != nil {
+		return x.Circuit
+	}
+	return nil
+}
+
+// Pause is a stop of a destination's deliveries by somebody.
+type Pause struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When it was paused.
+	PauseTime *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=pause_time,json=pauseTime,proto3" json:"pause_time,omitempty"`
+	// Why, as given. At most 512 characters.
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Pause) Reset() {
+	*x = Pause{}
+	mi := &file_freshet_delivery_v1_destination_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Pause) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Pause) ProtoMessage() {}
+
+func (x *Pause) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_delivery_v1_destination_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Pause.ProtoReflect.Descriptor instead.
+func (*Pause) Descriptor() ([]byte, []int) {
+	return file_freshet_delivery_v1_destination_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Pause) GetPauseTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PauseTime
+	}
+	return nil
+}
+
+func (x *Pause) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// CircuitBreaker bounds how long a destination that fails is called at full rate. Failures are 5xx, time-outs, connections that cannot be
+// made or break; every other answer shows that the destination works. While the circuit is open, deliveries are held, not failed: one
+// attempt at a time tries whether the destination works again, and failed attempts cost no retry. The maximum event age still holds.
+type CircuitBreaker struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Never holds anything.
+	Disabled bool `protobuf:"varint,1,opt,name=disabled,proto3" json:"disabled,omitempty"`
+	// Opens after so many failures in a row. Default 100; 1 to 10,000.
+	ConsecutiveFailures int32 `protobuf:"varint,2,opt,name=consecutive_failures,json=consecutiveFailures,proto3" json:"consecutive_failures,omitempty"`
+	// Opens only once nothing but failures came for so long. Default 0 where `consecutive_failures` is given, else 60 s; at most 1 h.
+	MinimumFailingTime *durationpb.Duration `protobuf:"bytes,3,opt,name=minimum_failing_time,json=minimumFailingTime,proto3" json:"minimum_failing_time,omitempty"`
+	// When the first attempt is made after it opened; doubles with every such attempt that fails. Default 10 s; 1 s to 1 h.
+	ProbeInterval *durationpb.Duration `protobuf:"bytes,4,opt,name=probe_interval,json=probeInterval,proto3" json:"probe_interval,omitempty"`
+	// What the interval grows to. Default 5 min, or `probe_interval` if that is longer; 1 s to 6 h.
+	MaximumProbeInterval *durationpb.Duration `protobuf:"bytes,5,opt,name=maximum_probe_interval,json=maximumProbeInterval,proto3" json:"maximum_probe_interval,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
+}
+
+func (x *CircuitBreaker) Reset() {
+	*x = CircuitBreaker{}
+	mi := &file_freshet_delivery_v1_destination_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CircuitBreaker) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CircuitBreaker) ProtoMessage() {}
+
+func (x *CircuitBreaker) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_delivery_v1_destination_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CircuitBreaker.ProtoReflect.Descriptor instead.
+func (*CircuitBreaker) Descriptor() ([]byte, []int) {
+	return file_freshet_delivery_v1_destination_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *CircuitBreaker) GetDisabled() bool {
+	if x != nil {
+		return x.Disabled
+	}
+	return false
+}
+
+func (x *CircuitBreaker) GetConsecutiveFailures() int32 {
+	if x != nil {
+		return x.ConsecutiveFailures
+	}
+	return 0
+}
+
+func (x *CircuitBreaker) GetMinimumFailingTime() *durationpb.Duration {
+	if x != nil {
+		return x.MinimumFailingTime
+	}
+	return nil
+}
+
+func (x *CircuitBreaker) GetProbeInterval() *durationpb.Duration {
+	if x != nil {
+		return x.ProbeInterval
+	}
+	return nil
+}
+
+func (x *CircuitBreaker) GetMaximumProbeInterval() *durationpb.Duration {
+	if x != nil {
+		return x.MaximumProbeInterval
+	}
+	return nil
+}
+
+// Circuit is a circuit that is not closed.
+type Circuit struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How far it is open.
+	State Circuit_State `protobuf:"varint,1,opt,name=state,proto3,enum=freshet.delivery.v1.Circuit_State" json:"state,omitempty"`
+	// When it opened.
+	OpenTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=open_time,json=openTime,proto3" json:"open_time,omitempty"`
+	// The failure that opened it, or the last since; for people, without secrets. At most 1024 characters.
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// When the next attempt is made.
+	NextProbeTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=next_probe_time,json=nextProbeTime,proto3" json:"next_probe_time,omitempty"`
+	// Attempts since it opened that failed.
+	FailedProbeCount int32 `protobuf:"varint,5,opt,name=failed_probe_count,json=failedProbeCount,proto3" json:"failed_probe_count,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *Circuit) Reset() {
+	*x = Circuit{}
+	mi := &file_freshet_delivery_v1_destination_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Circuit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Circuit) ProtoMessage() {}
+
+func (x *Circuit) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_delivery_v1_destination_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Circuit.ProtoReflect.Descriptor instead.
+func (*Circuit) Descriptor() ([]byte, []int) {
+	return file_freshet_delivery_v1_destination_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Circuit) GetState() Circuit_State {
+	if x != nil {
+		return x.State
+	}
+	return Circuit_STATE_UNSPECIFIED
+}
+
+func (x *Circuit) GetOpenTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.OpenTime
+	}
+	return nil
+}
+
+func (x *Circuit) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Circuit) GetNextProbeTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NextProbeTime
+	}
+	return nil
+}
+
+func (x *Circuit) GetFailedProbeCount() int32 {
+	if x != nil {
+		return x.FailedProbeCount
+	}
+	return 0
+}
+
 var File_freshet_delivery_v1_destination_proto protoreflect.FileDescriptor
 
 const file_freshet_delivery_v1_destination_proto_rawDesc = "" +
 	"\n" +
-	"%freshet/delivery/v1/destination.proto\x12\x13freshet.delivery.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbf\a\n" +
+	"%freshet/delivery/v1/destination.proto\x12\x13freshet.delivery.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa1\t\n" +
 	"\vDestination\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x05R\x04name\x12*\n" +
 	"\vdescription\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x04R\vdescription\x12y\n" +
@@ -332,7 +641,10 @@ const file_freshet_delivery_v1_destination_proto_rawDesc = "" +
 	"\x04etag\x18\v \x01(\tR\x04etag\x12%\n" +
 	"\x0eunlimited_rate\x18\f \x01(\bR\runlimitedRate\x123\n" +
 	"\x0fmax_concurrency\x18\r \x01(\x05B\n" +
-	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\x0emaxConcurrency\"s\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\x0emaxConcurrency\x126\n" +
+	"\x05pause\x18\x0e \x01(\v2\x1a.freshet.delivery.v1.PauseB\x04\xe2A\x01\x03R\x05pause\x12L\n" +
+	"\x0fcircuit_breaker\x18\x0f \x01(\v2#.freshet.delivery.v1.CircuitBreakerR\x0ecircuitBreaker\x12<\n" +
+	"\acircuit\x18\x10 \x01(\v2\x1c.freshet.delivery.v1.CircuitB\x04\xe2A\x01\x03R\acircuit\"s\n" +
 	"\n" +
 	"HttpMethod\x12\x1b\n" +
 	"\x17HTTP_METHOD_UNSPECIFIED\x10\x00\x12\a\n" +
@@ -343,12 +655,38 @@ const file_freshet_delivery_v1_destination_proto_rawDesc = "" +
 	"\x05PATCH\x10\x05\x12\n" +
 	"\n" +
 	"\x06DELETE\x10\x06\x12\v\n" +
-	"\aOPTIONS\x10\a\"8\n" +
+	"\aOPTIONS\x10\a\"V\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\n" +
 	"\n" +
 	"\x06ACTIVE\x10\x01\x12\f\n" +
-	"\bINACTIVE\x10\x02BBZ@github.com/freshet-io/freshet/gen/freshet/delivery/v1;deliveryv1b\x06proto3"
+	"\bINACTIVE\x10\x02\x12\n" +
+	"\n" +
+	"\x06PAUSED\x10\x03\x12\x10\n" +
+	"\fCIRCUIT_OPEN\x10\x04\"Z\n" +
+	"\x05Pause\x129\n" +
+	"\n" +
+	"pause_time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\tpauseTime\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xfd\x02\n" +
+	"\x0eCircuitBreaker\x12\x1a\n" +
+	"\bdisabled\x18\x01 \x01(\bR\bdisabled\x12=\n" +
+	"\x14consecutive_failures\x18\x02 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\x90N(\x00R\x13consecutiveFailures\x12Z\n" +
+	"\x14minimum_failing_time\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\r\xbaH\n" +
+	"\xaa\x01\a\"\x03\b\x90\x1c2\x00R\x12minimumFailingTime\x12Q\n" +
+	"\x0eprobe_interval\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x03\b\x90\x1c2\x02\b\x01R\rprobeInterval\x12a\n" +
+	"\x16maximum_probe_interval\x18\x05 \x01(\v2\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n" +
+	"\"\x04\b\xe0\xa8\x012\x02\b\x01R\x14maximumProbeInterval\"\xbf\x02\n" +
+	"\aCircuit\x128\n" +
+	"\x05state\x18\x01 \x01(\x0e2\".freshet.delivery.v1.Circuit.StateR\x05state\x127\n" +
+	"\topen_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bopenTime\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12B\n" +
+	"\x0fnext_probe_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\rnextProbeTime\x12,\n" +
+	"\x12failed_probe_count\x18\x05 \x01(\x05R\x10failedProbeCount\"7\n" +
+	"\x05State\x12\x15\n" +
+	"\x11STATE_UNSPECIFIED\x10\x00\x12\b\n" +
+	"\x04OPEN\x10\x01\x12\r\n" +
+	"\tHALF_OPEN\x10\x02BBZ@github.com/freshet-io/freshet/gen/freshet/delivery/v1;deliveryv1b\x06proto3"
 
 var (
 	file_freshet_delivery_v1_destination_proto_rawDescOnce sync.Once
@@ -362,26 +700,40 @@ func file_freshet_delivery_v1_destination_proto_rawDescGZIP() []byte {
 	return file_freshet_delivery_v1_destination_proto_rawDescData
 }
 
-var file_freshet_delivery_v1_destination_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_freshet_delivery_v1_destination_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_freshet_delivery_v1_destination_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_freshet_delivery_v1_destination_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_freshet_delivery_v1_destination_proto_goTypes = []any{
 	(Destination_HttpMethod)(0),   // 0: freshet.delivery.v1.Destination.HttpMethod
 	(Destination_State)(0),        // 1: freshet.delivery.v1.Destination.State
-	(*Destination)(nil),           // 2: freshet.delivery.v1.Destination
-	(*durationpb.Duration)(nil),   // 3: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
+	(Circuit_State)(0),            // 2: freshet.delivery.v1.Circuit.State
+	(*Destination)(nil),           // 3: freshet.delivery.v1.Destination
+	(*Pause)(nil),                 // 4: freshet.delivery.v1.Pause
+	(*CircuitBreaker)(nil),        // 5: freshet.delivery.v1.CircuitBreaker
+	(*Circuit)(nil),               // 6: freshet.delivery.v1.Circuit
+	(*durationpb.Duration)(nil),   // 7: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
 }
 var file_freshet_delivery_v1_destination_proto_depIdxs = []int32{
-	0, // 0: freshet.delivery.v1.Destination.http_method:type_name -> freshet.delivery.v1.Destination.HttpMethod
-	3, // 1: freshet.delivery.v1.Destination.timeout:type_name -> google.protobuf.Duration
-	1, // 2: freshet.delivery.v1.Destination.state:type_name -> freshet.delivery.v1.Destination.State
-	4, // 3: freshet.delivery.v1.Destination.create_time:type_name -> google.protobuf.Timestamp
-	4, // 4: freshet.delivery.v1.Destination.update_time:type_name -> google.protobuf.Timestamp
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	0,  // 0: freshet.delivery.v1.Destination.http_method:type_name -> freshet.delivery.v1.Destination.HttpMethod
+	7,  // 1: freshet.delivery.v1.Destination.timeout:type_name -> google.protobuf.Duration
+	1,  // 2: freshet.delivery.v1.Destination.state:type_name -> freshet.delivery.v1.Destination.State
+	8,  // 3: freshet.delivery.v1.Destination.create_time:type_name -> google.protobuf.Timestamp
+	8,  // 4: freshet.delivery.v1.Destination.update_time:type_name -> google.protobuf.Timestamp
+	4,  // 5: freshet.delivery.v1.Destination.pause:type_name -> freshet.delivery.v1.Pause
+	5,  // 6: freshet.delivery.v1.Destination.circuit_breaker:type_name -> freshet.delivery.v1.CircuitBreaker
+	6,  // 7: freshet.delivery.v1.Destination.circuit:type_name -> freshet.delivery.v1.Circuit
+	8,  // 8: freshet.delivery.v1.Pause.pause_time:type_name -> google.protobuf.Timestamp
+	7,  // 9: freshet.delivery.v1.CircuitBreaker.minimum_failing_time:type_name -> google.protobuf.Duration
+	7,  // 10: freshet.delivery.v1.CircuitBreaker.probe_interval:type_name -> google.protobuf.Duration
+	7,  // 11: freshet.delivery.v1.CircuitBreaker.maximum_probe_interval:type_name -> google.protobuf.Duration
+	2,  // 12: freshet.delivery.v1.Circuit.state:type_name -> freshet.delivery.v1.Circuit.State
+	8,  // 13: freshet.delivery.v1.Circuit.open_time:type_name -> google.protobuf.Timestamp
+	8,  // 14: freshet.delivery.v1.Circuit.next_probe_time:type_name -> google.protobuf.Timestamp
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_freshet_delivery_v1_destination_proto_init() }
@@ -394,8 +746,8 @@ func file_freshet_delivery_v1_destination_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_freshet_delivery_v1_destination_proto_rawDesc), len(file_freshet_delivery_v1_destination_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   1,
+			NumEnums:      3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -42,6 +42,7 @@ type client struct {
 	connections connectionv1.ConnectionServiceClient
 	tokens      tokenv1.TokenServiceClient
 	deliveries  deliveryv1.DeliveryServiceClient
+	controls    deliveryv1.DestinationControlServiceClient
 	opened      map[string]*grpc.ClientConn // by address
 }
 
@@ -94,6 +95,7 @@ func (c *client) open(role, addr string, timeout time.Duration, options rpcclien
 		c.tokens = tokenv1.NewTokenServiceClient(bounded)
 	case roleDelivery:
 		c.deliveries = deliveryv1.NewDeliveryServiceClient(bounded)
+		c.controls = deliveryv1.NewDestinationControlServiceClient(bounded)
 	}
 	return nil
 }

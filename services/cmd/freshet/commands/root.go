@@ -14,17 +14,18 @@ import (
 // root is the command line. A command is a field with a Run method, which may ask for a context.Context, the *session, and the struct of
 // the command above it.
 type root struct {
-	Serve       serveCmd       `cmd:"" help:"Run the suite: all roles in one process, or some of them."`
-	Config      configCmd      `cmd:"" help:"Print the effective settings of serve as a settings file."`
-	Apply       applyCmd       `cmd:"" help:"Make connections, buses, destinations and rules match manifests."`
-	Connections connectionsCmd `cmd:"" help:"Connections: how to authenticate to which API."`
-	Token       tokenCmd       `cmd:"" help:"The current credential of a connection."`
-	Events      eventsCmd      `cmd:"" help:"Put events on a bus."`
-	Deliveries  deliveriesCmd  `cmd:"" help:"What became of events."`
-	Pattern     patternCmd     `cmd:"" help:"Event patterns."`
-	Demo        demoCmd        `cmd:"" help:"Show rotations and deliveries, with nothing but this process."`
-	Bench       benchCmd       `cmd:"" help:"Measure the suite against the limit of this machine."`
-	Version     versionCmd     `cmd:"" help:"Print the version."`
+	Serve        serveCmd        `cmd:"" help:"Run the suite: all roles in one process, or some of them."`
+	Config       configCmd       `cmd:"" help:"Print the effective settings of serve as a settings file."`
+	Apply        applyCmd        `cmd:"" help:"Make connections, buses, destinations and rules match manifests."`
+	Connections  connectionsCmd  `cmd:"" help:"Connections: how to authenticate to which API."`
+	Token        tokenCmd        `cmd:"" help:"The current credential of a connection."`
+	Destinations destinationsCmd `cmd:"" help:"Destinations: where events are delivered to."`
+	Events       eventsCmd       `cmd:"" help:"Put events on a bus."`
+	Deliveries   deliveriesCmd   `cmd:"" help:"What became of events."`
+	Pattern      patternCmd      `cmd:"" help:"Event patterns."`
+	Demo         demoCmd         `cmd:"" help:"Show rotations and deliveries, with nothing but this process."`
+	Bench        benchCmd        `cmd:"" help:"Measure the suite against the limit of this machine."`
+	Version      versionCmd      `cmd:"" help:"Print the version."`
 }
 
 const description = `Freshet keeps credentials fresh and delivers events with them.

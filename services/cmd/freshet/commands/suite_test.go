@@ -295,6 +295,10 @@ func (s *suite) deliver() {
 		return strings.Contains(s.run(exitDone, "", "deliveries", "list", "--destination", "orders"), "SUCCEEDED")
 	}, 30*time.Second, 20*time.Millisecond)
 	require.Len(t, s.api.Delivered(), 1)
+	require.Contains(t, s.run(exitDone, "", "destinations", "pause", "orders", "--reason", "moving"), "moving")
+	require.Contains(t, s.run(exitDone, "", "destinations", "list"), "PAUSED")
+	require.Contains(t, s.run(exitDone, "", "destinations", "get", "orders"), "Waiting:      0 deliveries")
+	require.Contains(t, s.run(exitDone, "", "destinations", "resume", "orders"), "ACTIVE")
 	require.True(t, slices.ContainsFunc(s.api.Received(), func(c resourceapi.Call) bool { return c.Path == "/orders/7" && c.Status == 200 }))
 
 	var list struct {
