@@ -24,6 +24,7 @@ type Config struct {
 	GRPCAddr        string            `name:"grpc-addr" default:"127.0.0.1:9090" help:"Where gRPC is served." placeholder:"ADDR"`
 	AdminKeyFile    string            `help:"File of the admin key; created with a new key if missing. Default: admin.key in the data folder." placeholder:"FILE"`
 	MasterKeyFile   string            `help:"File of the master key that seals stored secrets; created if missing. Default: master.key in the data folder." placeholder:"FILE"`
+	ProvidersDir    string            `help:"Folder of the operator's own entries of the provider catalogue, a YAML file each; one of the same name replaces the one that comes with the program." placeholder:"DIR"`
 	ShutdownTimeout time.Duration     `default:"15s" help:"How long stopping may take before what is left is cut off."`
 	TLS             TLSConfig         `embed:"" prefix:"tls-"`
 	Egress          EgressConfig      `embed:"" prefix:"egress-"`

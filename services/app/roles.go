@@ -89,7 +89,12 @@ func buildConnection(_ context.Context, p *process, db *database) ([]lifecycle.T
 		return nil, err
 	}
 	control := tokens.New(conns[0])
+	providers, err := p.providers()
+	if err != nil {
+		return nil, err
+	}
 	service, err := connection.NewService(connection.Params{
+		Catalog:        providers,
 		Store:          connectionstore.New(db.DB, p.sealer),
 		Tokens:         control,
 		Announcer:      announce.New(conns[1]),
@@ -103,7 +108,9 @@ func buildConnection(_ context.Context, p *process, db *database) ([]lifecycle.T
 	if err != nil {
 		return nil, err
 	}
-	connectionrpc.Register(p.server, service, connectionrpc.Options{Logger: p.logger("connection"), Pages: p.pages, Validator: p.validator})
+	connectionrpc.Register(p.server, service, connectionrpc.Options{
+		Logger: p.logger("connection"), Pages: p.pages, Validator: p.validator, Catalog: providers,
+	})
 	return []lifecycle.Task{{Name: "connection", Run: service.Run}}, nil
 }
 

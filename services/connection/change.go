@@ -29,7 +29,7 @@ type Update struct {
 
 // Update changes a connection. A change of the settings has a token obtained anew, until which the former one stays in use.
 //
-// Errors: ErrNotFound, ErrDeleting, ErrETag, *ValidationError, ErrSecretsUnreadable if a secret is to be kept that cannot be opened, and
+// Errors: ErrNotFound, ErrDeleting, ErrETag, *ValidationError, *UnknownProviderError, ErrSecretsUnreadable if a secret is to be kept that cannot be opened, and
 // those of Edit.
 func (s *Service) Update(ctx context.Context, name Name, u Update) (Connection, error) {
 	c, err := s.retry(ctx, func() (Connection, error) { return s.tryUpdate(ctx, name, u) })
@@ -58,6 +58,9 @@ func (s *Service) tryUpdate(ctx context.Context, name Name, u Update) (Connectio
 	if err != nil {
 		return Connection{}, err
 	}
+	if edited.Settings, err = s.settled(edited.Settings); err != nil {
+		return Connection{}, err
+	}
 	if v := edited.Settings.revealed(stored.Settings); len(v) > 0 {
 		return Connection{}, &ValidationError{Violations: v}
 	}
@@ -74,7 +77,7 @@ func (s *Service) update(ctx context.Context, stored, next Connection, secretsEr
 		return Connection{}, secretsErr
 	}
 	if changed {
-		if err := next.Settings.Validate(s.checkURL); err != nil {
+		if err := s.validate(next.Settings); err != nil {
 			return Connection{}, err
 		}
 	} else if next.Description == stored.Description {

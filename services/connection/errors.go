@@ -28,6 +28,14 @@ var (
 	ErrStale = errors.New("connection: changed meanwhile")
 )
 
+// UnknownProviderError means that the catalogue has no provider of that id.
+type UnknownProviderError struct{ ID string }
+
+// Error implements error.
+func (e *UnknownProviderError) Error() string {
+	return "connection: the catalogue has no provider " + e.ID
+}
+
 // Violation is one thing that is wrong with a connection.
 type Violation struct {
 	// Field is the path of the field within the connection, with the contract's names: "oauth2.token_endpoint",

@@ -48,6 +48,7 @@ func (a ClientAuthentication) usesCertificate() bool { return a == TLSClientAuth
 // OAuth2 obtains access tokens from an OAuth 2.0 authorization server. Which members count depends on the grant type and the client's
 // authentication; those that do not count are zero.
 type OAuth2 struct {
+	Preset                ProviderRef // fills what is unset, see [OAuth2.FilledFrom]
 	GrantType             GrantType
 	TokenEndpoint         string
 	ClientID              string
@@ -143,6 +144,7 @@ type RotationRecovery string
 const (
 	RecoveryGrace              RotationRecovery = "GRACE"
 	RecoveryUntilSuccessorUsed RotationRecovery = "UNTIL_SUCCESSOR_USED"
+	RecoveryReusable           RotationRecovery = "REUSABLE"
 )
 
 // OldAccessToken is what becomes of the access token at hand when the next one is obtained. The values are the contract's names.

@@ -117,6 +117,13 @@ type Probe interface {
 	Run(ctx context.Context, c Connection) ([]Step, error)
 }
 
+// Catalog knows how providers' authorization servers behave.
+type Catalog interface {
+	// Defaults returns the settings that a provider has for connections which leave them unset. It returns an *UnknownProviderError, or a
+	// *ValidationError for parameters that the provider does not take.
+	Defaults(ref ProviderRef) (OAuth2, error)
+}
+
 // StepKind is what a step of a test does.
 type StepKind string
 

@@ -24,6 +24,7 @@ type Params struct {
 	Tokens    TokenControl // required
 	Announcer Announcer    // required
 	Probe     Probe        // required
+	Catalog   Catalog      // required
 	// CheckURL returns an error, for people, if a URL may not be called. Required.
 	CheckURL func(url string) error
 
@@ -42,6 +43,7 @@ type Service struct {
 	tokens    TokenControl
 	announcer Announcer
 	probe     Probe
+	catalog   Catalog
 	checkURL  func(string) error
 	logger    *slog.Logger
 	tracer    trace.Tracer
@@ -55,8 +57,8 @@ type Service struct {
 
 // NewService returns a Service. Its loops run in Run.
 func NewService(p Params) (*Service, error) {
-	if p.Store == nil || p.Tokens == nil || p.Announcer == nil || p.Probe == nil || p.CheckURL == nil {
-		return nil, errors.New("connection: Store, Tokens, Announcer, Probe and CheckURL are required")
+	if p.Store == nil || p.Tokens == nil || p.Announcer == nil || p.Probe == nil || p.Catalog == nil || p.CheckURL == nil {
+		return nil, errors.New("connection: Store, Tokens, Announcer, Probe, Catalog and CheckURL are required")
 	}
 	if p.Logger == nil {
 		p.Logger = slog.New(slog.DiscardHandler)
@@ -80,6 +82,7 @@ func NewService(p Params) (*Service, error) {
 		tokens:    p.Tokens,
 		announcer: p.Announcer,
 		probe:     p.Probe,
+		catalog:   p.Catalog,
 		checkURL:  p.CheckURL,
 		logger:    p.Logger,
 		tracer:    p.TracerProvider.Tracer(scope),
@@ -100,9 +103,13 @@ type Draft struct {
 
 // Create stores a connection and has its token obtained. With validateOnly it only checks, and returns what would be stored, without UID.
 //
-// Errors: *ValidationError, ErrExists, ErrDeleting.
+// Errors: *ValidationError, *UnknownProviderError, ErrExists, ErrDeleting.
 func (s *Service) Create(ctx context.Context, d Draft, validateOnly bool) (Connection, error) {
-	if err := d.Settings.Validate(s.checkURL); err != nil {
+	var err error
+	if d.Settings, err = s.settled(d.Settings); err != nil {
+		return Connection{}, err
+	}
+	if err := s.validate(d.Settings); err != nil {
 		return Connection{}, err
 	}
 	now := s.now().UTC().Truncate(time.Microsecond)
@@ -174,9 +181,10 @@ func (s *Service) List(ctx context.Context, project string, q Query) ([]Connecti
 	return s.store.List(ctx, project, q)
 }
 
-// Settings returns a connection with its secrets: what the token service needs.
+// Settings returns a connection with its secrets: what the token service needs. What its provider has for it is filled in.
 //
-// Errors: ErrNotFound, also for a connection that is being deleted; ErrSecretsUnreadable.
+// Errors: ErrNotFound, also for a connection that is being deleted; ErrSecretsUnreadable; *UnknownProviderError, or a *ValidationError, if the
+// catalogue has changed since the connection was stored.
 func (s *Service) Settings(ctx context.Context, name Name) (Connection, error) {
 	c, err := s.store.GetWithSecrets(ctx, name)
 	if err != nil {
@@ -185,15 +193,19 @@ func (s *Service) Settings(ctx context.Context, name Name) (Connection, error) {
 	if c.State == StateDeleting {
 		return Connection{}, fmt.Errorf("%w: %s is being deleted", ErrNotFound, name)
 	}
-	return c, nil
+	c.Settings, err = s.filled(c.Settings)
+	return c, err
 }
 
 // Test tries the connection step by step. ok says that no step failed.
 //
-// Errors: ErrNotFound, ErrSecretsUnreadable. A failing step is not an error.
+// Errors: ErrNotFound, ErrSecretsUnreadable, and those of [Service.Settings] about the catalogue. A failing step is not an error.
 func (s *Service) Test(ctx context.Context, name Name) (steps []Step, ok bool, err error) {
 	c, err := s.store.GetWithSecrets(ctx, name)
 	if err != nil {
+		return nil, false, err
+	}
+	if c.Settings, err = s.filled(c.Settings); err != nil {
 		return nil, false, err
 	}
 	if steps, err = s.probe.Run(ctx, c); err != nil {

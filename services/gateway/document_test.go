@@ -41,6 +41,7 @@ func readDocument(t *testing.T) document {
 // samples are values of path and query parameters, by name.
 var samples = map[string]string{
 	"project": "default", "connection": "crm", "grant": "ada", "bus": "orders", "rule": "r1", "destination": "shop",
+	"provider":     "google",
 	"delivery":     "01JZZZZZZZZZZZZZZZZZZZZZZZ",
 	"connectionId": "crm", "busId": "orders", "archive": "a1", "archiveId": "a1", "ruleId": "r1", "destinationId": "shop",
 	"pageSize": "7", "pageToken": "next", "filter": "state=DEAD", "state": "AUTHORIZED", "etag": "e1", "validateOnly": "true",

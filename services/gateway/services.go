@@ -19,6 +19,7 @@ import (
 func contracts() []protoreflect.FileDescriptor {
 	return []protoreflect.FileDescriptor{
 		connectionv1.File_freshet_connection_v1_connection_service_proto,
+		connectionv1.File_freshet_connection_v1_provider_service_proto,
 		tokenv1.File_freshet_token_v1_token_service_proto,
 		deliveryv1.File_freshet_delivery_v1_archive_service_proto,
 		deliveryv1.File_freshet_delivery_v1_delivery_service_proto,
@@ -31,6 +32,7 @@ func contracts() []protoreflect.FileDescriptor {
 func registerServices(ctx context.Context, calls *runtime.ServeMux, p Params) error {
 	return errors.Join(
 		connectionrest.RegisterConnectionServiceHandlerClient(ctx, calls, connectionv1.NewConnectionServiceClient(p.Connection)),
+		connectionrest.RegisterProviderServiceHandlerClient(ctx, calls, connectionv1.NewProviderServiceClient(p.Connection)),
 		tokenrest.RegisterTokenServiceHandlerClient(ctx, calls, tokenv1.NewTokenServiceClient(p.Token)),
 		deliveryrest.RegisterArchiveServiceHandlerClient(ctx, calls, deliveryv1.NewArchiveServiceClient(p.Delivery)),
 		deliveryrest.RegisterDeliveryServiceHandlerClient(ctx, calls, deliveryv1.NewDeliveryServiceClient(p.Delivery)),

@@ -24,6 +24,7 @@ const (
 	ReasonSecretUnreadable   Reason = "SECRET_UNREADABLE"
 	ReasonEgressDenied       Reason = "EGRESS_DENIED"
 	ReasonConnectionNotFound Reason = "CONNECTION_NOT_FOUND"
+	ReasonProviderNotFound   Reason = "PROVIDER_NOT_FOUND"
 	ReasonServiceUnavailable Reason = "SERVICE_UNAVAILABLE"
 	ReasonStoreUnavailable   Reason = "STORE_UNAVAILABLE"
 	ReasonInternalFault      Reason = "INTERNAL_FAULT"

@@ -13,6 +13,7 @@ import (
 	tokenv1 "github.com/freshet-io/freshet/gen/freshet/token/v1"
 	"github.com/freshet-io/freshet/services/connection"
 	"github.com/freshet-io/freshet/services/connection/announce"
+	"github.com/freshet-io/freshet/services/connection/catalog"
 	"github.com/freshet-io/freshet/services/connection/probe"
 	"github.com/freshet-io/freshet/services/connection/store"
 	"github.com/freshet-io/freshet/services/connection/tokens"
@@ -31,6 +32,7 @@ type Suite struct {
 	DB      *sqldb.DB
 	Store   *store.Store
 	Service *connection.Service
+	Catalog *catalog.Catalog
 
 	peers *grpc.ClientConn
 }
@@ -53,6 +55,9 @@ func NewSuite(t testing.TB, db *sqldb.DB) *Suite {
 		tokenv1.RegisterTokenInternalServiceServer(r, s.Tokens)
 		deliveryv1.RegisterDeliveryServiceServer(r, s.Bus)
 	}).As(t, authn.ServiceConnection)
+	var err error
+	s.Catalog, err = catalog.New(nil)
+	require.NoError(t, err)
 	s.Service = s.Replica(t, db)
 	return s
 }
@@ -64,6 +69,7 @@ func (s *Suite) Replica(t testing.TB, db *sqldb.DB) *connection.Service {
 	client := tokens.New(s.peers)
 	service, err := connection.NewService(connection.Params{
 		Store: s.Store, Tokens: client, Announcer: announce.New(s.peers), Probe: probe.New(s.Guard, client),
+		Catalog: s.Catalog,
 		CheckURL: func(raw string) error {
 			_, err := s.Guard.CheckURL(raw)
 			return err

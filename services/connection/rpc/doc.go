@@ -1,4 +1,5 @@
-// Package rpc serves freshet.connection.v1: ConnectionService to callers of the API, ConnectionInternalService to the token service.
+// Package rpc serves freshet.connection.v1: ConnectionService and ProviderService to callers of the API,
+// ConnectionInternalService to the token service.
 //
 // Owns: handlers, field masks, page tokens, and the one translation of the domain's errors to statuses.
 //

@@ -27,6 +27,7 @@ func (e *maskError) Error() string { return "update_mask: " + e.path + ": " + e.
 func toStatus(ctx context.Context, logger *slog.Logger, name string, err error) error {
 	var invalid *connection.ValidationError
 	var mask *maskError
+	var unknown *connection.UnknownProviderError
 	switch {
 	case err == nil:
 		return nil
@@ -37,9 +38,12 @@ func toStatus(ctx context.Context, logger *slog.Logger, name string, err error) 
 			rpcerr.Violation{Field: "update_mask", Description: mask.path + " " + mask.description})
 	case errors.Is(err, page.ErrInvalidToken):
 		return rpcerr.InvalidReason(errorsv1.Reason_INVALID_PAGE_TOKEN,
-			rpcerr.Violation{Field: "page_token", Description: "must be the next_page_token of a call with the same parent and state, or empty"})
+			rpcerr.Violation{Field: "page_token", Description: "must be the next_page_token of a call with the same other fields, or empty"})
 	case errors.Is(err, connection.ErrNotFound):
 		return rpcerr.New(codes.NotFound, errorsv1.Reason_CONNECTION_NOT_FOUND, "there is no connection %s", name)
+	case errors.As(err, &unknown):
+		return rpcerr.New(codes.NotFound, errorsv1.Reason_PROVIDER_NOT_FOUND,
+			"the catalogue has no provider %s; ListProviders says which there are", unknown.ID)
 	case errors.Is(err, connection.ErrDeleting):
 		return rpcerr.New(codes.FailedPrecondition, errorsv1.Reason_STATE_CONFLICT,
 			"the connection %s is being deleted; once it is gone, the name can be used again", name)

@@ -41,6 +41,7 @@ type fixture struct {
 	*connectiontest.Suite
 	api      connectionv1.ConnectionServiceClient
 	internal connectionv1.ConnectionInternalServiceClient
+	catalog  connectionv1.ProviderServiceClient
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -52,11 +53,12 @@ func newFixture(t *testing.T) *fixture {
 func serve(t *testing.T, s *connectiontest.Suite) *fixture {
 	t.Helper()
 	server := connectiontest.Serve(t, func(r grpc.ServiceRegistrar) {
-		rpc.Register(r, s.Service, rpc.Options{Pages: page.NewCodec(make([]byte, 32))})
+		rpc.Register(r, s.Service, rpc.Options{Pages: page.NewCodec(make([]byte, 32)), Catalog: s.Catalog})
 	})
 	return &fixture{
 		Suite:    s,
 		api:      connectionv1.NewConnectionServiceClient(server.AsAdmin(t)),
+		catalog:  connectionv1.NewProviderServiceClient(server.AsAdmin(t)),
 		internal: connectionv1.NewConnectionInternalServiceClient(server.As(t, authn.ServiceToken)),
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	connectionv1 "github.com/freshet-io/freshet/gen/freshet/connection/v1"
 	"github.com/freshet-io/freshet/services/connection"
+	"github.com/freshet-io/freshet/services/connection/catalog"
 	"github.com/freshet-io/freshet/services/connection/wire"
 	"github.com/freshet-io/freshet/services/internal/page"
 )
@@ -22,9 +23,11 @@ type Options struct {
 	Pages *page.Codec
 	// Validator checks connections after an update is merged. Default: protovalidate.GlobalValidator.
 	Validator protovalidate.Validator
+	// Catalog is what ProviderService serves. Required.
+	Catalog *catalog.Catalog
 }
 
-// Register registers both services of the connection role.
+// Register registers the services of the connection role.
 func Register(r grpc.ServiceRegistrar, svc *connection.Service, o Options) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -33,6 +36,7 @@ func Register(r grpc.ServiceRegistrar, svc *connection.Service, o Options) {
 		o.Validator = protovalidate.GlobalValidator
 	}
 	connectionv1.RegisterConnectionServiceServer(r, &server{service: svc, options: o})
+	connectionv1.RegisterProviderServiceServer(r, &providerServer{catalog: o.Catalog, pages: o.Pages, logger: o.Logger})
 	connectionv1.RegisterConnectionInternalServiceServer(r, &internalServer{service: svc, logger: o.Logger})
 }
 

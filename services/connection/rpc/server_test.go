@@ -271,7 +271,7 @@ func TestOnlyTheTokenServiceGetsSecrets(t *testing.T) {
 	f := newFixture(t)
 	f.create(t, "crm", oauth2())
 	server := connectiontest.Serve(t, func(r grpc.ServiceRegistrar) {
-		rpc.Register(r, f.Service, rpc.Options{Pages: page.NewCodec(make([]byte, 32))})
+		rpc.Register(r, f.Service, rpc.Options{Pages: page.NewCodec(make([]byte, 32)), Catalog: f.Catalog})
 	})
 	for _, conn := range []*grpc.ClientConn{
 		server.AsAdmin(t), server.As(t, authn.ServiceDelivery), server.As(t, authn.ServiceGateway),

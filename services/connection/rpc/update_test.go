@@ -162,7 +162,7 @@ func TestUpdateErrors(t *testing.T) {
 
 	// The contract's rules hold for the merged connection.
 	_, err = f.update(t, &connectionv1.Connection{}, "oauth2.token_endpoint")
-	requireField(t, err, errorsv1.Reason_INVALID_FIELD, "connection.oauth2.token_endpoint", "at least 1")
+	requireField(t, err, errorsv1.Reason_INVALID_FIELD, "connection.oauth2.token_endpoint", "is required without oauth2.provider")
 	_, err = f.update(t, &connectionv1.Connection{}, "oauth2")
 	requireField(t, err, errorsv1.Reason_INVALID_FIELD, "connection.authorization", "")
 	_, err = f.update(t, ofOAuth2(&connectionv1.OAuth2Authorization{Scopes: []string{"a b"}}))

@@ -9,6 +9,7 @@ import (
 
 // oauth2JSON is an OAuth 2.0 authorization without its secrets. Names of fields are stored: do not change them.
 type oauth2JSON struct {
+	Preset               presetJSON      `json:"provider,omitzero"`
 	GrantType            string          `json:"grant_type"`
 	TokenEndpoint        string          `json:"token_endpoint"`
 	ClientID             string          `json:"client_id"`
@@ -25,6 +26,11 @@ type oauth2JSON struct {
 	Dialect              dialectJSON     `json:"dialect,omitzero"`
 	Provider             providerJSON    `json:"provider_behavior,omitzero"`
 	Refresh              refreshJSON     `json:"refresh_policy,omitzero"`
+}
+
+type presetJSON struct {
+	ID         string            `json:"id,omitempty"`
+	Parameters map[string]string `json:"parameters,omitempty"`
 }
 
 type signingKeyJSON struct {
@@ -98,6 +104,7 @@ func (m micros) duration() time.Duration { return time.Duration(m) * time.Micros
 
 func encodeOAuth2(a connection.OAuth2) *oauth2JSON {
 	return &oauth2JSON{
+		Preset:    presetJSON(a.Preset),
 		GrantType: string(a.GrantType), TokenEndpoint: a.TokenEndpoint, ClientID: a.ClientID,
 		ClientAuthentication: string(a.ClientAuthentication),
 		SigningKey: signingKeyJSON{
@@ -123,6 +130,7 @@ func encodeOAuth2(a connection.OAuth2) *oauth2JSON {
 
 func (j *oauth2JSON) decode() connection.OAuth2 {
 	return connection.OAuth2{
+		Preset:    connection.ProviderRef(j.Preset),
 		GrantType: connection.GrantType(j.GrantType), TokenEndpoint: j.TokenEndpoint, ClientID: j.ClientID,
 		ClientAuthentication: connection.ClientAuthentication(j.ClientAuthentication),
 		SigningKey: connection.SigningKey{

@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"strings"
+
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
@@ -12,6 +14,9 @@ import (
 
 func toOAuth2(m *connectionv1.OAuth2Authorization) connection.OAuth2 {
 	a := connection.OAuth2{
+		Preset: connection.ProviderRef{
+			ID: strings.TrimPrefix(m.GetProvider(), providers), Parameters: m.GetProviderParameters(),
+		},
 		GrantType:             connection.GrantType(name(m.GetGrantType())),
 		TokenEndpoint:         m.GetTokenEndpoint(),
 		ClientID:              m.GetClientId(),
@@ -42,14 +47,15 @@ func toOAuth2(m *connectionv1.OAuth2Authorization) connection.OAuth2 {
 		Provider: toProvider(m.GetProviderBehavior()),
 		Refresh:  toRefreshPolicy(m.GetRefreshPolicy()),
 	}
-	if a.ClientAuthentication == "" {
+	if a.ClientAuthentication == "" && a.Preset.ID == "" {
 		a.ClientAuthentication = connection.ClientSecretBasic
 	}
 	return a
 }
 
 func fromOAuth2(a connection.OAuth2) *connectionv1.OAuth2Authorization {
-	return &connectionv1.OAuth2Authorization{
+	m := &connectionv1.OAuth2Authorization{
+		ProviderParameters:    a.Preset.Parameters,
 		GrantType:             value[connectionv1.OAuth2Authorization_GrantType](a.GrantType),
 		TokenEndpoint:         a.TokenEndpoint,
 		ClientId:              a.ClientID,
@@ -79,7 +85,17 @@ func fromOAuth2(a connection.OAuth2) *connectionv1.OAuth2Authorization {
 		ProviderBehavior: fromProvider(a.Provider),
 		RefreshPolicy:    fromRefreshPolicy(a.Refresh),
 	}
+	if a.Preset.ID != "" {
+		m.Provider = ProviderName(a.Preset.ID)
+	}
+	return m
 }
+
+// providers is the collection of all providers.
+const providers = "providers/"
+
+// ProviderName is the resource name of a catalogue entry.
+func ProviderName(id string) string { return providers + id }
 
 // name returns what the contract calls a value, and "" for the one that says that it is not set, and for one newer than this build, which
 // the contract's rules have refused.

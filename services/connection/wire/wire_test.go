@@ -58,6 +58,7 @@ func TestNoFieldIsLost(t *testing.T) {
 	for _, m := range []proto.Message{oauth2, apiKey, basic, invocation} {
 		fill(m.ProtoReflect())
 	}
+	oauth2.Provider = wire.ProviderName("acme")
 	for _, sent := range []*connectionv1.Connection{
 		{Authorization: &connectionv1.Connection_Oauth2{Oauth2: oauth2}, InvocationParameters: invocation},
 		{Authorization: &connectionv1.Connection_ApiKey{ApiKey: apiKey}, InvocationParameters: invocation},

@@ -44,7 +44,7 @@ func (e *edge) fail(ctx context.Context, key token.Key, err error) error {
 func notUsableCode(r token.Reason) codes.Code {
 	switch r {
 	case token.ReasonDeauthorized, token.ReasonGrantDead, token.ReasonClientBroken, token.ReasonConfiguration,
-		token.ReasonEgressDenied, token.ReasonRotationLost, token.ReasonSecretUnreadable:
+		token.ReasonEgressDenied, token.ReasonRotationLost, token.ReasonSecretUnreadable, token.ReasonProviderNotFound:
 		return codes.FailedPrecondition
 	case token.ReasonConnectionNotFound:
 		return codes.NotFound

@@ -47,6 +47,12 @@ func failure(err error) *token.Failure {
 	case errorsv1.Reason_SECRET_UNREADABLE:
 		f.Reason, f.Message = token.ReasonSecretUnreadable, "the connection's secrets cannot be opened with the present master key"
 		return f
+	case errorsv1.Reason_PROVIDER_NOT_FOUND:
+		f.Reason, f.Message = token.ReasonProviderNotFound, "the connection names a provider that the catalogue does not have any more"
+		return f
+	case errorsv1.Reason_INVALID_FIELD:
+		f.Reason, f.Message = token.ReasonConfiguration, "the connection does not fit its provider's entry of the catalogue any more"
+		return f
 	default:
 	}
 	switch status.Code(err) {

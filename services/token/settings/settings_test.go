@@ -108,6 +108,8 @@ func TestFailures(t *testing.T) {
 	}{
 		{rpcerr.New(codes.NotFound, errorsv1.Reason_CONNECTION_NOT_FOUND, "x"), token.ReasonConnectionNotFound},
 		{rpcerr.New(codes.FailedPrecondition, errorsv1.Reason_SECRET_UNREADABLE, "x"), token.ReasonSecretUnreadable},
+		{rpcerr.New(codes.NotFound, errorsv1.Reason_PROVIDER_NOT_FOUND, "x"), token.ReasonProviderNotFound},
+		{rpcerr.New(codes.InvalidArgument, errorsv1.Reason_INVALID_FIELD, "x"), token.ReasonConfiguration},
 		{rpcerr.New(codes.Unavailable, errorsv1.Reason_STORE_UNAVAILABLE, "x"), token.ReasonServiceUnavailable},
 		{status.Error(codes.DeadlineExceeded, "x"), token.ReasonServiceUnavailable},
 		{status.Error(codes.Internal, "x"), token.ReasonInternalFault},

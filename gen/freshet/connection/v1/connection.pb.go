@@ -909,14 +909,15 @@ type OAuth2Authorization struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// How tokens are obtained.
 	GrantType OAuth2Authorization_GrantType `protobuf:"varint,1,opt,name=grant_type,json=grantType,proto3,enum=freshet.connection.v1.OAuth2Authorization_GrantType" json:"grant_type,omitempty"`
-	// URL of the token endpoint. https and a public address, unless the operator widened the egress rule. At most 2048 characters.
+	// URL of the token endpoint. https and a public address, unless the operator widened the egress rule. Required unless `provider` has one.
+	// At most 2048 characters.
 	TokenEndpoint string `protobuf:"bytes,2,opt,name=token_endpoint,json=tokenEndpoint,proto3" json:"token_endpoint,omitempty"`
 	// Client identifier. At most 512 characters.
 	ClientId string `protobuf:"bytes,3,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
 	// Client secret; required on creation for the authentications that send one. Write-only: on update, empty keeps the stored one. At most
 	// 512 characters.
 	ClientSecret string `protobuf:"bytes,4,opt,name=client_secret,json=clientSecret,proto3" json:"client_secret,omitempty"`
-	// How the client authenticates. Default CLIENT_SECRET_BASIC.
+	// How the client authenticates. Default: what `provider` has for it when the connection is stored, otherwise CLIENT_SECRET_BASIC.
 	ClientAuthentication OAuth2Authorization_ClientAuthentication `protobuf:"varint,5,opt,name=client_authentication,json=clientAuthentication,proto3,enum=freshet.connection.v1.OAuth2Authorization_ClientAuthentication" json:"client_authentication,omitempty"`
 	// Scopes asked for, sent separated by spaces. At most 100.
 	Scopes []string `protobuf:"bytes,6,rep,name=scopes,proto3" json:"scopes,omitempty"`
@@ -949,8 +950,15 @@ type OAuth2Authorization struct {
 	Dialect *TokenEndpointDialect `protobuf:"bytes,18,opt,name=dialect,proto3" json:"dialect,omitempty"`
 	// How the server treats refreshing. Unset: a refresh token is single-use and cannot be redeemed again, an access token survives.
 	ProviderBehavior *ProviderBehavior `protobuf:"bytes,19,opt,name=provider_behavior,json=providerBehavior,proto3" json:"provider_behavior,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// The entry of the provider catalogue (ProviderService) that fills what is left unset here: `token_endpoint`, `audience`, `dialect`,
+	// `provider_behavior`, `refresh_policy` and `token_parameters`, each field and each parameter for itself. What is set here wins. Read
+	// back are only the connection's own values. The entry counts as it is when a token is asked for: a corrected catalogue needs no update of
+	// connections. `providers/{provider}`.
+	Provider string `protobuf:"bytes,21,opt,name=provider,proto3" json:"provider,omitempty"`
+	// Values that the provider's URLs need, such as a tenant or a shop; `Provider.parameters` says which. At most 20.
+	ProviderParameters map[string]string `protobuf:"bytes,22,rep,name=provider_parameters,json=providerParameters,proto3" json:"provider_parameters,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *OAuth2Authorization) Reset() {
@@ -1112,6 +1120,20 @@ func (x *OAuth2Authorization) GetDialect() *TokenEndpointDialect {
 func (x *OAuth2Authorization) GetProviderBehavior() *ProviderBehavior {
 	if x != nil {
 		return x.ProviderBehavior
+	}
+	return nil
+}
+
+func (x *OAuth2Authorization) GetProvider() string {
+	if x != nil {
+		return x.Provider
+	}
+	return ""
+}
+
+func (x *OAuth2Authorization) GetProviderParameters() map[string]string {
+	if x != nil {
+		return x.ProviderParameters
 	}
 	return nil
 }
@@ -2091,11 +2113,11 @@ const file_freshet_connection_v1_connection_proto_rawDesc = "" +
 	"\fDEAUTHORIZED\x10\x06\x12\x17\n" +
 	"\x13FAILED_CONNECTIVITY\x10\a\x12\f\n" +
 	"\bDELETING\x10\bB\x16\n" +
-	"\rauthorization\x12\x05\xbaH\x02\b\x01\"\xd2\x0e\n" +
+	"\rauthorization\x12\x05\xbaH\x02\b\x01\"\x81\x11\n" +
 	"\x13OAuth2Authorization\x12c\n" +
 	"\n" +
-	"grant_type\x18\x01 \x01(\x0e24.freshet.connection.v1.OAuth2Authorization.GrantTypeB\x0e\xe2A\x01\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\tgrantType\x125\n" +
-	"\x0etoken_endpoint\x18\x02 \x01(\tB\x0e\xe2A\x01\x02\xbaH\ar\x05\x10\x01\x18\x80\x10R\rtokenEndpoint\x12@\n" +
+	"grant_type\x18\x01 \x01(\x0e24.freshet.connection.v1.OAuth2Authorization.GrantTypeB\x0e\xe2A\x01\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\tgrantType\x12/\n" +
+	"\x0etoken_endpoint\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\rtokenEndpoint\x12@\n" +
 	"\tclient_id\x18\x03 \x01(\tB#\xe2A\x01\x02\xbaH\x1cr\x1a\x10\x01\x18\x80\x042\x13^[^\\x00-\\x1f\\x7f]+$R\bclientId\x12I\n" +
 	"\rclient_secret\x18\x04 \x01(\tB$\xe2A\x01\x04\xbaH\x1ar\x18\x18\x80\x042\x13^[^\\x00-\\x1f\\x7f]*$\x80\x01\x01R\fclientSecret\x12~\n" +
 	"\x15client_authentication\x18\x05 \x01(\x0e2?.freshet.connection.v1.OAuth2Authorization.ClientAuthenticationB\b\xbaH\x05\x82\x01\x02\x10\x01R\x14clientAuthentication\x12G\n" +
@@ -2114,7 +2136,12 @@ const file_freshet_connection_v1_connection_proto_rawDesc = "" +
 	"\x0etoken_exchange\x18\x10 \x01(\v2$.freshet.connection.v1.TokenExchangeR\rtokenExchange\x12K\n" +
 	"\x0eresource_owner\x18\x11 \x01(\v2$.freshet.connection.v1.ResourceOwnerR\rresourceOwner\x12E\n" +
 	"\adialect\x18\x12 \x01(\v2+.freshet.connection.v1.TokenEndpointDialectR\adialect\x12T\n" +
-	"\x11provider_behavior\x18\x13 \x01(\v2'.freshet.connection.v1.ProviderBehaviorR\x10providerBehavior\"\x9c\x01\n" +
+	"\x11provider_behavior\x18\x13 \x01(\v2'.freshet.connection.v1.ProviderBehaviorR\x10providerBehavior\x12I\n" +
+	"\bprovider\x18\x15 \x01(\tB-\xbaH*r(2&^(providers/[a-z0-9][a-z0-9-]{0,62})?$R\bprovider\x12\xa0\x01\n" +
+	"\x13provider_parameters\x18\x16 \x03(\v2B.freshet.connection.v1.OAuth2Authorization.ProviderParametersEntryB+\xbaH(\x9a\x01%\x10\x14\"\x1ar\x182\x16^[a-z][a-z0-9_]{0,31}$*\x05r\x03\x18\x84\x02R\x12providerParameters\x1aE\n" +
+	"\x17ProviderParametersEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x9c\x01\n" +
 	"\tGrantType\x12\x1a\n" +
 	"\x16GRANT_TYPE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12CLIENT_CREDENTIALS\x10\x01\x12\x11\n" +
@@ -2286,7 +2313,7 @@ func file_freshet_connection_v1_connection_proto_rawDescGZIP() []byte {
 }
 
 var file_freshet_connection_v1_connection_proto_enumTypes = make([]protoimpl.EnumInfo, 10)
-var file_freshet_connection_v1_connection_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_freshet_connection_v1_connection_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_freshet_connection_v1_connection_proto_goTypes = []any{
 	(Connection_State)(0),                         // 0: freshet.connection.v1.Connection.State
 	(OAuth2Authorization_GrantType)(0),            // 1: freshet.connection.v1.OAuth2Authorization.GrantType
@@ -2311,28 +2338,29 @@ var file_freshet_connection_v1_connection_proto_goTypes = []any{
 	(*RefreshPolicy)(nil),                         // 20: freshet.connection.v1.RefreshPolicy
 	(*ApiKeyAuthorization)(nil),                   // 21: freshet.connection.v1.ApiKeyAuthorization
 	(*BasicAuthorization)(nil),                    // 22: freshet.connection.v1.BasicAuthorization
-	nil,                                           // 23: freshet.connection.v1.TokenEndpointDialect.FieldNamesEntry
-	nil,                                           // 24: freshet.connection.v1.TokenEndpointDialect.ErrorCodesEntry
-	(*HttpParameters)(nil),                        // 25: freshet.connection.v1.HttpParameters
-	(v1.Reason)(0),                                // 26: freshet.errors.v1.Reason
-	(*timestamppb.Timestamp)(nil),                 // 27: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),                   // 28: google.protobuf.Duration
+	nil,                                           // 23: freshet.connection.v1.OAuth2Authorization.ProviderParametersEntry
+	nil,                                           // 24: freshet.connection.v1.TokenEndpointDialect.FieldNamesEntry
+	nil,                                           // 25: freshet.connection.v1.TokenEndpointDialect.ErrorCodesEntry
+	(*HttpParameters)(nil),                        // 26: freshet.connection.v1.HttpParameters
+	(v1.Reason)(0),                                // 27: freshet.errors.v1.Reason
+	(*timestamppb.Timestamp)(nil),                 // 28: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),                   // 29: google.protobuf.Duration
 }
 var file_freshet_connection_v1_connection_proto_depIdxs = []int32{
 	11, // 0: freshet.connection.v1.Connection.oauth2:type_name -> freshet.connection.v1.OAuth2Authorization
 	21, // 1: freshet.connection.v1.Connection.api_key:type_name -> freshet.connection.v1.ApiKeyAuthorization
 	22, // 2: freshet.connection.v1.Connection.basic:type_name -> freshet.connection.v1.BasicAuthorization
-	25, // 3: freshet.connection.v1.Connection.invocation_parameters:type_name -> freshet.connection.v1.HttpParameters
+	26, // 3: freshet.connection.v1.Connection.invocation_parameters:type_name -> freshet.connection.v1.HttpParameters
 	0,  // 4: freshet.connection.v1.Connection.state:type_name -> freshet.connection.v1.Connection.State
-	26, // 5: freshet.connection.v1.Connection.state_reason:type_name -> freshet.errors.v1.Reason
-	27, // 6: freshet.connection.v1.Connection.create_time:type_name -> google.protobuf.Timestamp
-	27, // 7: freshet.connection.v1.Connection.update_time:type_name -> google.protobuf.Timestamp
-	27, // 8: freshet.connection.v1.Connection.state_time:type_name -> google.protobuf.Timestamp
-	27, // 9: freshet.connection.v1.Connection.authorize_time:type_name -> google.protobuf.Timestamp
-	27, // 10: freshet.connection.v1.Connection.grant_expire_time:type_name -> google.protobuf.Timestamp
+	27, // 5: freshet.connection.v1.Connection.state_reason:type_name -> freshet.errors.v1.Reason
+	28, // 6: freshet.connection.v1.Connection.create_time:type_name -> google.protobuf.Timestamp
+	28, // 7: freshet.connection.v1.Connection.update_time:type_name -> google.protobuf.Timestamp
+	28, // 8: freshet.connection.v1.Connection.state_time:type_name -> google.protobuf.Timestamp
+	28, // 9: freshet.connection.v1.Connection.authorize_time:type_name -> google.protobuf.Timestamp
+	28, // 10: freshet.connection.v1.Connection.grant_expire_time:type_name -> google.protobuf.Timestamp
 	1,  // 11: freshet.connection.v1.OAuth2Authorization.grant_type:type_name -> freshet.connection.v1.OAuth2Authorization.GrantType
 	2,  // 12: freshet.connection.v1.OAuth2Authorization.client_authentication:type_name -> freshet.connection.v1.OAuth2Authorization.ClientAuthentication
-	25, // 13: freshet.connection.v1.OAuth2Authorization.token_parameters:type_name -> freshet.connection.v1.HttpParameters
+	26, // 13: freshet.connection.v1.OAuth2Authorization.token_parameters:type_name -> freshet.connection.v1.HttpParameters
 	20, // 14: freshet.connection.v1.OAuth2Authorization.refresh_policy:type_name -> freshet.connection.v1.RefreshPolicy
 	12, // 15: freshet.connection.v1.OAuth2Authorization.signing_key:type_name -> freshet.connection.v1.SigningKey
 	13, // 16: freshet.connection.v1.OAuth2Authorization.client_certificate:type_name -> freshet.connection.v1.ClientCertificate
@@ -2342,31 +2370,32 @@ var file_freshet_connection_v1_connection_proto_depIdxs = []int32{
 	17, // 20: freshet.connection.v1.OAuth2Authorization.resource_owner:type_name -> freshet.connection.v1.ResourceOwner
 	18, // 21: freshet.connection.v1.OAuth2Authorization.dialect:type_name -> freshet.connection.v1.TokenEndpointDialect
 	19, // 22: freshet.connection.v1.OAuth2Authorization.provider_behavior:type_name -> freshet.connection.v1.ProviderBehavior
-	3,  // 23: freshet.connection.v1.SigningKey.algorithm:type_name -> freshet.connection.v1.SigningKey.Algorithm
-	28, // 24: freshet.connection.v1.JwtAssertion.lifetime:type_name -> google.protobuf.Duration
-	4,  // 25: freshet.connection.v1.TokenEndpointDialect.method:type_name -> freshet.connection.v1.TokenEndpointDialect.Method
-	5,  // 26: freshet.connection.v1.TokenEndpointDialect.encoding:type_name -> freshet.connection.v1.TokenEndpointDialect.Encoding
-	23, // 27: freshet.connection.v1.TokenEndpointDialect.field_names:type_name -> freshet.connection.v1.TokenEndpointDialect.FieldNamesEntry
-	6,  // 28: freshet.connection.v1.TokenEndpointDialect.expires_in_unit:type_name -> freshet.connection.v1.TokenEndpointDialect.LifetimeUnit
-	24, // 29: freshet.connection.v1.TokenEndpointDialect.error_codes:type_name -> freshet.connection.v1.TokenEndpointDialect.ErrorCodesEntry
-	7,  // 30: freshet.connection.v1.ProviderBehavior.rotation_recovery:type_name -> freshet.connection.v1.ProviderBehavior.RotationRecovery
-	28, // 31: freshet.connection.v1.ProviderBehavior.rotation_grace:type_name -> google.protobuf.Duration
-	8,  // 32: freshet.connection.v1.ProviderBehavior.old_access_token:type_name -> freshet.connection.v1.ProviderBehavior.OldAccessToken
-	28, // 33: freshet.connection.v1.ProviderBehavior.old_access_token_leeway:type_name -> google.protobuf.Duration
-	28, // 34: freshet.connection.v1.ProviderBehavior.refresh_not_before:type_name -> google.protobuf.Duration
-	28, // 35: freshet.connection.v1.ProviderBehavior.mint_period:type_name -> google.protobuf.Duration
-	28, // 36: freshet.connection.v1.ProviderBehavior.refresh_token_idle_lifetime:type_name -> google.protobuf.Duration
-	28, // 37: freshet.connection.v1.ProviderBehavior.grant_lifetime:type_name -> google.protobuf.Duration
-	28, // 38: freshet.connection.v1.RefreshPolicy.refresh_before:type_name -> google.protobuf.Duration
-	28, // 39: freshet.connection.v1.RefreshPolicy.default_lifetime:type_name -> google.protobuf.Duration
-	9,  // 40: freshet.connection.v1.RefreshPolicy.mode:type_name -> freshet.connection.v1.RefreshPolicy.Mode
-	28, // 41: freshet.connection.v1.RefreshPolicy.keep_alive:type_name -> google.protobuf.Duration
-	28, // 42: freshet.connection.v1.RefreshPolicy.grant_warning:type_name -> google.protobuf.Duration
-	43, // [43:43] is the sub-list for method output_type
-	43, // [43:43] is the sub-list for method input_type
-	43, // [43:43] is the sub-list for extension type_name
-	43, // [43:43] is the sub-list for extension extendee
-	0,  // [0:43] is the sub-list for field type_name
+	23, // 23: freshet.connection.v1.OAuth2Authorization.provider_parameters:type_name -> freshet.connection.v1.OAuth2Authorization.ProviderParametersEntry
+	3,  // 24: freshet.connection.v1.SigningKey.algorithm:type_name -> freshet.connection.v1.SigningKey.Algorithm
+	29, // 25: freshet.connection.v1.JwtAssertion.lifetime:type_name -> google.protobuf.Duration
+	4,  // 26: freshet.connection.v1.TokenEndpointDialect.method:type_name -> freshet.connection.v1.TokenEndpointDialect.Method
+	5,  // 27: freshet.connection.v1.TokenEndpointDialect.encoding:type_name -> freshet.connection.v1.TokenEndpointDialect.Encoding
+	24, // 28: freshet.connection.v1.TokenEndpointDialect.field_names:type_name -> freshet.connection.v1.TokenEndpointDialect.FieldNamesEntry
+	6,  // 29: freshet.connection.v1.TokenEndpointDialect.expires_in_unit:type_name -> freshet.connection.v1.TokenEndpointDialect.LifetimeUnit
+	25, // 30: freshet.connection.v1.TokenEndpointDialect.error_codes:type_name -> freshet.connection.v1.TokenEndpointDialect.ErrorCodesEntry
+	7,  // 31: freshet.connection.v1.ProviderBehavior.rotation_recovery:type_name -> freshet.connection.v1.ProviderBehavior.RotationRecovery
+	29, // 32: freshet.connection.v1.ProviderBehavior.rotation_grace:type_name -> google.protobuf.Duration
+	8,  // 33: freshet.connection.v1.ProviderBehavior.old_access_token:type_name -> freshet.connection.v1.ProviderBehavior.OldAccessToken
+	29, // 34: freshet.connection.v1.ProviderBehavior.old_access_token_leeway:type_name -> google.protobuf.Duration
+	29, // 35: freshet.connection.v1.ProviderBehavior.refresh_not_before:type_name -> google.protobuf.Duration
+	29, // 36: freshet.connection.v1.ProviderBehavior.mint_period:type_name -> google.protobuf.Duration
+	29, // 37: freshet.connection.v1.ProviderBehavior.refresh_token_idle_lifetime:type_name -> google.protobuf.Duration
+	29, // 38: freshet.connection.v1.ProviderBehavior.grant_lifetime:type_name -> google.protobuf.Duration
+	29, // 39: freshet.connection.v1.RefreshPolicy.refresh_before:type_name -> google.protobuf.Duration
+	29, // 40: freshet.connection.v1.RefreshPolicy.default_lifetime:type_name -> google.protobuf.Duration
+	9,  // 41: freshet.connection.v1.RefreshPolicy.mode:type_name -> freshet.connection.v1.RefreshPolicy.Mode
+	29, // 42: freshet.connection.v1.RefreshPolicy.keep_alive:type_name -> google.protobuf.Duration
+	29, // 43: freshet.connection.v1.RefreshPolicy.grant_warning:type_name -> google.protobuf.Duration
+	44, // [44:44] is the sub-list for method output_type
+	44, // [44:44] is the sub-list for method input_type
+	44, // [44:44] is the sub-list for extension type_name
+	44, // [44:44] is the sub-list for extension extendee
+	0,  // [0:44] is the sub-list for field type_name
 }
 
 func init() { file_freshet_connection_v1_connection_proto_init() }
@@ -2386,7 +2415,7 @@ func file_freshet_connection_v1_connection_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_freshet_connection_v1_connection_proto_rawDesc), len(file_freshet_connection_v1_connection_proto_rawDesc)),
 			NumEnums:      10,
-			NumMessages:   15,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -40,6 +40,7 @@ type clientFlags struct {
 // client calls the roles that it was made for; the others are nil.
 type client struct {
 	connections connectionv1.ConnectionServiceClient
+	providers   connectionv1.ProviderServiceClient
 	tokens      tokenv1.TokenServiceClient
 	deliveries  deliveryv1.DeliveryServiceClient
 	controls    deliveryv1.DestinationControlServiceClient
@@ -91,6 +92,7 @@ func (c *client) open(role, addr string, timeout time.Duration, options rpcclien
 	switch role {
 	case roleConnection:
 		c.connections = connectionv1.NewConnectionServiceClient(bounded)
+		c.providers = connectionv1.NewProviderServiceClient(bounded)
 	case roleToken:
 		c.tokens = tokenv1.NewTokenServiceClient(bounded)
 	case roleDelivery:

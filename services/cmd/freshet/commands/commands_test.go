@@ -104,6 +104,14 @@ func TestOutput(t *testing.T) {
 			{args: "token get projects/default/connections/crm/token"},
 			{args: "token get crm/grants/ann"},
 		},
+		"providers": {
+			{args: "providers list"},
+			{args: "providers list -o json"},
+			{args: "providers show acme"},
+			{args: "providers show providers/acme -o json"},
+			{args: "providers lint testdata/provider.yaml -", stdin: "id: x\nnames: y\n", env: alone},
+			{args: "providers lint testdata/none.yaml", env: alone},
+		},
 		"token_watch": {
 			{args: "token watch crm"}, {args: "token watch crm --count 2 -o json"}, {args: "token watch crm --count 1 --show-secret"},
 		},

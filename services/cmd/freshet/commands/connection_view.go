@@ -23,6 +23,7 @@ func (f *clientFlags) show(s *session, c *connectionv1.Connection) error {
 	t.property("Reason", reasonText(c.GetStateReason()))
 	t.property("Message", c.GetStateMessage())
 	if oauth2 := c.GetOauth2(); oauth2 != nil {
+		t.property("Provider", last(oauth2.GetProvider()))
 		t.property("Token endpoint", oauth2.GetTokenEndpoint())
 		t.property("Client id", oauth2.GetClientId())
 		if oauth2.GetClientAuthentication() != connectionv1.OAuth2Authorization_CLIENT_AUTHENTICATION_UNSPECIFIED {

@@ -18,6 +18,7 @@ type root struct {
 	Config       configCmd       `cmd:"" help:"Print the effective settings of serve as a settings file."`
 	Apply        applyCmd        `cmd:"" help:"Make connections, buses, destinations and rules match manifests."`
 	Connections  connectionsCmd  `cmd:"" help:"Connections: how to authenticate to which API."`
+	Providers    providersCmd    `cmd:"" help:"The provider catalogue: how authorization servers behave."`
 	Token        tokenCmd        `cmd:"" help:"The current credential of a connection."`
 	Destinations destinationsCmd `cmd:"" help:"Destinations: where events are delivered to."`
 	Events       eventsCmd       `cmd:"" help:"Put events on a bus."`

@@ -34,6 +34,7 @@ func at(d time.Duration) *timestamppb.Timestamp { return timestamppb.New(start.A
 // scripted answers with fixed messages over the suite's own server, and records what it is asked.
 type scripted struct {
 	connectionv1.UnimplementedConnectionServiceServer
+	connectionv1.UnimplementedProviderServiceServer
 	deliveryv1.UnimplementedDeliveryServiceServer
 	tokenv1.UnimplementedTokenServiceServer
 
@@ -50,6 +51,7 @@ func newScripted(t *testing.T) *scripted {
 	server, err := rpcserver.New(rpcserver.Config{Logger: slog.New(slog.DiscardHandler), Authenticator: authn.New(hash, nil)})
 	require.NoError(t, err)
 	connectionv1.RegisterConnectionServiceServer(server, s)
+	connectionv1.RegisterProviderServiceServer(server, s)
 	deliveryv1.RegisterDeliveryServiceServer(server, s)
 	tokenv1.RegisterTokenServiceServer(server, s)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(sqltest.Wrap(m)) }
 func TestApplyRotatesASecret(t *testing.T) {
 	suite := connectiontest.NewSuite(t, sqltest.Open(t, sqldb.SQLite, connectiontest.Migrations()))
 	server := connectiontest.Serve(t, func(r grpc.ServiceRegistrar) {
-		connectionrpc.Register(r, suite.Service, connectionrpc.Options{Pages: page.NewCodec(make([]byte, 32))})
+		connectionrpc.Register(r, suite.Service, connectionrpc.Options{Pages: page.NewCodec(make([]byte, 32)), Catalog: suite.Catalog})
 	})
 	clients := manifest.Clients{Connection: connectionv1.NewConnectionServiceClient(server.AsAdmin(t))}
 	internal := connectionv1.NewConnectionInternalServiceClient(server.As(t, authn.ServiceToken))

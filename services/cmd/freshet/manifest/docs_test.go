@@ -30,7 +30,7 @@ func TestDocumentedConnections(t *testing.T) {
 	suite := connectiontest.NewSuite(t, sqltest.Open(t, sqldb.SQLite, connectiontest.Migrations()))
 	clients := manifest.Clients{Connection: connectionv1.NewConnectionServiceClient(
 		connectiontest.Serve(t, func(r grpc.ServiceRegistrar) {
-			connectionrpc.Register(r, suite.Service, connectionrpc.Options{Pages: page.NewCodec(make([]byte, 32))})
+			connectionrpc.Register(r, suite.Service, connectionrpc.Options{Pages: page.NewCodec(make([]byte, 32)), Catalog: suite.Catalog})
 		}).AsAdmin(t))}
 
 	_, signing, err := ed25519.GenerateKey(rand.Reader)

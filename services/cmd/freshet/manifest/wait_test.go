@@ -33,7 +33,7 @@ func newWaiting(t *testing.T) *waiting {
 	suite := connectiontest.NewSuite(t, sqltest.Open(t, sqldb.SQLite, connectiontest.Migrations()))
 	connectiontest.Start(t, suite.Service)
 	server := connectiontest.Serve(t, func(r grpc.ServiceRegistrar) {
-		connectionrpc.Register(r, suite.Service, connectionrpc.Options{Pages: page.NewCodec(make([]byte, 32))})
+		connectionrpc.Register(r, suite.Service, connectionrpc.Options{Pages: page.NewCodec(make([]byte, 32)), Catalog: suite.Catalog})
 	})
 	return &waiting{Suite: suite, clients: manifest.Clients{Connection: connectionv1.NewConnectionServiceClient(server.AsAdmin(t))}}
 }
