@@ -69,6 +69,7 @@ const (
 	InvalidParameter  ErrorCode = 6
 	EgressDenied      ErrorCode = 7
 	InternalError     ErrorCode = 8
+	InvalidJSON       ErrorCode = 9
 )
 
 // Condition says which bound ended the attempts.
@@ -155,4 +156,6 @@ type Attempt struct {
 	TraceID         string
 	// Free says that it does not count against the retry policy. It is not stored.
 	Free bool
+	// NoJSON says of an InvalidRequest that the target's input template gave no JSON. It is not stored.
+	NoJSON bool
 }

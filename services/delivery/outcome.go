@@ -63,6 +63,9 @@ func (a *Attempt) code() ErrorCode {
 	case ConnectFailed, ConnectionBroken:
 		return ConnectionFailure
 	case InvalidRequest:
+		if a.NoJSON {
+			return InvalidJSON
+		}
 		return InvalidParameter
 	case Denied:
 		return EgressDenied

@@ -2,7 +2,6 @@ package delivery
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -12,25 +11,6 @@ import (
 
 	"github.com/freshet-io/freshet/services/delivery/shape"
 )
-
-// errNoInput ends a delivery: the event cannot be shaped.
-var errNoInput = errors.New("the event has no value at the target's input path")
-
-// payload returns the body of a delivery before the connection adds to it. Nil without error: the method has no body.
-func (d *Delivery) payload(envelope []byte) ([]byte, error) {
-	if d.Target.InputPath == "" {
-		return envelope, nil
-	}
-	path, err := shape.ParsePath(d.Target.InputPath)
-	if err != nil {
-		return nil, err
-	}
-	body, ok := path.Find(envelope)
-	if !ok {
-		return nil, fmt.Errorf("%w %s", errNoInput, d.Target.InputPath)
-	}
-	return body, nil
-}
 
 // request builds the request of a delivery. Of parameters given several times, those of the connection win over the target's, and those
 // over the destination's, as in EventBridge. The error is for people.

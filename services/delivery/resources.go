@@ -36,8 +36,12 @@ type Target struct {
 	PathParameters  []string
 	Headers         map[string]string
 	QueryParameters map[string]string
-	InputPath       string // JSON path to the body; empty: the whole event
-	Retry           RetryPolicy
+	// At most one of Input, InputPath and Transformer says what the body is; none: the whole event.
+	Input       string // JSON text, whatever the event
+	InputPath   string // JSON path to the body
+	Transformer *Transformer
+	Retry       RetryPolicy
+	DeadLetter  DeadLetter
 }
 
 // Defaults and bounds of a [RetryPolicy].

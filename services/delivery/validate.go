@@ -39,10 +39,8 @@ func checkTarget(t *Target, at string) []Violation {
 			bad = append(bad, Violation{at + "." + field, err.Error()})
 		}
 	}
-	if t.InputPath != "" {
-		_, err := shape.ParsePath(t.InputPath)
-		note("input_path", err)
-	}
+	bad = append(bad, checkInput(t, at)...)
+	bad = append(bad, t.DeadLetter.check(at)...)
 	for i, text := range t.PathParameters {
 		_, err := shape.ParseParameter(text)
 		note(fmt.Sprintf("path_parameter_values[%d]", i), err)
@@ -67,6 +65,9 @@ func (s *Service) checkTargets(ctx context.Context, r *Rule) error {
 		t := &r.Targets[i]
 		destination, err := s.store.Destination(ctx, DestinationName{r.Name.Project, t.Destination})
 		if err != nil {
+			return err
+		}
+		if err := s.checkDeadLetter(ctx, r, i); err != nil {
 			return err
 		}
 		if v := checkPlaceholders(t, fmt.Sprintf("rule.targets[%d]", i), &destination); v != nil {

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -10,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/freshet-io/freshet/services/delivery/dispatch"
+	"github.com/freshet-io/freshet/services/delivery/shape"
 )
 
 const (
@@ -107,7 +109,7 @@ func (s *Service) attempt(ctx context.Context, d *Delivery, lane *laneState, c *
 		request, err = s.request(ctx, d, lane, c, envelope, payload)
 	}
 	if err != nil {
-		a.Class, a.Message = InvalidRequest, clip(err.Error())
+		a.Class, a.Message, a.NoJSON = InvalidRequest, clip(err.Error()), errors.Is(err, shape.ErrNotJSON)
 	} else {
 		s.send(ctx, request, a)
 	}
@@ -165,6 +167,9 @@ func spanContext(traceparent string) trace.SpanContext {
 // record stores an outcome, however long that takes, and says what becomes of the delivery in memory.
 func (s *Service) record(ctx context.Context, d *Delivery, a *Attempt, free func()) dispatch.Again {
 	free()
+	if d.State == Dead {
+		s.deadLetter(ctx, d)
+	}
 	var again dispatch.Again
 	stored := *d
 	if d.State == Pending {

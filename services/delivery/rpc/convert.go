@@ -45,7 +45,16 @@ func fromTarget(t *delivery.Target, project string) *deliveryv1.Target {
 	m := &deliveryv1.Target{
 		Id: t.ID, Destination: delivery.DestinationName{Project: project, Destination: t.Destination}.String(),
 		PathParameterValues: t.PathParameters, HeaderParameters: t.Headers, QueryStringParameters: t.QueryParameters,
-		InputPath: t.InputPath,
+		Input: t.Input, InputPath: t.InputPath,
+	}
+	if t.Transformer != nil {
+		m.InputTransformer = &deliveryv1.InputTransformer{InputPathsMap: t.Transformer.Paths, InputTemplate: t.Transformer.Template}
+	}
+	if t.DeadLetter.Action != 0 {
+		m.DeadLetter = &deliveryv1.DeadLetterPolicy{Action: deliveryv1.DeadLetterPolicy_Action(t.DeadLetter.Action)}
+	}
+	if t.DeadLetter.Bus != "" {
+		m.DeadLetter.Bus = delivery.BusName{Project: project, Bus: t.DeadLetter.Bus}.String()
 	}
 	if t.Retry.Retries != nil || t.Retry.MaxAge != 0 {
 		m.RetryPolicy = &deliveryv1.RetryPolicy{}
@@ -66,25 +75,42 @@ func setRule(r *delivery.Rule, m *deliveryv1.Rule) error {
 	r.Disabled = m.GetState() == deliveryv1.Rule_DISABLED
 	r.Targets = nil
 	for i, t := range m.GetTargets() {
-		destination, err := sibling(fmt.Sprintf("rule.targets[%d].destination", i), t.GetDestination(), r.Name.Project, "destinations")
+		target, err := toTarget(fmt.Sprintf("rule.targets[%d]", i), t, r.Name.Project)
 		if err != nil {
 			return err
-		}
-		target := delivery.Target{
-			ID: t.GetId(), Destination: destination, PathParameters: t.GetPathParameterValues(),
-			Headers: maps.Clone(t.GetHeaderParameters()), QueryParameters: maps.Clone(t.GetQueryStringParameters()),
-			InputPath: t.GetInputPath(),
-		}
-		if p := t.GetRetryPolicy(); p != nil {
-			if p.MaximumRetryAttempts != nil {
-				retries := int(p.GetMaximumRetryAttempts())
-				target.Retry.Retries = &retries
-			}
-			target.Retry.MaxAge = p.GetMaximumEventAge().AsDuration()
 		}
 		r.Targets = append(r.Targets, target)
 	}
 	return nil
+}
+
+func toTarget(at string, t *deliveryv1.Target, project string) (delivery.Target, error) {
+	destination, err := sibling(at+".destination", t.GetDestination(), project, "destinations")
+	if err != nil {
+		return delivery.Target{}, err
+	}
+	target := delivery.Target{
+		ID: t.GetId(), Destination: destination, PathParameters: t.GetPathParameterValues(),
+		Headers: maps.Clone(t.GetHeaderParameters()), QueryParameters: maps.Clone(t.GetQueryStringParameters()),
+		Input: t.GetInput(), InputPath: t.GetInputPath(),
+		DeadLetter: delivery.DeadLetter{Action: delivery.DeadLetterAction(t.GetDeadLetter().GetAction())},
+	}
+	if in := t.GetInputTransformer(); in != nil {
+		target.Transformer = &delivery.Transformer{Paths: maps.Clone(in.GetInputPathsMap()), Template: in.GetInputTemplate()}
+	}
+	if name := t.GetDeadLetter().GetBus(); name != "" {
+		if target.DeadLetter.Bus, err = sibling(at+".dead_letter.bus", name, project, "buses"); err != nil {
+			return delivery.Target{}, err
+		}
+	}
+	if p := t.GetRetryPolicy(); p != nil {
+		if p.MaximumRetryAttempts != nil {
+			retries := int(p.GetMaximumRetryAttempts())
+			target.Retry.Retries = &retries
+		}
+		target.Retry.MaxAge = p.GetMaximumEventAge().AsDuration()
+	}
+	return target, nil
 }
 
 func fromDestination(d *delivery.Destination) *deliveryv1.Destination {

@@ -205,6 +205,15 @@ func TestRules(t *testing.T) {
 		{func(r *deliveryv1.Rule) { r.Targets[0].HeaderParameters = map[string]string{"X": "$["} }, errorsv1.Reason_INVALID_FIELD, `rule.targets[0].header_parameters["X"]`, "JSON path"},
 		{func(r *deliveryv1.Rule) { r.Targets[0].QueryStringParameters = map[string]string{"q": "$..x"} }, errorsv1.Reason_INVALID_FIELD, `rule.targets[0].query_string_parameters["q"]`, "descendants"},
 		{func(r *deliveryv1.Rule) { r.Targets[0].Destination = "projects/q/destinations/d" }, errorsv1.Reason_INVALID_FIELD, "rule.targets[0].destination", "same project"},
+		{func(r *deliveryv1.Rule) { r.Targets[0].Input = "{}" }, errorsv1.Reason_INVALID_FIELD, "rule.targets[0]", "only one of input, input_path and input_transformer"},
+		{func(r *deliveryv1.Rule) { r.Targets[0].InputPath, r.Targets[0].Input = "", "text" }, errorsv1.Reason_INVALID_FIELD, "rule.targets[0].input", "must be JSON text"},
+		{transformed(`{"a":<b>}`, "a", "$.id"), errorsv1.Reason_INVALID_FIELD, "rule.targets[0].input_transformer.input_template", "at character 6: contains invalid placeholder b"},
+		{transformed(`{"a":<b>}`, "b", "$.x["), errorsv1.Reason_INVALID_FIELD, `rule.targets[0].input_transformer.input_paths_map["b"]`, "want ['name'] or [index]"},
+		{transformed(`{"a":<aws-b>}`, "aws-b", "$.x"), errorsv1.Reason_INVALID_FIELD, `rule.targets[0].input_transformer.input_paths_map["aws-b"]`, "must not begin with AWS"},
+		{deadTo(deliveryv1.DeadLetterPolicy_PUT_EVENT, ""), errorsv1.Reason_INVALID_FIELD, "rule.targets[0].dead_letter.bus", "required"},
+		{deadTo(deliveryv1.DeadLetterPolicy_DISCARD, standard), errorsv1.Reason_INVALID_FIELD, "rule.targets[0].dead_letter.bus", "only with"},
+		{deadTo(deliveryv1.DeadLetterPolicy_PUT_EVENT, "projects/q/buses/b"), errorsv1.Reason_INVALID_FIELD, "rule.targets[0].dead_letter.bus", "same project"},
+		{deadTo(deliveryv1.DeadLetterPolicy_PUT_EVENT, "projects/p/buses/none"), errorsv1.Reason_INVALID_FIELD, "rule.targets[0].dead_letter.bus", "there is no bus"},
 		{func(r *deliveryv1.Rule) { r.Targets[0].Id = "no good" }, errorsv1.Reason_INVALID_FIELD, "rule.targets[0].id", ""},
 	} {
 		rule := proto.CloneOf(created)
@@ -234,4 +243,40 @@ func TestRules(t *testing.T) {
 	require.NoError(t, err)
 	_, err = f.api.GetRule(ctx, &deliveryv1.GetRuleRequest{Name: created.GetName()})
 	requireError(t, err, codes.NotFound, errorsv1.Reason_RULE_NOT_FOUND)
+}
+
+func transformed(template, name, path string) func(*deliveryv1.Rule) {
+	return func(r *deliveryv1.Rule) {
+		r.Targets[0].InputPath = ""
+		r.Targets[0].InputTransformer = &deliveryv1.InputTransformer{
+			InputPathsMap: map[string]string{name: path}, InputTemplate: template,
+		}
+	}
+}
+
+func deadTo(action deliveryv1.DeadLetterPolicy_Action, bus string) func(*deliveryv1.Rule) {
+	return func(r *deliveryv1.Rule) {
+		r.Targets[0].DeadLetter = &deliveryv1.DeadLetterPolicy{Action: action, Bus: bus}
+	}
+}
+
+// TestTargetInputs: what shapes the body comes back as it was given.
+func TestTargetInputs(t *testing.T) {
+	f := newFixture(t)
+	f.destination(t, "d", nil)
+	for i, change := range []func(*deliveryv1.Rule){
+		transformed(`{"a":<b>}`, "b", "$.x"),
+		func(r *deliveryv1.Rule) { r.Targets[0].Input = `{ "a": 1.0 }` },
+		deadTo(deliveryv1.DeadLetterPolicy_PUT_EVENT, standard),
+		deadTo(deliveryv1.DeadLetterPolicy_DISCARD, ""),
+	} {
+		rule := simpleRule(target("d"))
+		change(rule)
+		created, err := f.createRule(t.Context(), fmt.Sprintf("r%d", i), rule)
+		require.NoError(t, err)
+		require.True(t, proto.Equal(rule.GetTargets()[0], created.GetTargets()[0]), "%v", created)
+		read, err := f.api.GetRule(t.Context(), &deliveryv1.GetRuleRequest{Name: created.GetName()})
+		require.NoError(t, err)
+		require.True(t, proto.Equal(created, read.GetRule()), "%v", read)
+	}
 }

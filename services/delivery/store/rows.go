@@ -15,23 +15,38 @@ type target struct {
 	PathParameters []string          `json:"path,omitempty"`
 	Headers        map[string]string `json:"headers,omitempty"`
 	Query          map[string]string `json:"query,omitempty"`
+	Input          string            `json:"input,omitempty"`
 	InputPath      string            `json:"input_path,omitempty"`
+	InputPaths     map[string]string `json:"input_paths,omitempty"`
+	InputTemplate  string            `json:"input_template,omitempty"`
+	DeadAction     int               `json:"dead_action,omitempty"`
+	DeadBus        string            `json:"dead_bus,omitempty"`
 	Retries        *int              `json:"retries,omitempty"`
 	MaxAge         time.Duration     `json:"max_age,omitempty"` // nanoseconds
 }
 
 func toTarget(t delivery.Target) target {
-	return target{
-		ID: t.ID, Destination: t.Destination, PathParameters: t.PathParameters, Headers: t.Headers,
-		Query: t.QueryParameters, InputPath: t.InputPath, Retries: t.Retry.Retries, MaxAge: t.Retry.MaxAge,
+	row := target{
+		ID: t.ID, Destination: t.Destination, PathParameters: t.PathParameters, Headers: t.Headers, Query: t.QueryParameters,
+		Input: t.Input, InputPath: t.InputPath, Retries: t.Retry.Retries, MaxAge: t.Retry.MaxAge,
+		DeadAction: int(t.DeadLetter.Action), DeadBus: t.DeadLetter.Bus,
 	}
+	if t.Transformer != nil {
+		row.InputPaths, row.InputTemplate = t.Transformer.Paths, t.Transformer.Template
+	}
+	return row
 }
 
 func (t target) domain() delivery.Target {
-	return delivery.Target{
-		ID: t.ID, Destination: t.Destination, PathParameters: t.PathParameters, Headers: t.Headers,
-		QueryParameters: t.Query, InputPath: t.InputPath, Retry: delivery.RetryPolicy{Retries: t.Retries, MaxAge: t.MaxAge},
+	d := delivery.Target{
+		ID: t.ID, Destination: t.Destination, PathParameters: t.PathParameters, Headers: t.Headers, QueryParameters: t.Query,
+		Input: t.Input, InputPath: t.InputPath, Retry: delivery.RetryPolicy{Retries: t.Retries, MaxAge: t.MaxAge},
+		DeadLetter: delivery.DeadLetter{Action: delivery.DeadLetterAction(t.DeadAction), Bus: t.DeadBus},
 	}
+	if t.InputTemplate != "" {
+		d.Transformer = &delivery.Transformer{Paths: t.InputPaths, Template: t.InputTemplate}
+	}
+	return d
 }
 
 func encodeTargets(list []delivery.Target) (string, error) {

@@ -99,7 +99,13 @@ func (f *fixture) rule(t *testing.T, name delivery.RuleName, destinations ...str
 		r.Targets = append(r.Targets, delivery.Target{
 			ID: string(rune('a' + i)), Destination: d, PathParameters: []string{"$.detail.id"}, InputPath: "$.detail",
 			Headers: map[string]string{"X-A": "1"}, QueryParameters: map[string]string{"q": "$.id"},
-			Retry: delivery.RetryPolicy{Retries: &retries, MaxAge: time.Hour},
+			Retry:      delivery.RetryPolicy{Retries: &retries, MaxAge: time.Hour},
+			DeadLetter: delivery.DeadLetter{Action: delivery.PutDead, Bus: "dead"},
+		}, delivery.Target{
+			ID: string(rune('A' + i)), Destination: d, Input: `{ "a": 1.0 }`,
+		}, delivery.Target{
+			ID: string(rune('0' + i)), Destination: d,
+			Transformer: &delivery.Transformer{Paths: map[string]string{"a": "$.id"}, Template: `{"a":<a>}`},
 		})
 	}
 	require.NoError(t, f.CreateRule(t.Context(), r))

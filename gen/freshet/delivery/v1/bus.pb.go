@@ -78,6 +78,65 @@ func (Rule_State) EnumDescriptor() ([]byte, []int) {
 	return file_freshet_delivery_v1_bus_proto_rawDescGZIP(), []int{1, 0}
 }
 
+// What is done.
+type DeadLetterPolicy_Action int32
+
+const (
+	// Not set: KEEP.
+	DeadLetterPolicy_ACTION_UNSPECIFIED DeadLetterPolicy_Action = 0
+	// It stays DEAD with its payload, to be redriven.
+	DeadLetterPolicy_KEEP DeadLetterPolicy_Action = 1
+	// It stays DEAD without its payload.
+	DeadLetterPolicy_DISCARD DeadLetterPolicy_Action = 2
+	// As KEEP, and an event of source `freshet.delivery` and detail type `Delivery Dead` is put on `bus`, at least once, whose detail holds
+	// the delivery's name, EventBridge's dead-letter attributes (ERROR_CODE, ERROR_MESSAGE, EXHAUSTED_RETRY_CONDITION, RETRY_ATTEMPTS,
+	// RULE_ARN, TARGET_ARN), the event and the payload. Deliveries of such events are only kept.
+	DeadLetterPolicy_PUT_EVENT DeadLetterPolicy_Action = 3
+)
+
+// Enum value maps for DeadLetterPolicy_Action.
+var (
+	DeadLetterPolicy_Action_name = map[int32]string{
+		0: "ACTION_UNSPECIFIED",
+		1: "KEEP",
+		2: "DISCARD",
+		3: "PUT_EVENT",
+	}
+	DeadLetterPolicy_Action_value = map[string]int32{
+		"ACTION_UNSPECIFIED": 0,
+		"KEEP":               1,
+		"DISCARD":            2,
+		"PUT_EVENT":          3,
+	}
+)
+
+func (x DeadLetterPolicy_Action) Enum() *DeadLetterPolicy_Action {
+	p := new(DeadLetterPolicy_Action)
+	*p = x
+	return p
+}
+
+func (x DeadLetterPolicy_Action) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (DeadLetterPolicy_Action) Descriptor() protoreflect.EnumDescriptor {
+	return file_freshet_delivery_v1_bus_proto_enumTypes[1].Descriptor()
+}
+
+func (DeadLetterPolicy_Action) Type() protoreflect.EnumType {
+	return &file_freshet_delivery_v1_bus_proto_enumTypes[1]
+}
+
+func (x DeadLetterPolicy_Action) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use DeadLetterPolicy_Action.Descriptor instead.
+func (DeadLetterPolicy_Action) EnumDescriptor() ([]byte, []int) {
+	return file_freshet_delivery_v1_bus_proto_rawDescGZIP(), []int{4, 0}
+}
+
 // Bus receives events and hands them to its rules. Every project has the bus `default`.
 type Bus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -292,7 +351,14 @@ type Target struct {
 	// The part of the event that becomes the body, a JSON path such as `$.detail`. Empty: the whole event. At most 256 characters.
 	InputPath string `protobuf:"bytes,6,opt,name=input_path,json=inputPath,proto3" json:"input_path,omitempty"`
 	// How long a delivery is tried. Unset: the defaults of each field.
-	RetryPolicy   *RetryPolicy `protobuf:"bytes,7,opt,name=retry_policy,json=retryPolicy,proto3" json:"retry_policy,omitempty"`
+	RetryPolicy *RetryPolicy `protobuf:"bytes,7,opt,name=retry_policy,json=retryPolicy,proto3" json:"retry_policy,omitempty"`
+	// The body, whatever the event: JSON text, sent as it is written. At most one of `input`, `input_path` and `input_transformer` is set.
+	// At most 8192 characters.
+	Input string `protobuf:"bytes,8,opt,name=input,proto3" json:"input,omitempty"`
+	// The body, made out of the event by a template.
+	InputTransformer *InputTransformer `protobuf:"bytes,9,opt,name=input_transformer,json=inputTransformer,proto3" json:"input_transformer,omitempty"`
+	// What becomes of deliveries that are given up. Unset: they are kept.
+	DeadLetter    *DeadLetterPolicy `protobuf:"bytes,11,opt,name=dead_letter,json=deadLetter,proto3" json:"dead_letter,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -376,6 +442,148 @@ func (x *Target) GetRetryPolicy() *RetryPolicy {
 	return nil
 }
 
+func (x *Target) GetInput() string {
+	if x != nil {
+		return x.Input
+	}
+	return ""
+}
+
+func (x *Target) GetInputTransformer() *InputTransformer {
+	if x != nil {
+		return x.InputTransformer
+	}
+	return nil
+}
+
+func (x *Target) GetDeadLetter() *DeadLetterPolicy {
+	if x != nil {
+		return x.DeadLetter
+	}
+	return nil
+}
+
+// InputTransformer makes a body out of an event, as EventBridge's of that name does.
+// https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html
+type InputTransformer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Names for the placeholders of the template, and the JSON paths to what they stand for, such as `"id": "$.detail.id"`. Letters, digits,
+	// `_`, `-`; not beginning with `AWS`. At most 100.
+	InputPathsMap map[string]string `protobuf:"bytes,1,rep,name=input_paths_map,json=inputPathsMap,proto3" json:"input_paths_map,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// The text of a JSON value, or of several strings, with placeholders such as `<id>`: `{"order": <id>, "note": "order <id> came"}`.
+	//
+	// In an object, a placeholder that is a value keeps the JSON of what it stands for, and one inside a string gives a string's content. In
+	// anything else, strings give their text, and objects and arrays their JSON without quotation marks. Nothing is escaped: where that
+	// does not give JSON, the delivery ends with INVALID_JSON. What the event does not have gives nothing, or `""` as a value of an object.
+	//
+	// Reserved, as in EventBridge: `<aws.events.rule-arn>` or `<freshet.rule>`, the rule's name; `<aws.events.rule-name>` or
+	// `<freshet.rule-id>`, the last part of it; `<aws.events.event.ingestion-time>` or `<freshet.ingestion-time>`; and as values of members
+	// of an object only: `<aws.events.event.json>` or `<freshet.event>`, the event; `<aws.events.event>`, the event without its detail, with
+	// `detailType` and `time` in epoch milliseconds; `<freshet.envelope>`, the same with its own names. At most 8192 characters.
+	InputTemplate string `protobuf:"bytes,2,opt,name=input_template,json=inputTemplate,proto3" json:"input_template,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InputTransformer) Reset() {
+	*x = InputTransformer{}
+	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InputTransformer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InputTransformer) ProtoMessage() {}
+
+func (x *InputTransformer) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InputTransformer.ProtoReflect.Descriptor instead.
+func (*InputTransformer) Descriptor() ([]byte, []int) {
+	return file_freshet_delivery_v1_bus_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *InputTransformer) GetInputPathsMap() map[string]string {
+	if x != nil {
+		return x.InputPathsMap
+	}
+	return nil
+}
+
+func (x *InputTransformer) GetInputTemplate() string {
+	if x != nil {
+		return x.InputTemplate
+	}
+	return ""
+}
+
+// DeadLetterPolicy says what becomes of a delivery that is given up.
+type DeadLetterPolicy struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What is done. Default KEEP.
+	Action DeadLetterPolicy_Action `protobuf:"varint,1,opt,name=action,proto3,enum=freshet.delivery.v1.DeadLetterPolicy_Action" json:"action,omitempty"`
+	// The bus for PUT_EVENT, of the same project; it must exist.
+	Bus           string `protobuf:"bytes,2,opt,name=bus,proto3" json:"bus,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeadLetterPolicy) Reset() {
+	*x = DeadLetterPolicy{}
+	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeadLetterPolicy) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeadLetterPolicy) ProtoMessage() {}
+
+func (x *DeadLetterPolicy) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeadLetterPolicy.ProtoReflect.Descriptor instead.
+func (*DeadLetterPolicy) Descriptor() ([]byte, []int) {
+	return file_freshet_delivery_v1_bus_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *DeadLetterPolicy) GetAction() DeadLetterPolicy_Action {
+	if x != nil {
+		return x.Action
+	}
+	return DeadLetterPolicy_ACTION_UNSPECIFIED
+}
+
+func (x *DeadLetterPolicy) GetBus() string {
+	if x != nil {
+		return x.Bus
+	}
+	return ""
+}
+
 // RetryPolicy bounds the attempts of a delivery; whichever bound is reached first ends them.
 type RetryPolicy struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -389,7 +597,7 @@ type RetryPolicy struct {
 
 func (x *RetryPolicy) Reset() {
 	*x = RetryPolicy{}
-	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[3]
+	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -401,7 +609,7 @@ func (x *RetryPolicy) String() string {
 func (*RetryPolicy) ProtoMessage() {}
 
 func (x *RetryPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[3]
+	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -414,7 +622,7 @@ func (x *RetryPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryPolicy.ProtoReflect.Descriptor instead.
 func (*RetryPolicy) Descriptor() ([]byte, []int) {
-	return file_freshet_delivery_v1_bus_proto_rawDescGZIP(), []int{3}
+	return file_freshet_delivery_v1_bus_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *RetryPolicy) GetMaximumRetryAttempts() int32 {
@@ -458,7 +666,7 @@ const file_freshet_delivery_v1_bus_proto_rawDesc = "" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\v\n" +
 	"\aENABLED\x10\x01\x12\f\n" +
-	"\bDISABLED\x10\x02\"\xb8\x06\n" +
+	"\bDISABLED\x10\x02\"\xf4\a\n" +
 	"\x06Target\x121\n" +
 	"\x02id\x18\x01 \x01(\tB!\xe2A\x01\x02\xbaH\x1ar\x182\x16^[A-Za-z0-9._-]{1,64}$R\x02id\x12|\n" +
 	"\vdestination\x18\x02 \x01(\tBZ\xe2A\x01\x02\xbaHSrQ2O^projects/[a-z0-9][a-z0-9-]{0,62}/destinations/[A-Za-z0-9][A-Za-z0-9._-]{0,63}$R\vdestination\x12E\n" +
@@ -467,13 +675,31 @@ const file_freshet_delivery_v1_bus_proto_rawDesc = "" +
 	"\x17query_string_parameters\x18\x05 \x03(\v26.freshet.delivery.v1.Target.QueryStringParametersEntryB\x18\xbaH\x15\x9a\x01\x12\x10d\"\ar\x05\x10\x01\x18\x80\x04*\x05r\x03\x18\x80\x04R\x15queryStringParameters\x12'\n" +
 	"\n" +
 	"input_path\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\tinputPath\x12C\n" +
-	"\fretry_policy\x18\a \x01(\v2 .freshet.delivery.v1.RetryPolicyR\vretryPolicy\x1aC\n" +
+	"\fretry_policy\x18\a \x01(\v2 .freshet.delivery.v1.RetryPolicyR\vretryPolicy\x12\x1e\n" +
+	"\x05input\x18\b \x01(\tB\b\xbaH\x05r\x03\x18\x80@R\x05input\x12R\n" +
+	"\x11input_transformer\x18\t \x01(\v2%.freshet.delivery.v1.InputTransformerR\x10inputTransformer\x12F\n" +
+	"\vdead_letter\x18\v \x01(\v2%.freshet.delivery.v1.DeadLetterPolicyR\n" +
+	"deadLetter\x1aC\n" +
 	"\x15HeaderParametersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aH\n" +
 	"\x1aQueryStringParametersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc8\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x9d\x02\n" +
+	"\x10InputTransformer\x12\x8f\x01\n" +
+	"\x0finput_paths_map\x18\x01 \x03(\v28.freshet.delivery.v1.InputTransformer.InputPathsMapEntryB-\xbaH*\x9a\x01'\x10d\"\x1ar\x182\x16^[A-Za-z0-9_-]{1,256}$*\ar\x05\x10\x01\x18\x80\x02R\rinputPathsMap\x125\n" +
+	"\x0einput_template\x18\x02 \x01(\tB\x0e\xe2A\x01\x02\xbaH\ar\x05\x10\x01\x18\x80@R\rinputTemplate\x1a@\n" +
+	"\x12InputPathsMapEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x94\x02\n" +
+	"\x10DeadLetterPolicy\x12N\n" +
+	"\x06action\x18\x01 \x01(\x0e2,.freshet.delivery.v1.DeadLetterPolicy.ActionB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06action\x12h\n" +
+	"\x03bus\x18\x02 \x01(\tBV\xbaHSrQ\x18\x80\b2L^(projects/[a-z0-9][a-z0-9-]{0,62}/buses/[A-Za-z0-9][A-Za-z0-9._-]{0,255})?$R\x03bus\"F\n" +
+	"\x06Action\x12\x16\n" +
+	"\x12ACTION_UNSPECIFIED\x10\x00\x12\b\n" +
+	"\x04KEEP\x10\x01\x12\v\n" +
+	"\aDISCARD\x10\x02\x12\r\n" +
+	"\tPUT_EVENT\x10\x03\"\xc8\x01\n" +
 	"\vRetryPolicy\x12E\n" +
 	"\x16maximum_retry_attempts\x18\x01 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xb9\x01(\x00H\x00R\x14maximumRetryAttempts\x88\x01\x01\x12W\n" +
@@ -493,35 +719,43 @@ func file_freshet_delivery_v1_bus_proto_rawDescGZIP() []byte {
 	return file_freshet_delivery_v1_bus_proto_rawDescData
 }
 
-var file_freshet_delivery_v1_bus_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_freshet_delivery_v1_bus_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_freshet_delivery_v1_bus_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_freshet_delivery_v1_bus_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_freshet_delivery_v1_bus_proto_goTypes = []any{
 	(Rule_State)(0),               // 0: freshet.delivery.v1.Rule.State
-	(*Bus)(nil),                   // 1: freshet.delivery.v1.Bus
-	(*Rule)(nil),                  // 2: freshet.delivery.v1.Rule
-	(*Target)(nil),                // 3: freshet.delivery.v1.Target
-	(*RetryPolicy)(nil),           // 4: freshet.delivery.v1.RetryPolicy
-	nil,                           // 5: freshet.delivery.v1.Target.HeaderParametersEntry
-	nil,                           // 6: freshet.delivery.v1.Target.QueryStringParametersEntry
-	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 8: google.protobuf.Duration
+	(DeadLetterPolicy_Action)(0),  // 1: freshet.delivery.v1.DeadLetterPolicy.Action
+	(*Bus)(nil),                   // 2: freshet.delivery.v1.Bus
+	(*Rule)(nil),                  // 3: freshet.delivery.v1.Rule
+	(*Target)(nil),                // 4: freshet.delivery.v1.Target
+	(*InputTransformer)(nil),      // 5: freshet.delivery.v1.InputTransformer
+	(*DeadLetterPolicy)(nil),      // 6: freshet.delivery.v1.DeadLetterPolicy
+	(*RetryPolicy)(nil),           // 7: freshet.delivery.v1.RetryPolicy
+	nil,                           // 8: freshet.delivery.v1.Target.HeaderParametersEntry
+	nil,                           // 9: freshet.delivery.v1.Target.QueryStringParametersEntry
+	nil,                           // 10: freshet.delivery.v1.InputTransformer.InputPathsMapEntry
+	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 12: google.protobuf.Duration
 }
 var file_freshet_delivery_v1_bus_proto_depIdxs = []int32{
-	7,  // 0: freshet.delivery.v1.Bus.create_time:type_name -> google.protobuf.Timestamp
-	7,  // 1: freshet.delivery.v1.Bus.update_time:type_name -> google.protobuf.Timestamp
+	11, // 0: freshet.delivery.v1.Bus.create_time:type_name -> google.protobuf.Timestamp
+	11, // 1: freshet.delivery.v1.Bus.update_time:type_name -> google.protobuf.Timestamp
 	0,  // 2: freshet.delivery.v1.Rule.state:type_name -> freshet.delivery.v1.Rule.State
-	3,  // 3: freshet.delivery.v1.Rule.targets:type_name -> freshet.delivery.v1.Target
-	7,  // 4: freshet.delivery.v1.Rule.create_time:type_name -> google.protobuf.Timestamp
-	7,  // 5: freshet.delivery.v1.Rule.update_time:type_name -> google.protobuf.Timestamp
-	5,  // 6: freshet.delivery.v1.Target.header_parameters:type_name -> freshet.delivery.v1.Target.HeaderParametersEntry
-	6,  // 7: freshet.delivery.v1.Target.query_string_parameters:type_name -> freshet.delivery.v1.Target.QueryStringParametersEntry
-	4,  // 8: freshet.delivery.v1.Target.retry_policy:type_name -> freshet.delivery.v1.RetryPolicy
-	8,  // 9: freshet.delivery.v1.RetryPolicy.maximum_event_age:type_name -> google.protobuf.Duration
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	4,  // 3: freshet.delivery.v1.Rule.targets:type_name -> freshet.delivery.v1.Target
+	11, // 4: freshet.delivery.v1.Rule.create_time:type_name -> google.protobuf.Timestamp
+	11, // 5: freshet.delivery.v1.Rule.update_time:type_name -> google.protobuf.Timestamp
+	8,  // 6: freshet.delivery.v1.Target.header_parameters:type_name -> freshet.delivery.v1.Target.HeaderParametersEntry
+	9,  // 7: freshet.delivery.v1.Target.query_string_parameters:type_name -> freshet.delivery.v1.Target.QueryStringParametersEntry
+	7,  // 8: freshet.delivery.v1.Target.retry_policy:type_name -> freshet.delivery.v1.RetryPolicy
+	5,  // 9: freshet.delivery.v1.Target.input_transformer:type_name -> freshet.delivery.v1.InputTransformer
+	6,  // 10: freshet.delivery.v1.Target.dead_letter:type_name -> freshet.delivery.v1.DeadLetterPolicy
+	10, // 11: freshet.delivery.v1.InputTransformer.input_paths_map:type_name -> freshet.delivery.v1.InputTransformer.InputPathsMapEntry
+	1,  // 12: freshet.delivery.v1.DeadLetterPolicy.action:type_name -> freshet.delivery.v1.DeadLetterPolicy.Action
+	12, // 13: freshet.delivery.v1.RetryPolicy.maximum_event_age:type_name -> google.protobuf.Duration
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_freshet_delivery_v1_bus_proto_init() }
@@ -529,14 +763,14 @@ func file_freshet_delivery_v1_bus_proto_init() {
 	if File_freshet_delivery_v1_bus_proto != nil {
 		return
 	}
-	file_freshet_delivery_v1_bus_proto_msgTypes[3].OneofWrappers = []any{}
+	file_freshet_delivery_v1_bus_proto_msgTypes[5].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_freshet_delivery_v1_bus_proto_rawDesc), len(file_freshet_delivery_v1_bus_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   6,
+			NumEnums:      2,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -112,6 +112,8 @@ const (
 	Delivery_EGRESS_DENIED Delivery_ErrorCode = 7
 	// A fault of ours.
 	Delivery_INTERNAL_ERROR Delivery_ErrorCode = 8
+	// The target's input template does not give JSON with this event.
+	Delivery_INVALID_JSON Delivery_ErrorCode = 9
 )
 
 // Enum value maps for Delivery_ErrorCode.
@@ -126,6 +128,7 @@ var (
 		6: "INVALID_PARAMETER",
 		7: "EGRESS_DENIED",
 		8: "INTERNAL_ERROR",
+		9: "INVALID_JSON",
 	}
 	Delivery_ErrorCode_value = map[string]int32{
 		"ERROR_CODE_UNSPECIFIED": 0,
@@ -137,6 +140,7 @@ var (
 		"INVALID_PARAMETER":      6,
 		"EGRESS_DENIED":          7,
 		"INTERNAL_ERROR":         8,
+		"INVALID_JSON":           9,
 	}
 )
 
@@ -761,7 +765,7 @@ const file_freshet_delivery_v1_delivery_proto_rawDesc = "" +
 	"\x04time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12A\n" +
 	"\x0eingestion_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\ringestionTime\x12\x16\n" +
 	"\x06replay\x18\n" +
-	" \x01(\tR\x06replay\"\x9d\n" +
+	" \x01(\tR\x06replay\"\xaf\n" +
 	"\n" +
 	"\bDelivery\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x05R\x04name\x129\n" +
@@ -794,7 +798,7 @@ const file_freshet_delivery_v1_delivery_proto_rawDesc = "" +
 	"DELIVERING\x10\x02\x12\r\n" +
 	"\tSUCCEEDED\x10\x03\x12\b\n" +
 	"\x04DEAD\x10\x04\x12\r\n" +
-	"\tCANCELLED\x10\x05\"\xc5\x01\n" +
+	"\tCANCELLED\x10\x05\"\xd7\x01\n" +
 	"\tErrorCode\x12\x1a\n" +
 	"\x16ERROR_CODE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11ERROR_FROM_TARGET\x10\x01\x12\x16\n" +
@@ -805,7 +809,8 @@ const file_freshet_delivery_v1_delivery_proto_rawDesc = "" +
 	"\x0eNO_PERMISSIONS\x10\x05\x12\x15\n" +
 	"\x11INVALID_PARAMETER\x10\x06\x12\x11\n" +
 	"\rEGRESS_DENIED\x10\a\x12\x12\n" +
-	"\x0eINTERNAL_ERROR\x10\b\"w\n" +
+	"\x0eINTERNAL_ERROR\x10\b\x12\x10\n" +
+	"\fINVALID_JSON\x10\t\"w\n" +
 	"\x17ExhaustedRetryCondition\x12)\n" +
 	"%EXHAUSTED_RETRY_CONDITION_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16MAXIMUM_RETRY_ATTEMPTS\x10\x01\x12\x15\n" +
