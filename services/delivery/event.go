@@ -154,6 +154,7 @@ type Attempt struct {
 	RetryAfter      *time.Duration // negative: do not try again
 	Excerpt         string         // of the answer's body, for failures; no secrets
 	TraceID         string
+	Exchange        *Exchange // nil: nothing is known
 	// Free says that it does not count against the retry policy. It is not stored.
 	Free bool
 	// NoJSON says of an InvalidRequest that the target's input template gave no JSON. It is not stored.

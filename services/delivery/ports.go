@@ -258,6 +258,10 @@ type Request struct {
 	Timeout     time.Duration
 	// Secrets are texts that must not be in the Response although the destination may send them back.
 	Secrets []seal.Secret
+	// SecretHeaders names headers that must not be in the Response's Exchange.
+	SecretHeaders []string
+	// Detail is what is wanted in the Response's Exchange.
+	Detail Detail
 }
 
 // Response is what became of a Request.
@@ -272,4 +276,6 @@ type Response struct {
 	RetryAfter *time.Duration
 	// Excerpt is the beginning of the body unless the status is 2xx, without secrets.
 	Excerpt string
+	// Exchange is what was asked for by the request's Detail; nil for DetailNone, or where nothing was sent.
+	Exchange *Exchange
 }

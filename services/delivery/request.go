@@ -15,7 +15,9 @@ import (
 // request builds the request of a delivery. Of parameters given several times, those of the connection win over the target's, and those
 // over the destination's, as in EventBridge. The error is for people.
 func (s *Service) request(ctx context.Context, d *Delivery, lane *laneState, c *Credential, envelope, payload []byte) (Request, error) {
-	r := Request{Method: lane.destination.Method, Timeout: lane.destination.Timeout, Header: http.Header{}}
+	r := Request{
+		Method: lane.destination.Method, Timeout: lane.destination.Timeout, Header: http.Header{}, Detail: lane.destination.Detail,
+	}
 	values := make([]string, len(d.Target.PathParameters))
 	for i, text := range d.Target.PathParameters {
 		p, err := shape.ParseParameter(text)
@@ -59,6 +61,7 @@ func (s *Service) addHeaders(ctx context.Context, r *Request, d *Delivery, c *Cr
 		if name := http.CanonicalHeaderKey(f.Key); !seen[name] {
 			seen[name] = true
 			r.Header.Del(name)
+			r.SecretHeaders = append(r.SecretHeaders, name)
 		}
 		r.Header.Add(f.Key, f.Value.Reveal())
 	}

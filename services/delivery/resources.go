@@ -96,6 +96,7 @@ type Destination struct {
 	// MaxConcurrency bounds the attempts under way, in each process. Default DefaultConcurrency.
 	MaxConcurrency int
 	Breaker        Breaker // unset fields have the defaults
+	Detail         Detail  // default DetailFailures
 	// Pause and Circuit are not changed by those who change the destination, nor do they change its etag.
 	Pause   Pause
 	Circuit Circuit
@@ -121,6 +122,9 @@ func (d Destination) withDefaults() Destination {
 	}
 	if d.MaxConcurrency == 0 {
 		d.MaxConcurrency = DefaultConcurrency
+	}
+	if d.Detail == 0 {
+		d.Detail = DetailFailures
 	}
 	return d
 }

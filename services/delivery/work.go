@@ -127,7 +127,7 @@ func (s *Service) attempt(ctx context.Context, d *Delivery, lane *laneState, c *
 
 func (s *Service) send(ctx context.Context, request Request, a *Attempt) {
 	response := s.sender.Send(ctx, request)
-	a.StatusCode, a.RetryAfter = response.Status, response.RetryAfter
+	a.StatusCode, a.RetryAfter, a.Exchange = response.Status, response.RetryAfter, response.Exchange
 	if response.Status == 0 {
 		a.Class, a.Message = response.Failure, clip(response.Message)
 		return

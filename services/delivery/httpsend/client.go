@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
-	"sync/atomic"
 	"time"
 
 	"github.com/freshet-io/freshet/services/delivery"
@@ -50,10 +49,8 @@ func New(client *http.Client, now func() time.Time) *Client {
 func (c *Client) Send(ctx context.Context, r delivery.Request) delivery.Response {
 	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
 	defer cancel()
-	var connected atomic.Bool
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
-	})
+	observed := &observer{begin: time.Now()}
+	ctx = httptrace.WithClientTrace(ctx, observed.hooks(r.Detail))
 	var body io.Reader
 	if r.Body != nil {
 		body = bytes.NewReader(r.Body)
@@ -65,15 +62,24 @@ func (c *Client) Send(ctx context.Context, r delivery.Request) delivery.Response
 	request.Header = r.Header
 	response, err := c.client.Do(request)
 	if err != nil {
-		return failed(ctx, err, connected.Load(), redactor(r.Secrets))
+		redact := redactor(r.Secrets)
+		result := failed(ctx, err, observed.connected(), redact)
+		result.Exchange = observed.exchange(&r, nil, true, redact)
+		return result
 	}
 	defer func() { _ = response.Body.Close() }()
-	return c.answered(response, redactor(r.Secrets))
+	return c.answered(&r, response, observed)
 }
 
-func (c *Client) answered(response *http.Response, redact func(string) string) delivery.Response {
+func (c *Client) answered(r *delivery.Request, response *http.Response, observed *observer) delivery.Response {
 	result := delivery.Response{Status: response.StatusCode}
-	if result.Status >= 200 && result.Status <= 299 {
+	succeeded := result.Status >= 200 && result.Status <= 299
+	redact := func(s string) string { return s }
+	if !succeeded || r.Detail == delivery.DetailAll {
+		redact = redactor(r.Secrets)
+	}
+	result.Exchange = observed.exchange(r, response, !succeeded, redact)
+	if succeeded {
 		_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxBody))
 		return result
 	}

@@ -54,6 +54,7 @@ func TestSuccess(t *testing.T) {
 	})
 	r := request(url + "/a%2Fb?x=1")
 	r.Header.Set("X-A", "1")
+	r.Detail = delivery.DetailNone
 	require.Equal(t, delivery.Response{Status: 202}, newClient(t).Send(t.Context(), r))
 	require.Equal(t, "/a%2Fb?x=1", got.RequestURI)
 	require.Equal(t, "1", got.Header.Get("X-A"))

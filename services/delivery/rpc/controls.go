@@ -3,8 +3,6 @@ package rpc
 import (
 	"context"
 
-	"google.golang.org/protobuf/types/known/durationpb"
-
 	deliveryv1 "github.com/freshet-io/freshet/gen/freshet/delivery/v1"
 	"github.com/freshet-io/freshet/services/delivery"
 )
@@ -88,17 +86,10 @@ func fromBreaker(b delivery.Breaker) *deliveryv1.CircuitBreaker {
 	if b == (delivery.Breaker{}) {
 		return nil
 	}
-	m := &deliveryv1.CircuitBreaker{Disabled: b.Disabled, ConsecutiveFailures: int32(b.Failures)} // at most 10,000
-	if b.FailingTime != 0 {
-		m.MinimumFailingTime = durationpb.New(b.FailingTime)
+	return &deliveryv1.CircuitBreaker{
+		Disabled: b.Disabled, ConsecutiveFailures: int32(b.Failures), // at most 10,000
+		MinimumFailingTime: duration(b.FailingTime), ProbeInterval: duration(b.Probe), MaximumProbeInterval: duration(b.LongestProbe),
 	}
-	if b.Probe != 0 {
-		m.ProbeInterval = durationpb.New(b.Probe)
-	}
-	if b.LongestProbe != 0 {
-		m.MaximumProbeInterval = durationpb.New(b.LongestProbe)
-	}
-	return m
 }
 
 func toBreaker(m *deliveryv1.CircuitBreaker) delivery.Breaker {

@@ -122,6 +122,7 @@ func fromDestination(d *delivery.Destination) *deliveryv1.Destination {
 		RateLimitPerSecond: int32(d.RateLimit), Timeout: durationpb.New(d.Timeout),
 		State: deliveryv1.Destination_INACTIVE, CreateTime: timestamp(d.CreateTime), UpdateTime: timestamp(d.UpdateTime), Etag: d.Etag,
 		UnlimitedRate: d.Unlimited, MaxConcurrency: int32(d.MaxConcurrency), // at most 1000
+		AttemptDetail: deliveryv1.Destination_AttemptDetail(d.Detail), // 1 to 3
 	}
 	if d.Active {
 		m.State = deliveryv1.Destination_ACTIVE
@@ -144,6 +145,7 @@ func setDestination(d *delivery.Destination, m *deliveryv1.Destination) error {
 	d.RateLimit, d.Timeout = int(m.GetRateLimitPerSecond()), m.GetTimeout().AsDuration()
 	d.Unlimited, d.MaxConcurrency = m.GetUnlimitedRate(), int(m.GetMaxConcurrency())
 	d.Breaker = toBreaker(m.GetCircuitBreaker())
+	d.Detail = delivery.Detail(m.GetAttemptDetail())
 	return nil
 }
 
@@ -187,6 +189,7 @@ func fromAttempt(a *delivery.Attempt) *deliveryv1.Attempt {
 	if a.RetryAfter != nil {
 		m.RetryAfter = durationpb.New(*a.RetryAfter)
 	}
+	setExchange(m, a.Exchange)
 	return m
 }
 

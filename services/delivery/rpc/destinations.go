@@ -65,7 +65,7 @@ func (s *server) UpdateDestination(ctx context.Context, req *deliveryv1.UpdateDe
 		func(d *delivery.Destination) error {
 			merged := fromDestination(d)
 			err := s.merge("destination", merged, in, req.GetUpdateMask(), "description", "connection", "endpoint", "http_method",
-				"rate_limit_per_second", "timeout", "unlimited_rate", "max_concurrency", "circuit_breaker")
+				"rate_limit_per_second", "timeout", "unlimited_rate", "max_concurrency", "circuit_breaker", "attempt_detail")
 			if err != nil {
 				return err
 			}

@@ -59,7 +59,7 @@ func (s *Store) Delivery(ctx context.Context, id delivery.ID) (delivery.Delivery
 			return d, err
 		}
 		d.History, err = collect(ctx, tx, scanAttempt, `SELECT number, start_time, duration, status_code, error_class, message,
-			token_generation, retry_after, excerpt, trace_id FROM attempts
+			token_generation, retry_after, excerpt, trace_id, exchange FROM attempts
 			WHERE project = $1 AND delivery_id = $2 ORDER BY number DESC LIMIT $3`, id.Project, id.Delivery, maxHistory)
 		slices.Reverse(d.History)
 		return d, err
@@ -76,13 +76,18 @@ func scanAttempt(row scanner) (delivery.Attempt, error) {
 	var a delivery.Attempt
 	var started, duration int64
 	var retryAfter *int64
+	var exchange string
 	err := row.Scan(&a.Number, &started, &duration, &a.StatusCode, &a.Class, &a.Message, &a.TokenGeneration, &retryAfter,
-		&a.Excerpt, &a.TraceID)
+		&a.Excerpt, &a.TraceID, &exchange)
+	if err != nil {
+		return a, err
+	}
 	a.StartTime, a.Duration = sqldb.Time(started), time.Duration(duration)*time.Microsecond
 	if retryAfter != nil {
 		after := time.Duration(*retryAfter) * time.Microsecond
 		a.RetryAfter = &after
 	}
+	a.Exchange, err = decodeExchange(exchange)
 	return a, err
 }
 

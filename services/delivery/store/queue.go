@@ -145,11 +145,16 @@ func insertAttempt(ctx context.Context, tx sqldb.Tx, id delivery.ID, a *delivery
 		us := a.RetryAfter.Microseconds()
 		retryAfter = &us
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO attempts (project, delivery_id, number, start_time, duration, status_code, error_class,
-		message, token_generation, retry_after, excerpt, trace_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+	exchange, err := encodeExchange(a.Exchange)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO attempts (project, delivery_id, number, start_time, duration, status_code, error_class,
+		message, token_generation, retry_after, excerpt, trace_id, exchange)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 		ON CONFLICT (project, delivery_id, number) DO NOTHING`,
 		id.Project, id.Delivery, a.Number, micros(a.StartTime), a.Duration.Microseconds(), a.StatusCode, int(a.Class), a.Message,
-		a.TokenGeneration, retryAfter, a.Excerpt, a.TraceID)
+		a.TokenGeneration, retryAfter, a.Excerpt, a.TraceID, exchange)
 	return err
 }
 

@@ -11,6 +11,7 @@ type settings struct {
 	Unlimited      bool     `json:"unlimited,omitempty"`
 	MaxConcurrency int      `json:"max_concurrency,omitempty"`
 	Breaker        *breaker `json:"breaker,omitempty"`
+	Detail         int      `json:"detail,omitempty"`
 }
 
 // breaker is a delivery.Breaker as it is stored. Durations are nanoseconds.
@@ -27,6 +28,9 @@ func encodeSettings(d *delivery.Destination) (string, error) {
 	if d.MaxConcurrency != delivery.DefaultConcurrency {
 		s.MaxConcurrency = d.MaxConcurrency
 	}
+	if d.Detail != delivery.DetailFailures {
+		s.Detail = int(d.Detail)
+	}
 	if d.Breaker != (delivery.Breaker{}) {
 		s.Breaker = (*breaker)(&d.Breaker)
 	}
@@ -41,6 +45,9 @@ func decodeSettings(text string, d *delivery.Destination) error {
 	d.Unlimited, d.MaxConcurrency = s.Unlimited, s.MaxConcurrency
 	if d.MaxConcurrency == 0 {
 		d.MaxConcurrency = delivery.DefaultConcurrency
+	}
+	if d.Detail = delivery.Detail(s.Detail); d.Detail == 0 {
+		d.Detail = delivery.DetailFailures
 	}
 	if s.Breaker != nil {
 		d.Breaker = delivery.Breaker(*s.Breaker)

@@ -116,6 +116,11 @@ func testRecord(t *testing.T, f *fixture) {
 	attempt := delivery.Attempt{
 		Number: 1, StartTime: now, Duration: 1234 * time.Microsecond, StatusCode: 503, Class: delivery.RetryableStatus, Message: "m",
 		TokenGeneration: 7, RetryAfter: &after, Excerpt: "e", TraceID: "t",
+		Exchange: &delivery.Exchange{
+			DNS: time.Millisecond, Connect: 2 * time.Millisecond, TLS: 3 * time.Millisecond, FirstByte: 4 * time.Millisecond, Reused: true,
+			Remote: "192.0.2.1:443", Protocol: "HTTP/2.0",
+			RequestHeaders: map[string]string{"X-A": "1"}, ResponseHeaders: map[string]string{"X-B": "\u00fc"},
+		},
 	}
 	d.Attempts, d.Charged, d.AuthForgiven, d.NextAttempt = 1, 1, true, now.Add(time.Minute)
 	d.ErrorCode, d.ErrorMessage, d.Owner = delivery.ErrorFromTarget, "m", ""

@@ -167,7 +167,7 @@ func testDestinations(t *testing.T, f *fixture) {
 	old := d.Etag
 	d.Description, d.Connection, d.Endpoint, d.Method, d.RateLimit = "new", "other", "https://x.example", "GET", 1
 	d.Timeout, d.UpdateTime, d.Etag = 30*time.Second, now.Add(time.Second), f.id()
-	d.Unlimited, d.MaxConcurrency = true, 7
+	d.Unlimited, d.MaxConcurrency, d.Detail = true, 7, delivery.DetailNone
 	pass := func([]delivery.Rule) error { return nil }
 	require.ErrorIs(t, f.ReplaceDestination(ctx, d, "other", pass), delivery.ErrEtagMismatch)
 	require.NoError(t, f.ReplaceDestination(ctx, d, old, pass))

@@ -85,7 +85,7 @@ func (f *fixture) destination(t *testing.T, name delivery.DestinationName) deliv
 	d := delivery.Destination{
 		Name: name, Description: "about", Connection: "crm", Endpoint: "https://api.example/*", Method: "PUT", RateLimit: 50,
 		Timeout: 1500 * time.Millisecond, CreateTime: now, UpdateTime: now, Etag: f.id(),
-		MaxConcurrency: delivery.DefaultConcurrency,
+		MaxConcurrency: delivery.DefaultConcurrency, Detail: delivery.DetailFailures,
 	}
 	require.NoError(t, f.CreateDestination(t.Context(), d))
 	return d

@@ -644,9 +644,29 @@ type Attempt struct {
 	// The beginning of the answer's body, for failures; at most 1024 bytes.
 	ResponseExcerpt string `protobuf:"bytes,9,opt,name=response_excerpt,json=responseExcerpt,proto3" json:"response_excerpt,omitempty"`
 	// Trace id of the attempt.
-	TraceId       string `protobuf:"bytes,10,opt,name=trace_id,json=traceId,proto3" json:"trace_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	TraceId string `protobuf:"bytes,10,opt,name=trace_id,json=traceId,proto3" json:"trace_id,omitempty"`
+	// Time of the name lookup; unset if there was none, as for a connection that was open already. As far as `attempt_detail` of the
+	// destination says; so are the fields below.
+	DnsDuration *durationpb.Duration `protobuf:"bytes,11,opt,name=dns_duration,json=dnsDuration,proto3" json:"dns_duration,omitempty"`
+	// Time to connect; unset if the connection was open already.
+	ConnectDuration *durationpb.Duration `protobuf:"bytes,12,opt,name=connect_duration,json=connectDuration,proto3" json:"connect_duration,omitempty"`
+	// Time of the TLS handshake; unset without one.
+	TlsDuration *durationpb.Duration `protobuf:"bytes,13,opt,name=tls_duration,json=tlsDuration,proto3" json:"tls_duration,omitempty"`
+	// From the beginning to the first byte of the answer; unset without an answer.
+	FirstByteDuration *durationpb.Duration `protobuf:"bytes,14,opt,name=first_byte_duration,json=firstByteDuration,proto3" json:"first_byte_duration,omitempty"`
+	// The connection was open already.
+	ConnectionReused bool `protobuf:"varint,15,opt,name=connection_reused,json=connectionReused,proto3" json:"connection_reused,omitempty"`
+	// Address and port that it was sent to; empty if no connection was made.
+	RemoteAddress string `protobuf:"bytes,16,opt,name=remote_address,json=remoteAddress,proto3" json:"remote_address,omitempty"`
+	// Protocol of the answer, such as `HTTP/2.0`.
+	Protocol string `protobuf:"bytes,17,opt,name=protocol,proto3" json:"protocol,omitempty"`
+	// Headers that were sent, without those that carry the credential, cookies and signatures, and those whose value holds a secret. Each
+	// value is cut to 256 characters, all together to 4 KiB.
+	RequestHeaders map[string]string `protobuf:"bytes,18,rep,name=request_headers,json=requestHeaders,proto3" json:"request_headers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Headers of the answer, in the same way.
+	ResponseHeaders map[string]string `protobuf:"bytes,19,rep,name=response_headers,json=responseHeaders,proto3" json:"response_headers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Attempt) Reset() {
@@ -749,6 +769,69 @@ func (x *Attempt) GetTraceId() string {
 	return ""
 }
 
+func (x *Attempt) GetDnsDuration() *durationpb.Duration {
+	if x != nil {
+		return x.DnsDuration
+	}
+	return nil
+}
+
+func (x *Attempt) GetConnectDuration() *durationpb.Duration {
+	if x != nil {
+		return x.ConnectDuration
+	}
+	return nil
+}
+
+func (x *Attempt) GetTlsDuration() *durationpb.Duration {
+	if x != nil {
+		return x.TlsDuration
+	}
+	return nil
+}
+
+func (x *Attempt) GetFirstByteDuration() *durationpb.Duration {
+	if x != nil {
+		return x.FirstByteDuration
+	}
+	return nil
+}
+
+func (x *Attempt) GetConnectionReused() bool {
+	if x != nil {
+		return x.ConnectionReused
+	}
+	return false
+}
+
+func (x *Attempt) GetRemoteAddress() string {
+	if x != nil {
+		return x.RemoteAddress
+	}
+	return ""
+}
+
+func (x *Attempt) GetProtocol() string {
+	if x != nil {
+		return x.Protocol
+	}
+	return ""
+}
+
+func (x *Attempt) GetRequestHeaders() map[string]string {
+	if x != nil {
+		return x.RequestHeaders
+	}
+	return nil
+}
+
+func (x *Attempt) GetResponseHeaders() map[string]string {
+	if x != nil {
+		return x.ResponseHeaders
+	}
+	return nil
+}
+
 var File_freshet_delivery_v1_delivery_proto protoreflect.FileDescriptor
 
 const file_freshet_delivery_v1_delivery_proto_rawDesc = "" +
@@ -814,7 +897,8 @@ const file_freshet_delivery_v1_delivery_proto_rawDesc = "" +
 	"\x17ExhaustedRetryCondition\x12)\n" +
 	"%EXHAUSTED_RETRY_CONDITION_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16MAXIMUM_RETRY_ATTEMPTS\x10\x01\x12\x15\n" +
-	"\x11MAXIMUM_EVENT_AGE\x10\x02\"\xa8\x05\n" +
+	"\x11MAXIMUM_EVENT_AGE\x10\x02\"\xe5\n" +
+	"\n" +
 	"\aAttempt\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x05R\x06number\x129\n" +
 	"\n" +
@@ -830,7 +914,22 @@ const file_freshet_delivery_v1_delivery_proto_rawDesc = "" +
 	"retryAfter\x12)\n" +
 	"\x10response_excerpt\x18\t \x01(\tR\x0fresponseExcerpt\x12\x19\n" +
 	"\btrace_id\x18\n" +
-	" \x01(\tR\atraceId\"\xd5\x01\n" +
+	" \x01(\tR\atraceId\x12<\n" +
+	"\fdns_duration\x18\v \x01(\v2\x19.google.protobuf.DurationR\vdnsDuration\x12D\n" +
+	"\x10connect_duration\x18\f \x01(\v2\x19.google.protobuf.DurationR\x0fconnectDuration\x12<\n" +
+	"\ftls_duration\x18\r \x01(\v2\x19.google.protobuf.DurationR\vtlsDuration\x12I\n" +
+	"\x13first_byte_duration\x18\x0e \x01(\v2\x19.google.protobuf.DurationR\x11firstByteDuration\x12+\n" +
+	"\x11connection_reused\x18\x0f \x01(\bR\x10connectionReused\x12%\n" +
+	"\x0eremote_address\x18\x10 \x01(\tR\rremoteAddress\x12\x1a\n" +
+	"\bprotocol\x18\x11 \x01(\tR\bprotocol\x12Y\n" +
+	"\x0frequest_headers\x18\x12 \x03(\v20.freshet.delivery.v1.Attempt.RequestHeadersEntryR\x0erequestHeaders\x12\\\n" +
+	"\x10response_headers\x18\x13 \x03(\v21.freshet.delivery.v1.Attempt.ResponseHeadersEntryR\x0fresponseHeaders\x1aA\n" +
+	"\x13RequestHeadersEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aB\n" +
+	"\x14ResponseHeadersEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xd5\x01\n" +
 	"\n" +
 	"ErrorClass\x12\x1b\n" +
 	"\x17ERROR_CLASS_UNSPECIFIED\x10\x00\x12\x14\n" +
@@ -858,7 +957,7 @@ func file_freshet_delivery_v1_delivery_proto_rawDescGZIP() []byte {
 }
 
 var file_freshet_delivery_v1_delivery_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_freshet_delivery_v1_delivery_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_freshet_delivery_v1_delivery_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_freshet_delivery_v1_delivery_proto_goTypes = []any{
 	(Delivery_State)(0),                   // 0: freshet.delivery.v1.Delivery.State
 	(Delivery_ErrorCode)(0),               // 1: freshet.delivery.v1.Delivery.ErrorCode
@@ -867,30 +966,38 @@ var file_freshet_delivery_v1_delivery_proto_goTypes = []any{
 	(*Event)(nil),                         // 4: freshet.delivery.v1.Event
 	(*Delivery)(nil),                      // 5: freshet.delivery.v1.Delivery
 	(*Attempt)(nil),                       // 6: freshet.delivery.v1.Attempt
-	(*timestamppb.Timestamp)(nil),         // 7: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),           // 8: google.protobuf.Duration
+	nil,                                   // 7: freshet.delivery.v1.Attempt.RequestHeadersEntry
+	nil,                                   // 8: freshet.delivery.v1.Attempt.ResponseHeadersEntry
+	(*timestamppb.Timestamp)(nil),         // 9: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),           // 10: google.protobuf.Duration
 }
 var file_freshet_delivery_v1_delivery_proto_depIdxs = []int32{
-	7,  // 0: freshet.delivery.v1.Event.time:type_name -> google.protobuf.Timestamp
-	7,  // 1: freshet.delivery.v1.Event.ingestion_time:type_name -> google.protobuf.Timestamp
+	9,  // 0: freshet.delivery.v1.Event.time:type_name -> google.protobuf.Timestamp
+	9,  // 1: freshet.delivery.v1.Event.ingestion_time:type_name -> google.protobuf.Timestamp
 	0,  // 2: freshet.delivery.v1.Delivery.state:type_name -> freshet.delivery.v1.Delivery.State
 	4,  // 3: freshet.delivery.v1.Delivery.event:type_name -> freshet.delivery.v1.Event
-	7,  // 4: freshet.delivery.v1.Delivery.create_time:type_name -> google.protobuf.Timestamp
-	7,  // 5: freshet.delivery.v1.Delivery.next_attempt_time:type_name -> google.protobuf.Timestamp
-	7,  // 6: freshet.delivery.v1.Delivery.expire_time:type_name -> google.protobuf.Timestamp
-	7,  // 7: freshet.delivery.v1.Delivery.end_time:type_name -> google.protobuf.Timestamp
+	9,  // 4: freshet.delivery.v1.Delivery.create_time:type_name -> google.protobuf.Timestamp
+	9,  // 5: freshet.delivery.v1.Delivery.next_attempt_time:type_name -> google.protobuf.Timestamp
+	9,  // 6: freshet.delivery.v1.Delivery.expire_time:type_name -> google.protobuf.Timestamp
+	9,  // 7: freshet.delivery.v1.Delivery.end_time:type_name -> google.protobuf.Timestamp
 	1,  // 8: freshet.delivery.v1.Delivery.error_code:type_name -> freshet.delivery.v1.Delivery.ErrorCode
 	2,  // 9: freshet.delivery.v1.Delivery.exhausted_retry_condition:type_name -> freshet.delivery.v1.Delivery.ExhaustedRetryCondition
 	6,  // 10: freshet.delivery.v1.Delivery.attempts:type_name -> freshet.delivery.v1.Attempt
-	7,  // 11: freshet.delivery.v1.Attempt.start_time:type_name -> google.protobuf.Timestamp
-	8,  // 12: freshet.delivery.v1.Attempt.duration:type_name -> google.protobuf.Duration
+	9,  // 11: freshet.delivery.v1.Attempt.start_time:type_name -> google.protobuf.Timestamp
+	10, // 12: freshet.delivery.v1.Attempt.duration:type_name -> google.protobuf.Duration
 	3,  // 13: freshet.delivery.v1.Attempt.error_class:type_name -> freshet.delivery.v1.Attempt.ErrorClass
-	8,  // 14: freshet.delivery.v1.Attempt.retry_after:type_name -> google.protobuf.Duration
-	15, // [15:15] is the sub-list for method output_type
-	15, // [15:15] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	10, // 14: freshet.delivery.v1.Attempt.retry_after:type_name -> google.protobuf.Duration
+	10, // 15: freshet.delivery.v1.Attempt.dns_duration:type_name -> google.protobuf.Duration
+	10, // 16: freshet.delivery.v1.Attempt.connect_duration:type_name -> google.protobuf.Duration
+	10, // 17: freshet.delivery.v1.Attempt.tls_duration:type_name -> google.protobuf.Duration
+	10, // 18: freshet.delivery.v1.Attempt.first_byte_duration:type_name -> google.protobuf.Duration
+	7,  // 19: freshet.delivery.v1.Attempt.request_headers:type_name -> freshet.delivery.v1.Attempt.RequestHeadersEntry
+	8,  // 20: freshet.delivery.v1.Attempt.response_headers:type_name -> freshet.delivery.v1.Attempt.ResponseHeadersEntry
+	21, // [21:21] is the sub-list for method output_type
+	21, // [21:21] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_freshet_delivery_v1_delivery_proto_init() }
@@ -904,7 +1011,7 @@ func file_freshet_delivery_v1_delivery_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_freshet_delivery_v1_delivery_proto_rawDesc), len(file_freshet_delivery_v1_delivery_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   3,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

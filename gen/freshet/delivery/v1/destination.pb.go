@@ -159,6 +159,63 @@ func (Destination_State) EnumDescriptor() ([]byte, []int) {
 	return file_freshet_delivery_v1_destination_proto_rawDescGZIP(), []int{0, 1}
 }
 
+// What attempts keep of their HTTP exchange besides outcome, time and the beginning of a failure's answer.
+type Destination_AttemptDetail int32
+
+const (
+	// Not set: FAILURES.
+	Destination_ATTEMPT_DETAIL_UNSPECIFIED Destination_AttemptDetail = 0
+	// Timings and address; headers of attempts that failed.
+	Destination_FAILURES Destination_AttemptDetail = 1
+	// Timings, address and headers. Costs about half a kilobyte a delivery.
+	Destination_ALL Destination_AttemptDetail = 2
+	// Nothing.
+	Destination_NONE Destination_AttemptDetail = 3
+)
+
+// Enum value maps for Destination_AttemptDetail.
+var (
+	Destination_AttemptDetail_name = map[int32]string{
+		0: "ATTEMPT_DETAIL_UNSPECIFIED",
+		1: "FAILURES",
+		2: "ALL",
+		3: "NONE",
+	}
+	Destination_AttemptDetail_value = map[string]int32{
+		"ATTEMPT_DETAIL_UNSPECIFIED": 0,
+		"FAILURES":                   1,
+		"ALL":                        2,
+		"NONE":                       3,
+	}
+)
+
+func (x Destination_AttemptDetail) Enum() *Destination_AttemptDetail {
+	p := new(Destination_AttemptDetail)
+	*p = x
+	return p
+}
+
+func (x Destination_AttemptDetail) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Destination_AttemptDetail) Descriptor() protoreflect.EnumDescriptor {
+	return file_freshet_delivery_v1_destination_proto_enumTypes[2].Descriptor()
+}
+
+func (Destination_AttemptDetail) Type() protoreflect.EnumType {
+	return &file_freshet_delivery_v1_destination_proto_enumTypes[2]
+}
+
+func (x Destination_AttemptDetail) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Destination_AttemptDetail.Descriptor instead.
+func (Destination_AttemptDetail) EnumDescriptor() ([]byte, []int) {
+	return file_freshet_delivery_v1_destination_proto_rawDescGZIP(), []int{0, 2}
+}
+
 // How far it is open.
 type Circuit_State int32
 
@@ -196,11 +253,11 @@ func (x Circuit_State) String() string {
 }
 
 func (Circuit_State) Descriptor() protoreflect.EnumDescriptor {
-	return file_freshet_delivery_v1_destination_proto_enumTypes[2].Descriptor()
+	return file_freshet_delivery_v1_destination_proto_enumTypes[3].Descriptor()
 }
 
 func (Circuit_State) Type() protoreflect.EnumType {
-	return &file_freshet_delivery_v1_destination_proto_enumTypes[2]
+	return &file_freshet_delivery_v1_destination_proto_enumTypes[3]
 }
 
 func (x Circuit_State) Number() protoreflect.EnumNumber {
@@ -247,7 +304,9 @@ type Destination struct {
 	// When attempts are held because it keeps failing. Unset: the defaults.
 	CircuitBreaker *CircuitBreaker `protobuf:"bytes,15,opt,name=circuit_breaker,json=circuitBreaker,proto3" json:"circuit_breaker,omitempty"`
 	// What the circuit breaker does at the moment; unset while the circuit is closed. Does not change `etag`.
-	Circuit       *Circuit `protobuf:"bytes,16,opt,name=circuit,proto3" json:"circuit,omitempty"`
+	Circuit *Circuit `protobuf:"bytes,16,opt,name=circuit,proto3" json:"circuit,omitempty"`
+	// What attempts keep of their HTTP exchange. Default FAILURES.
+	AttemptDetail Destination_AttemptDetail `protobuf:"varint,17,opt,name=attempt_detail,json=attemptDetail,proto3,enum=freshet.delivery.v1.Destination_AttemptDetail" json:"attempt_detail,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -392,6 +451,13 @@ func (x *Destination) GetCircuit() *Circuit {
 		return x.Circuit
 	}
 	return nil
+}
+
+func (x *Destination) GetAttemptDetail() Destination_AttemptDetail {
+	if x != nil {
+		return x.AttemptDetail
+	}
+	return Destination_ATTEMPT_DETAIL_UNSPECIFIED
 }
 
 // Pause is a stop of a destination's deliveries by somebody.
@@ -619,7 +685,8 @@ var File_freshet_delivery_v1_destination_proto protoreflect.FileDescriptor
 
 const file_freshet_delivery_v1_destination_proto_rawDesc = "" +
 	"\n" +
-	"%freshet/delivery/v1/destination.proto\x12\x13freshet.delivery.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa1\t\n" +
+	"%freshet/delivery/v1/destination.proto\x12\x13freshet.delivery.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd4\n" +
+	"\n" +
 	"\vDestination\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x05R\x04name\x12*\n" +
 	"\vdescription\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x04R\vdescription\x12y\n" +
@@ -644,7 +711,8 @@ const file_freshet_delivery_v1_destination_proto_rawDesc = "" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\x0emaxConcurrency\x126\n" +
 	"\x05pause\x18\x0e \x01(\v2\x1a.freshet.delivery.v1.PauseB\x04\xe2A\x01\x03R\x05pause\x12L\n" +
 	"\x0fcircuit_breaker\x18\x0f \x01(\v2#.freshet.delivery.v1.CircuitBreakerR\x0ecircuitBreaker\x12<\n" +
-	"\acircuit\x18\x10 \x01(\v2\x1c.freshet.delivery.v1.CircuitB\x04\xe2A\x01\x03R\acircuit\"s\n" +
+	"\acircuit\x18\x10 \x01(\v2\x1c.freshet.delivery.v1.CircuitB\x04\xe2A\x01\x03R\acircuit\x12_\n" +
+	"\x0eattempt_detail\x18\x11 \x01(\x0e2..freshet.delivery.v1.Destination.AttemptDetailB\b\xbaH\x05\x82\x01\x02\x10\x01R\rattemptDetail\"s\n" +
 	"\n" +
 	"HttpMethod\x12\x1b\n" +
 	"\x17HTTP_METHOD_UNSPECIFIED\x10\x00\x12\a\n" +
@@ -663,7 +731,12 @@ const file_freshet_delivery_v1_destination_proto_rawDesc = "" +
 	"\bINACTIVE\x10\x02\x12\n" +
 	"\n" +
 	"\x06PAUSED\x10\x03\x12\x10\n" +
-	"\fCIRCUIT_OPEN\x10\x04\"Z\n" +
+	"\fCIRCUIT_OPEN\x10\x04\"P\n" +
+	"\rAttemptDetail\x12\x1e\n" +
+	"\x1aATTEMPT_DETAIL_UNSPECIFIED\x10\x00\x12\f\n" +
+	"\bFAILURES\x10\x01\x12\a\n" +
+	"\x03ALL\x10\x02\x12\b\n" +
+	"\x04NONE\x10\x03\"Z\n" +
 	"\x05Pause\x129\n" +
 	"\n" +
 	"pause_time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\tpauseTime\x12\x16\n" +
@@ -700,40 +773,42 @@ func file_freshet_delivery_v1_destination_proto_rawDescGZIP() []byte {
 	return file_freshet_delivery_v1_destination_proto_rawDescData
 }
 
-var file_freshet_delivery_v1_destination_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_freshet_delivery_v1_destination_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
 var file_freshet_delivery_v1_destination_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_freshet_delivery_v1_destination_proto_goTypes = []any{
-	(Destination_HttpMethod)(0),   // 0: freshet.delivery.v1.Destination.HttpMethod
-	(Destination_State)(0),        // 1: freshet.delivery.v1.Destination.State
-	(Circuit_State)(0),            // 2: freshet.delivery.v1.Circuit.State
-	(*Destination)(nil),           // 3: freshet.delivery.v1.Destination
-	(*Pause)(nil),                 // 4: freshet.delivery.v1.Pause
-	(*CircuitBreaker)(nil),        // 5: freshet.delivery.v1.CircuitBreaker
-	(*Circuit)(nil),               // 6: freshet.delivery.v1.Circuit
-	(*durationpb.Duration)(nil),   // 7: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
+	(Destination_HttpMethod)(0),    // 0: freshet.delivery.v1.Destination.HttpMethod
+	(Destination_State)(0),         // 1: freshet.delivery.v1.Destination.State
+	(Destination_AttemptDetail)(0), // 2: freshet.delivery.v1.Destination.AttemptDetail
+	(Circuit_State)(0),             // 3: freshet.delivery.v1.Circuit.State
+	(*Destination)(nil),            // 4: freshet.delivery.v1.Destination
+	(*Pause)(nil),                  // 5: freshet.delivery.v1.Pause
+	(*CircuitBreaker)(nil),         // 6: freshet.delivery.v1.CircuitBreaker
+	(*Circuit)(nil),                // 7: freshet.delivery.v1.Circuit
+	(*durationpb.Duration)(nil),    // 8: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),  // 9: google.protobuf.Timestamp
 }
 var file_freshet_delivery_v1_destination_proto_depIdxs = []int32{
 	0,  // 0: freshet.delivery.v1.Destination.http_method:type_name -> freshet.delivery.v1.Destination.HttpMethod
-	7,  // 1: freshet.delivery.v1.Destination.timeout:type_name -> google.protobuf.Duration
+	8,  // 1: freshet.delivery.v1.Destination.timeout:type_name -> google.protobuf.Duration
 	1,  // 2: freshet.delivery.v1.Destination.state:type_name -> freshet.delivery.v1.Destination.State
-	8,  // 3: freshet.delivery.v1.Destination.create_time:type_name -> google.protobuf.Timestamp
-	8,  // 4: freshet.delivery.v1.Destination.update_time:type_name -> google.protobuf.Timestamp
-	4,  // 5: freshet.delivery.v1.Destination.pause:type_name -> freshet.delivery.v1.Pause
-	5,  // 6: freshet.delivery.v1.Destination.circuit_breaker:type_name -> freshet.delivery.v1.CircuitBreaker
-	6,  // 7: freshet.delivery.v1.Destination.circuit:type_name -> freshet.delivery.v1.Circuit
-	8,  // 8: freshet.delivery.v1.Pause.pause_time:type_name -> google.protobuf.Timestamp
-	7,  // 9: freshet.delivery.v1.CircuitBreaker.minimum_failing_time:type_name -> google.protobuf.Duration
-	7,  // 10: freshet.delivery.v1.CircuitBreaker.probe_interval:type_name -> google.protobuf.Duration
-	7,  // 11: freshet.delivery.v1.CircuitBreaker.maximum_probe_interval:type_name -> google.protobuf.Duration
-	2,  // 12: freshet.delivery.v1.Circuit.state:type_name -> freshet.delivery.v1.Circuit.State
-	8,  // 13: freshet.delivery.v1.Circuit.open_time:type_name -> google.protobuf.Timestamp
-	8,  // 14: freshet.delivery.v1.Circuit.next_probe_time:type_name -> google.protobuf.Timestamp
-	15, // [15:15] is the sub-list for method output_type
-	15, // [15:15] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	9,  // 3: freshet.delivery.v1.Destination.create_time:type_name -> google.protobuf.Timestamp
+	9,  // 4: freshet.delivery.v1.Destination.update_time:type_name -> google.protobuf.Timestamp
+	5,  // 5: freshet.delivery.v1.Destination.pause:type_name -> freshet.delivery.v1.Pause
+	6,  // 6: freshet.delivery.v1.Destination.circuit_breaker:type_name -> freshet.delivery.v1.CircuitBreaker
+	7,  // 7: freshet.delivery.v1.Destination.circuit:type_name -> freshet.delivery.v1.Circuit
+	2,  // 8: freshet.delivery.v1.Destination.attempt_detail:type_name -> freshet.delivery.v1.Destination.AttemptDetail
+	9,  // 9: freshet.delivery.v1.Pause.pause_time:type_name -> google.protobuf.Timestamp
+	8,  // 10: freshet.delivery.v1.CircuitBreaker.minimum_failing_time:type_name -> google.protobuf.Duration
+	8,  // 11: freshet.delivery.v1.CircuitBreaker.probe_interval:type_name -> google.protobuf.Duration
+	8,  // 12: freshet.delivery.v1.CircuitBreaker.maximum_probe_interval:type_name -> google.protobuf.Duration
+	3,  // 13: freshet.delivery.v1.Circuit.state:type_name -> freshet.delivery.v1.Circuit.State
+	9,  // 14: freshet.delivery.v1.Circuit.open_time:type_name -> google.protobuf.Timestamp
+	9,  // 15: freshet.delivery.v1.Circuit.next_probe_time:type_name -> google.protobuf.Timestamp
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_freshet_delivery_v1_destination_proto_init() }
@@ -746,7 +821,7 @@ func file_freshet_delivery_v1_destination_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_freshet_delivery_v1_destination_proto_rawDesc), len(file_freshet_delivery_v1_destination_proto_rawDesc)),
-			NumEnums:      3,
+			NumEnums:      4,
 			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,

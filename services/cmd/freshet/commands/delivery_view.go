@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 
+	"google.golang.org/protobuf/types/known/durationpb"
+
 	deliveryv1 "github.com/freshet-io/freshet/gen/freshet/delivery/v1"
 )
 
@@ -54,7 +56,7 @@ func (f *clientFlags) showDelivery(s *session, d *deliveryv1.Delivery) error {
 }
 
 func (f *clientFlags) showAttempts(s *session, attempts []*deliveryv1.Attempt) error {
-	t := newTable(s.stdout, "ATTEMPT", "STARTED", "TOOK", "STATUS", "TOKEN", "OUTCOME")
+	t := newTable(s.stdout, "ATTEMPT", "STARTED", "TOOK", "TIMES", "STATUS", "TOKEN", "OUTCOME")
 	for _, a := range attempts {
 		status, token, outcome := "", "", "OK"
 		if a.GetStatusCode() != 0 {
@@ -70,7 +72,24 @@ func (f *clientFlags) showAttempts(s *session, attempts []*deliveryv1.Attempt) e
 			outcome += ": " + a.GetErrorMessage() // ends with the excerpt of the answer, where there is one
 		}
 		t.row(strconv.Itoa(int(a.GetNumber())), relative(a.GetStartTime(), s.now()), span(a.GetDuration().AsDuration()),
-			orDash(status), orDash(token), outcome)
+			orDash(times(a)), orDash(status), orDash(token), outcome)
 	}
 	return t.flush()
+}
+
+// times are the steps of an attempt, as far as they happened.
+func times(a *deliveryv1.Attempt) string {
+	var steps []string
+	for _, step := range []struct {
+		name string
+		took *durationpb.Duration
+	}{
+		{"dns", a.GetDnsDuration()}, {"connect", a.GetConnectDuration()}, {"tls", a.GetTlsDuration()},
+		{"first byte", a.GetFirstByteDuration()},
+	} {
+		if step.took != nil {
+			steps = append(steps, step.name+" "+span(step.took.AsDuration()))
+		}
+	}
+	return strings.Join(steps, ", ")
 }

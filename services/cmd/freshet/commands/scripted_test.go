@@ -251,6 +251,7 @@ func delivery(full bool) *deliveryv1.Delivery {
 				Number: 2, StartTime: at(-time.Hour), Duration: durationpb.New(31 * time.Millisecond), StatusCode: 404, ErrorClass: deliveryv1.Attempt_PERMANENT_STATUS,
 				ErrorMessage:    "the destination answered 404 Not Found: no\nsuch\x1b[2J order",
 				ResponseExcerpt: "no\nsuch\x1b[2J order", TokenGeneration: 3,
+				ConnectDuration: durationpb.New(2 * time.Millisecond), FirstByteDuration: durationpb.New(30 * time.Millisecond),
 			},
 		}
 	}
