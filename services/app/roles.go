@@ -123,8 +123,10 @@ func buildToken(_ context.Context, p *process, db *database) ([]lifecycle.Task, 
 	if err != nil {
 		return nil, err
 	}
+	tokens := tokenstore.New(db.DB, p.sealer)
 	service, err := token.NewService(token.Params{
-		Store:        tokenstore.New(db.DB, p.sealer),
+		Store:        tokens,
+		Revocations:  tokens,
 		Settings:     settings.New(conns[0]),
 		Exchanger:    exchanger,
 		Logger:       p.logger("token"),

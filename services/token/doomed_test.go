@@ -101,9 +101,10 @@ func runDoomed(text string) error {
 		return err
 	}
 	svc, err := token.NewService(token.Params{
-		Store:     &suicidalStore{Store: store.New(db, sealer), plan: &plan},
-		Settings:  &connections{settings: map[string]token.Settings{crm.ConnectionName(): plan.settings(2)}},
-		Exchanger: client, LeaseTime: crashLease,
+		Revocations: store.New(db, sealer),
+		Store:       &suicidalStore{Store: store.New(db, sealer), plan: &plan},
+		Settings:    &connections{settings: map[string]token.Settings{crm.ConnectionName(): plan.settings(2)}},
+		Exchanger:   client, LeaseTime: crashLease,
 	})
 	if err != nil {
 		return err

@@ -31,13 +31,14 @@ type meters struct {
 	rotationLost metric.Int64Counter
 	pushTime     metric.Float64Histogram
 	watchers     metric.Int64UpDownCounter
+	revocations  metric.Int64Counter
 }
 
 // newMeters makes the instruments. Counters that must stay 0 are there from the start, so that their 0 is seen.
 func newMeters(provider metric.MeterProvider) (*meters, error) {
 	meter := provider.Meter(scope)
 	m := &meters{}
-	var errs [7]error
+	var errs [8]error
 	m.leadTime, errs[0] = meter.Float64Histogram("freshet.token.refresh.lead_time", metric.WithUnit("s"),
 		metric.WithDescription("Validity that a generation had left when the next one was pushed; negative if it had expired."),
 		metric.WithExplicitBucketBoundaries(-60, -1, 0, 0.1, 0.5, 1, 2.5, 5, 15, 60, 150, 300, 600, 900, 1800, 3600))
@@ -54,12 +55,15 @@ func newMeters(provider metric.MeterProvider) (*meters, error) {
 		metric.WithExplicitBucketBoundaries(.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5))
 	m.watchers, errs[6] = meter.Int64UpDownCounter("freshet.token.watchers",
 		metric.WithDescription("Open watch streams."))
+	m.revocations, errs[7] = meter.Int64Counter("freshet.token.revocations",
+		metric.WithDescription("Attempts to revoke superseded access tokens, by outcome."))
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("create metrics: %w", err)
 	}
 	for _, counter := range []metric.Int64Counter{m.served, m.doubleRedeem, m.rotationLost} {
 		counter.Add(context.Background(), 0)
 	}
+	m.revocations.Add(context.Background(), 0, metric.WithAttributes(attribute.String("outcome", revocationDone)))
 	return m, nil
 }
 

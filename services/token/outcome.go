@@ -112,7 +112,7 @@ func (r *rotation) respond(ctx context.Context, answer *Answer) error {
 func (r *rotation) commit(ctx context.Context, issued Issued, credential Credential) error {
 	writing, span := r.s.tracer.Start(ctx, "token.refresh.commit")
 	fingerprint, traceparent := credential.fingerprint(), traceparent(r.span)
-	former, superseded := r.token, r.superseded(writing)
+	former, superseded := r.token, r.superseded(writing, fingerprint)
 	stored, err := r.persist(writing, func(rec *Record) {
 		now := r.s.p.Now()
 		entry := r.entry
@@ -124,7 +124,7 @@ func (r *rotation) commit(ctx context.Context, issued Issued, credential Credent
 		rec.Token.renew(issued, &r.settings, fingerprint, traceparent, now)
 		r.granted(&rec.Token, &issued, now)
 		rec.Token.warn(now) // by the push of this generation
-		rec.Credential = &credential
+		rec.Credential, rec.Revoke = &credential, superseded
 		rec.Journal = append(rec.Journal, entry)
 	})
 	if errors.Is(err, errLeaseLost) && r.committed(writing, fingerprint) {

@@ -2,8 +2,9 @@ package token
 
 import (
 	"context"
-	"sync"
 	"time"
+
+	"github.com/oklog/ulid/v2"
 
 	"github.com/freshet-io/freshet/services/internal/seal"
 )
@@ -14,150 +15,83 @@ const (
 	revokeDelay = 5 * time.Second
 	// elsewhereDelay is what the watchers of other replicas get: their acknowledgements are not known here.
 	elsewhereDelay = time.Minute
+	// orphanTime is how long a revocation is left alone that no process says it is waiting with: watchers have connected again by then, and
+	// what they got was the newest generation.
+	orphanTime = 3 * time.Minute
+	// attendEvery is how often a process says so.
+	attendEvery = time.Minute
 )
 
-// watches are the watchers of each token in this process, and what waits for their acknowledgements.
-type watches struct {
-	mu       sync.Mutex
-	watchers map[Key]map[*Watcher]struct{}
-	waiting  map[Key]map[*acknowledgement]struct{}
-}
+// hintAccessToken is the token type hint of RFC 7009 section 2.1.
+const hintAccessToken = "access_token"
 
-// acknowledgement is the wait for those who watched a token when a generation of it was made.
-type acknowledgement struct {
-	generation int64
-	missing    map[*Watcher]struct{}
-	done       chan struct{} // closed when none is missing
-}
-
-func newWatches() *watches {
-	return &watches{watchers: map[Key]map[*Watcher]struct{}{}, waiting: map[Key]map[*acknowledgement]struct{}{}}
-}
-
-func (w *watches) add(key Key, watcher *Watcher) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.watchers[key] == nil {
-		w.watchers[key] = map[*Watcher]struct{}{}
-	}
-	w.watchers[key][watcher] = struct{}{}
-}
-
-// remove forgets a watcher of a token: it is waited for no longer.
-func (w *watches) remove(key Key, watcher *Watcher) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	delete(w.watchers[key], watcher)
-	if len(w.watchers[key]) == 0 {
-		delete(w.watchers, key)
-	}
-	for a := range w.waiting[key] {
-		a.heard(watcher)
-	}
-}
-
-// acknowledged takes in that a watcher has a generation.
-func (w *watches) acknowledged(key Key, watcher *Watcher, generation int64) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for a := range w.waiting[key] {
-		if generation >= a.generation {
-			a.heard(watcher)
-		}
-	}
-}
-
-// expect begins to wait for everybody who watches the token now. It must be ended.
-func (w *watches) expect(key Key, generation int64) (a *acknowledgement, end func()) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	a = &acknowledgement{generation: generation, missing: map[*Watcher]struct{}{}, done: make(chan struct{})}
-	for watcher := range w.watchers[key] {
-		a.missing[watcher] = struct{}{}
-	}
-	if len(a.missing) == 0 {
-		close(a.done)
-	}
-	if w.waiting[key] == nil {
-		w.waiting[key] = map[*acknowledgement]struct{}{}
-	}
-	w.waiting[key][a] = struct{}{}
-	return a, func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		delete(w.waiting[key], a)
-		if len(w.waiting[key]) == 0 {
-			delete(w.waiting, key)
-		}
-	}
-}
-
-func (a *acknowledgement) heard(watcher *Watcher) {
-	if _, missing := a.missing[watcher]; !missing {
-		return
-	}
-	delete(a.missing, watcher)
-	if len(a.missing) == 0 {
-		close(a.done)
-	}
-}
-
-// superseded returns the access token that the next generation takes the place of, if it is to be revoked. One that was obtained with other
-// settings is not: it may be another server's.
-func (r *rotation) superseded(ctx context.Context) seal.Secret {
+// superseded returns the revocation of the access token that the next generation takes the place of, if it is to be revoked; nil otherwise.
+// One that was obtained with other settings is not: it may be another server's.
+func (r *rotation) superseded(ctx context.Context, next string) *Revocation {
 	o := &r.settings.OAuth2
+	now := r.s.p.Now()
 	if !o.Policy.RevokeSuperseded || o.Provider.RevocationEndpoint == "" || o.Provider.OldAccessToken == Killed ||
-		!r.token.ValidAt(r.s.p.Now()) || r.token.ExpireTime.IsZero() || r.token.GenerationRevision != r.settings.Revision {
-		return seal.Secret{}
+		!r.token.ValidAt(now) || r.token.ExpireTime.IsZero() || r.token.GenerationRevision != r.settings.Revision {
+		return nil
 	}
 	stored, err := r.s.p.Store.Get(ctx, r.key)
 	if err != nil || stored.Generation != r.token.Generation {
-		return seal.Secret{}
+		return nil
 	}
-	return stored.Credential.AccessToken
+	old := stored.Credential.AccessToken
+	if old.IsZero() || old.Fingerprint() == next {
+		return nil
+	}
+	return &Revocation{
+		Key: r.key, ID: ulid.Make().String(), ConnectionUID: r.token.ConnectionUID, Server: o.server(), Generation: r.token.Generation,
+		Token: old, DueTime: now.Add(orphanTime), ExpireTime: r.token.ExpireTime,
+	}
 }
 
-// revokeLater revokes a superseded access token once all who watch have the generation after it. Call it before they are told. Nothing
-// waits for it, and it does not outlive the process: the token expires in any case.
-func (r *rotation) revokeLater(old seal.Secret, next *Token) {
-	if old.IsZero() || old.Fingerprint() == next.Fingerprint {
+// server names the authorization server and the client at it that a token belongs to: nobody else is shown it.
+func (s *OAuth2) server() string {
+	return seal.NewSecret(s.TokenEndpoint + " " + s.ClientID).Fingerprint()
+}
+
+// revokeLater has a stored revocation made once all who watch have the generation after it. Call it before they are told. If the process
+// ends before, another makes it.
+func (r *rotation) revokeLater(revocation *Revocation, next *Token) {
+	if revocation == nil {
 		return
 	}
-	s, key, settings, expire := r.s, r.key, r.settings.OAuth2, r.token.ExpireTime
+	s := r.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopped {
 		return
 	}
-	awaited, end := s.watches.expect(key, next.Generation)
+	awaited, end := s.watches.expect(r.key, next.Generation)
 	s.wg.Go(func() {
 		defer end()
-		if !s.unused(awaited, expire) {
-			return
+		if s.unused(awaited, revocation) {
+			s.revoke(s.life, revocation)
 		}
-		ctx, cancel := context.WithTimeout(s.life, s.p.RequestTimeout)
-		defer cancel()
-		if err := s.p.Exchanger.Revoke(ctx, settings, old, hintAccessToken); err != nil {
-			s.p.Logger.WarnContext(ctx, "superseded access token not revoked", "token", key.Name(), "generation", awaited.generation-1, "error", err)
-			return
-		}
-		s.p.Logger.InfoContext(ctx, "superseded access token revoked", "token", key.Name(), "generation", awaited.generation-1)
 	})
 }
 
-// hintAccessToken is the token type hint of RFC 7009 section 2.1.
-const hintAccessToken = "access_token"
-
 // unused waits until nobody is known to use a superseded token any more, and reports false if it expires before, or the process ends.
-func (s *Service) unused(awaited *acknowledgement, expire time.Time) bool {
-	expired := time.NewTimer(expire.Sub(s.p.Now()))
+func (s *Service) unused(awaited *acknowledgement, revocation *Revocation) bool {
+	expired := time.NewTimer(revocation.ExpireTime.Sub(s.p.Now()))
 	defer expired.Stop()
-	select {
-	case <-awaited.done:
-	case <-expired.C:
-		return false
-	case <-s.stopping:
-		return false
+	attended := time.NewTicker(attendEvery)
+	defer attended.Stop()
+	for waiting := true; waiting; {
+		select {
+		case <-awaited.done:
+			waiting = false
+		case <-attended.C:
+			s.attend(revocation)
+		case <-expired.C:
+			s.dropRevocation(s.life, revocation, revocationExpired)
+			return false
+		case <-s.stopping:
+			return false
+		}
 	}
 	delay := revokeDelay
 	if !s.p.Store.Exclusive() {
@@ -169,8 +103,16 @@ func (s *Service) unused(awaited *acknowledgement, expire time.Time) bool {
 	case <-timer.C:
 		return true
 	case <-expired.C:
+		s.dropRevocation(s.life, revocation, revocationExpired)
 		return false
 	case <-s.stopping:
 		return false
+	}
+}
+
+// attend keeps other processes from taking over a revocation that this one waits with.
+func (s *Service) attend(revocation *Revocation) {
+	if err := s.p.Revocations.PostponeRevocation(s.life, revocation, s.p.Now().Add(orphanTime)); err != nil {
+		s.logUnless(s.life, err, "revocation not attended to")
 	}
 }

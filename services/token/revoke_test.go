@@ -41,8 +41,22 @@ func (r *revocations) list() []string {
 	return append([]string(nil), r.revoked...)
 }
 
+// answer changes what the endpoint answers.
+func (r *revocations) answer(status int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.status = status
+}
+
 // revoking starts a service whose superseded tokens are revoked.
 func revoking(t *testing.T) (*revocations, *token.Service, token.Token) {
+	t.Helper()
+	endpoint, s := revokingSuite(t)
+	svc, _ := s.start(s.params())
+	return endpoint, svc, s.authorize(svc, 1)
+}
+
+func revokingSuite(t *testing.T) (*revocations, *suite) {
 	t.Helper()
 	s := newSuite(t, openSQLite(t), time.Hour)
 	endpoint := &revocations{next: s.transport, status: http.StatusOK}
@@ -50,8 +64,7 @@ func revoking(t *testing.T) (*revocations, *token.Service, token.Token) {
 	with := settings(1)
 	with.OAuth2.Policy.RevokeSuperseded, with.OAuth2.Provider.RevocationEndpoint = true, "https://as.example/revoke"
 	s.connections.set(crm.ConnectionName(), with)
-	svc, _ := s.start(s.params())
-	return endpoint, svc, s.authorize(svc, 1)
+	return endpoint, s
 }
 
 // TestSupersededTokenIsRevoked: not before everyone who watches acknowledged the next one.
@@ -85,9 +98,7 @@ func TestSupersededTokenIsRevoked(t *testing.T) {
 func TestRevocationIsNoReasonToFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		endpoint, svc, _ := revoking(t)
-		endpoint.mu.Lock()
-		endpoint.status = http.StatusServiceUnavailable
-		endpoint.mu.Unlock()
+		endpoint.answer(http.StatusServiceUnavailable)
 		_, err := svc.Refresh(t.Context(), crm)
 		require.NoError(t, err)
 		time.Sleep(10 * time.Second)
@@ -96,6 +107,63 @@ func TestRevocationIsNoReasonToFail(t *testing.T) {
 		got, err := svc.Get(t.Context(), crm, 0)
 		require.NoError(t, err)
 		require.Nil(t, got.LastFailure)
+
+		endpoint.answer(http.StatusOK)
+		before := len(endpoint.list())
+		time.Sleep(20 * time.Minute)
+		synctest.Wait()
+		require.Len(t, endpoint.list(), before+1, "it is tried again, and then no more")
+	})
+}
+
+// TestRefusedRevocation: a server that will have none of it is not asked for ever.
+func TestRefusedRevocation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		endpoint, svc, _ := revoking(t)
+		endpoint.answer(http.StatusNotFound)
+		_, err := svc.Refresh(t.Context(), crm)
+		require.NoError(t, err)
+		time.Sleep(40 * time.Minute)
+		synctest.Wait()
+		require.Len(t, endpoint.list(), 5)
+	})
+}
+
+// TestRevocationOutlivesItsProcess: what was waiting when the process ended is revoked by the next one, once its watchers have had the time to
+// get the newest generation from it; unless the connection has become another server's.
+func TestRevocationOutlivesItsProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		endpoint, s := revokingSuite(t)
+		svc, stop := s.start(s.params())
+		first := s.authorize(svc, 1)
+		silent := svc.Watch(t.Context())
+		require.NoError(t, silent.Add(t.Context(), crm))
+		_, err := svc.Refresh(t.Context(), crm)
+		require.NoError(t, err)
+		time.Sleep(10 * time.Minute)
+		stop()
+		require.Empty(t, endpoint.list())
+
+		svc, stop = s.start(s.params())
+		time.Sleep(30 * time.Second)
+		require.Empty(t, endpoint.list())
+		time.Sleep(4 * time.Minute)
+		synctest.Wait()
+		require.Equal(t, []string{first.Credential.AccessToken.Reveal()}, endpoint.list())
+
+		silent = svc.Watch(t.Context())
+		require.NoError(t, silent.Add(t.Context(), crm))
+		_, err = svc.Refresh(t.Context(), crm)
+		require.NoError(t, err)
+		stop()
+		moved := settings(1)
+		moved.OAuth2.TokenEndpoint = "https://other.example/token"
+		moved.OAuth2.Policy.RevokeSuperseded, moved.OAuth2.Provider.RevocationEndpoint = true, "https://other.example/revoke"
+		s.connections.set(crm.ConnectionName(), moved)
+		s.start(s.params())
+		time.Sleep(30 * time.Minute)
+		synctest.Wait()
+		require.Len(t, endpoint.list(), 1, "another server is not shown it")
 	})
 }
 

@@ -24,6 +24,8 @@ import (
 type Params struct {
 	// Store keeps tokens; required.
 	Store Store
+	// Revocations keeps what is to be revoked; required.
+	Revocations Revocations
 	// Settings tells how to obtain credentials; required.
 	Settings SettingsSource
 	// Exchanger makes token requests; required.
@@ -102,7 +104,8 @@ type Service struct {
 	// stopping is closed when Run begins to end: no new rotation starts.
 	stopping chan struct{}
 
-	slots chan struct{} // one per running rotation
+	slots    chan struct{} // one per running rotation
+	revoking chan struct{} // capacity 1: there is another revocation
 
 	mu      sync.Mutex
 	flights map[Key]*flight
@@ -113,8 +116,8 @@ type Service struct {
 
 // NewService returns a Service. It starts nothing. Errors: a required member of p is missing.
 func NewService(p Params) (*Service, error) {
-	if p.Store == nil || p.Settings == nil || p.Exchanger == nil {
-		return nil, errors.New("token: Params needs Store, Settings and Exchanger")
+	if p.Store == nil || p.Revocations == nil || p.Settings == nil || p.Exchanger == nil {
+		return nil, errors.New("token: Params needs Store, Revocations, Settings and Exchanger")
 	}
 	p = p.withDefaults()
 	s := &Service{
@@ -128,6 +131,7 @@ func NewService(p Params) (*Service, error) {
 		attempts: schedule.NewQueue[Key](p.Now),
 		expiries: schedule.NewQueue[Key](p.Now),
 		stopping: make(chan struct{}),
+		revoking: make(chan struct{}, 1),
 		slots:    make(chan struct{}, p.Concurrency),
 		flights:  map[Key]*flight{},
 	}
@@ -151,7 +155,7 @@ func (s *Service) Run(ctx context.Context) error {
 	defer cancel()
 	failed := make(chan error, 1)
 	var wg sync.WaitGroup
-	for _, loop := range []func(context.Context) error{s.fillLoop, s.attemptLoop, s.expiryLoop, s.listen} {
+	for _, loop := range []func(context.Context) error{s.fillLoop, s.attemptLoop, s.expiryLoop, s.listen, s.revocationLoop} {
 		wg.Go(func() {
 			if err := loop(loops); loops.Err() == nil {
 				select {

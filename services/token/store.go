@@ -24,7 +24,7 @@ type Store interface {
 	// Update returns the token as it now is, without its credential; if change fails it returns the token as it was
 	// read with change's error, unless that is ErrUnchanged. Changes reach the Listen of every replica.
 	Update(ctx context.Context, key Key, change func(*Record) error) (Token, error)
-	// Delete removes a token and its journal and reports whether it did: not if there is none, or it belongs to
+	// Delete removes a token, its journal and its revocations, and reports whether it did: not if there is none, or it belongs to
 	// another connection. It returns the version of the deletion.
 	Delete(ctx context.Context, key Key, connectionUID string) (deleted bool, version int64, err error)
 	// Due returns up to limit tokens, without credentials, that are due after the cursor and not later than until,
@@ -63,6 +63,8 @@ type Record struct {
 	ForgetJournal bool
 	// Answer is the raw answer of the one RESPONDED entry in Journal. It is kept, sealed, until that entry is replaced.
 	Answer *Answer
+	// Revoke, if set, is stored: the token of the former credential that is to be revoked.
+	Revoke *Revocation
 	// Quiet keeps the change from watchers and other replicas: nothing that they see is different.
 	Quiet bool
 }

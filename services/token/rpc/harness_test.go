@@ -166,8 +166,9 @@ func (w *world) serve() {
 		t.Cleanup(func() { _ = conn.Close() })
 		return conn
 	}
+	tokens := store.New(sqltest.Open(t, sqldb.SQLite, store.Migrations()), sealer)
 	svc, err := token.NewService(token.Params{
-		Store:    store.New(sqltest.Open(t, sqldb.SQLite, store.Migrations()), sealer),
+		Store: tokens, Revocations: tokens,
 		Settings: settings.New(dial(internalKeys.Credentials(authn.ServiceToken))), Exchanger: client, Logger: logger,
 		Tracer: tracing,
 		Meter:  metric.NewMeterProvider(metric.WithReader(w.metrics)),

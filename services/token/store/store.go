@@ -134,7 +134,7 @@ func (s *Store) Delete(ctx context.Context, key token.Key, connectionUID string)
 		}
 		version++
 		deleted = true
-		for _, query := range []string{"DELETE FROM rotations" + byKey, "DELETE FROM tokens" + byKey} {
+		for _, query := range []string{"DELETE FROM rotations" + byKey, "DELETE FROM revocations" + byKey, "DELETE FROM tokens" + byKey} {
 			if _, err := tx.ExecContext(ctx, query, key.Project, key.Connection, key.Grant); err != nil {
 				return err
 			}

@@ -32,8 +32,8 @@ func TestStore(t *testing.T) {
 			storetest.Run(t, func(t *testing.T) storetest.Stores {
 				db, sealer := sqltest.Open(t, engine, store.Migrations()), newSealer(t)
 				return storetest.Stores{
-					Same:     func() token.Store { return store.New(db, sealer) },
-					OtherKey: func() token.Store { return store.New(db, newSealer(t)) },
+					Same:     func() storetest.Store { return store.New(db, sealer) },
+					OtherKey: func() storetest.Store { return store.New(db, newSealer(t)) },
 					Query: func(query string, args ...any) (value any) {
 						require.NoError(t, db.Read(t.Context(), func(ctx context.Context, tx sqldb.Tx) error {
 							return tx.QueryRowContext(ctx, query, args...).Scan(&value)

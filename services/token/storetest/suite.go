@@ -12,12 +12,18 @@ import (
 	"github.com/freshet-io/freshet/services/token"
 )
 
+// Store is all that the token service stores with.
+type Store interface {
+	token.Store
+	token.Revocations
+}
+
 // Stores makes stores on one and the same empty database.
 type Stores struct {
 	// Same returns another store on the database with the same master key, as another replica has.
-	Same func() token.Store
+	Same func() Store
 	// OtherKey returns a store on the database with another master key.
-	OtherKey func() token.Store
+	OtherKey func() Store
 	// Query runs a statement and returns its single text or number, for looking at what is stored.
 	Query func(query string, args ...any) any
 }
@@ -45,6 +51,9 @@ func Run(t *testing.T, newStores func(t *testing.T) Stores) {
 		{"Response", response},
 		{"Leases", leases},
 		{"Notices", notices},
+		{"Revocations", revocations},
+		{"RevocationsAreClaimedOnce", revocationsAreClaimedOnce},
+		{"RevocationsOfAnotherKey", revocationsOfAnotherKey},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, newStores(t)) })
 	}
