@@ -150,7 +150,7 @@ func buildDelivery(_ context.Context, p *process, db *database) ([]lifecycle.Tas
 	}
 	watcher := credentials.New(conns[0], credentials.Options{Logger: p.logger("delivery"), Now: p.now})
 	service, err := delivery.NewService(delivery.Params{
-		Store:          deliverystore.New(db.DB),
+		Store:          deliverystore.New(db.DB, p.sealer),
 		Credentials:    watcher,
 		Connections:    connections.New(conns[1]),
 		Sender:         httpsend.New(p.egress.Client(), p.now),

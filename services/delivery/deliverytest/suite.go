@@ -21,6 +21,7 @@ import (
 	"github.com/freshet-io/freshet/services/delivery/httpsend"
 	"github.com/freshet-io/freshet/services/delivery/store"
 	"github.com/freshet-io/freshet/services/internal/egress"
+	"github.com/freshet-io/freshet/services/internal/seal"
 	"github.com/freshet-io/freshet/services/internal/sqldb"
 )
 
@@ -60,7 +61,7 @@ func New(t testing.TB, db *sqldb.DB, o Options) *Suite {
 		t.Cleanup(o.HTTP.CloseIdleConnections)
 	}
 	conn := Dial(t, o.Tokens)
-	s := &Suite{Tokens: o.Tokens, Store: store.New(db), watcher: credentials.New(conn, credentials.Options{})}
+	s := &Suite{Tokens: o.Tokens, Store: store.New(db, NewSealer(t)), watcher: credentials.New(conn, credentials.Options{})}
 	p := delivery.Params{
 		Store: s.Store, Credentials: s.watcher, Connections: connections.New(conn), Sender: httpsend.New(o.HTTP, nil),
 		CheckURL: func(string) error { return nil }, Instance: t.Name(),
@@ -76,6 +77,16 @@ func New(t testing.TB, db *sqldb.DB, o Options) *Suite {
 	s.cancel = cancel
 	t.Cleanup(s.Stop)
 	return s
+}
+
+// NewSealer returns a sealer with a new master key.
+func NewSealer(t testing.TB) *seal.Sealer {
+	t.Helper()
+	key, err := seal.GenerateMasterKey()
+	require.NoError(t, err)
+	sealer, err := seal.ParseMasterKey(key)
+	require.NoError(t, err)
+	return sealer
 }
 
 // Loopback lets calls to servers of this machine out, over http.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/freshet-io/freshet/services/delivery"
+	"github.com/freshet-io/freshet/services/internal/seal"
 	"github.com/freshet-io/freshet/services/internal/sqldb"
 )
 
@@ -27,13 +28,14 @@ func Migrations() fs.FS {
 
 // Store implements delivery.Store.
 type Store struct {
-	db *sqldb.DB
+	db     *sqldb.DB
+	sealer *seal.Sealer
 }
 
 var _ delivery.Store = (*Store)(nil)
 
-// New returns a store on a database that has the migrations.
-func New(db *sqldb.DB) *Store { return &Store{db: db} }
+// New returns a store on a database that has the migrations. Secrets are sealed with sealer.
+func New(db *sqldb.DB, sealer *seal.Sealer) *Store { return &Store{db: db, sealer: sealer} }
 
 // Alone implements delivery.Instances.
 func (s *Store) Alone() bool { return s.db.Engine() == sqldb.SQLite }

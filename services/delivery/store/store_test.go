@@ -9,6 +9,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/freshet-io/freshet/services/delivery"
+	"github.com/freshet-io/freshet/services/delivery/deliverytest"
 	"github.com/freshet-io/freshet/services/delivery/store"
 	"github.com/freshet-io/freshet/services/delivery/storetest"
 	"github.com/freshet-io/freshet/services/internal/sqldb"
@@ -21,7 +22,7 @@ func TestStore(t *testing.T) {
 	for _, engine := range []sqldb.Engine{sqldb.SQLite, sqldb.Postgres} {
 		t.Run(string(engine), func(t *testing.T) {
 			storetest.Run(t, func(t *testing.T) delivery.Store {
-				return store.New(sqltest.Open(t, engine, store.Migrations()))
+				return store.New(sqltest.Open(t, engine, store.Migrations()), deliverytest.NewSealer(t))
 			})
 		})
 	}
@@ -30,7 +31,7 @@ func TestStore(t *testing.T) {
 func TestClosedDatabaseIsUnavailable(t *testing.T) {
 	db := sqltest.Open(t, sqldb.SQLite, store.Migrations())
 	require.NoError(t, db.Close())
-	_, err := store.New(db).Bus(t.Context(), delivery.BusName{Project: "p", Bus: "b"})
+	_, err := store.New(db, deliverytest.NewSealer(t)).Bus(t.Context(), delivery.BusName{Project: "p", Bus: "b"})
 	var unavailable interface{ Unavailable() bool }
 	require.ErrorAs(t, err, &unavailable)
 	require.True(t, unavailable.Unavailable())
@@ -39,7 +40,7 @@ func TestClosedDatabaseIsUnavailable(t *testing.T) {
 
 // TestWatch: what one instance changes, another hears of.
 func TestWatch(t *testing.T) {
-	s := store.New(sqltest.Open(t, sqldb.Postgres, store.Migrations()))
+	s := store.New(sqltest.Open(t, sqldb.Postgres, store.Migrations()), deliverytest.NewSealer(t))
 	ctx, cancel := context.WithCancel(t.Context())
 	changes := make(chan delivery.Change, 10)
 	done := make(chan error, 1)
