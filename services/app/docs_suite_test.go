@@ -89,6 +89,9 @@ func worked(t *testing.T) suite {
 	s.call(t, "POST", project+"/connections/crm/token:refresh", "")
 	s.call(t, "POST", project+"/buses/default:putEvents", `{"entries":[{"source":"shop","detailType":"Order","detail":"{}"}]}`)
 	s.until(t, project+"/deliveries", `"SUCCEEDED"`)
+	s.call(t, "POST", project+"/buses/default/schedules?scheduleId=daily",
+		`{"expression":"rate(1 day)","event":{"source":"clock","detailType":"Day"}}`)
+	s.until(t, project+"/buses/default/schedules/daily", `"lastRunTime"`)
 	s.until(t, "/metrics", "freshet_token_push_duration_seconds_count")
 	return s
 }

@@ -13,6 +13,7 @@ var (
 	ErrDeliveryNotFound    = errors.New("no such delivery")
 	ErrArchiveNotFound     = errors.New("no such archive")
 	ErrConnectionNotFound  = errors.New("no such connection")
+	ErrScheduleNotFound    = errors.New("no such schedule")
 	// ErrExists means that a resource of the name is there already.
 	ErrExists = errors.New("exists already")
 	// ErrEtagMismatch means that the resource was changed by someone else.
@@ -21,6 +22,8 @@ var (
 	ErrInUse = errors.New("still in use")
 	// ErrStateConflict means that the resource's state does not allow the call.
 	ErrStateConflict = errors.New("not possible in this state")
+	// ErrTickTaken means that a schedule has moved on from the time that was due, or was changed.
+	ErrTickTaken = errors.New("the schedule has moved on")
 )
 
 // Kind says which rule an [InvalidError] is about.
@@ -31,6 +34,7 @@ const (
 	KindField Kind = iota
 	KindPattern
 	KindEgress
+	KindSchedule
 )
 
 // Violation names a field, in proto path style such as "rule.targets[0].input_path", and says what is allowed.

@@ -14,6 +14,7 @@ type metrics struct {
 	attempts   metric.Int64Counter
 	deliveries metric.Int64Counter
 	events     metric.Int64Counter
+	ticks      metric.Int64Counter
 }
 
 func newMetrics(m metric.Meter, backlogAge func() time.Duration, held func() (paused, open int64)) (*metrics, error) {
@@ -46,6 +47,10 @@ func newMetrics(m metric.Meter, backlogAge func() time.Duration, held func() (pa
 		})); err != nil {
 		return nil, err
 	}
+	if x.ticks, err = m.Int64Counter("freshet.delivery.schedule.runs",
+		metric.WithDescription("Times at which schedules came due, by what became of them: fired, skipped, refused, unreadable.")); err != nil {
+		return nil, err
+	}
 	_, err = m.Float64ObservableGauge("freshet.delivery.backlog.age", metric.WithUnit("s"),
 		metric.WithDescription("How long the delivery that waits longest has been due."),
 		metric.WithFloat64Callback(func(_ context.Context, o metric.Float64Observer) error {
@@ -76,6 +81,10 @@ func (m *metrics) put(ctx context.Context, outcome string, n int) {
 	if n > 0 {
 		m.events.Add(ctx, int64(n), metric.WithAttributes(attribute.String("outcome", outcome)))
 	}
+}
+
+func (m *metrics) ticked(ctx context.Context, outcome string) {
+	m.ticks.Add(ctx, 1, metric.WithAttributes(attribute.String("outcome", outcome)))
 }
 
 // backlogAge is how long the delivery that waits longest has been due.

@@ -19,6 +19,7 @@ type Store interface {
 	Deliveries
 	Queue
 	Instances
+	Schedules
 }
 
 // Buses keeps buses. A project's default bus is there although nobody created it, with the etag "0".
@@ -31,7 +32,8 @@ type Buses interface {
 	CreateBus(ctx context.Context, bus Bus) error
 	// ReplaceBus returns ErrBusNotFound, or ErrEtagMismatch unless the stored etag is the given one.
 	ReplaceBus(ctx context.Context, bus Bus, etag string) error
-	// DeleteBus returns ErrBusNotFound, ErrEtagMismatch (an empty etag is not compared), ErrInUse while it has rules or archives.
+	// DeleteBus returns ErrBusNotFound, ErrEtagMismatch (an empty etag is not compared), ErrInUse while it has rules, archives or
+	// schedules.
 	DeleteBus(ctx context.Context, name BusName, etag string) error
 }
 
@@ -87,7 +89,7 @@ type Controls interface {
 // Events takes events.
 type Events interface {
 	// Accept stores what plan returns, in one transaction in which it learned the version of the bus's rules. plan calls load to get
-	// the rules themselves; it has no other effect, as it may be called again. ErrBusNotFound.
+	// the rules themselves; it has no other effect, as it may be called again. ErrBusNotFound; ErrTickTaken, of which nothing is stored.
 	Accept(ctx context.Context, bus BusName, plan Plan) error
 }
 
@@ -99,6 +101,8 @@ type Batch struct {
 	Events     []*Event
 	Deliveries []*Delivery
 	Archived   []Archived
+	// Tick, if set, is what the events are of.
+	Tick *Tick
 }
 
 // Filter selects deliveries; unset fields select all.
@@ -165,6 +169,26 @@ type Queue interface {
 	Due(ctx context.Context) (map[DestinationName]time.Time, error)
 	// Slots reserves n starts of a lane, one every interval, after all reserved before and not before now; it returns the first.
 	Slots(ctx context.Context, lane DestinationName, now time.Time, interval time.Duration, n int) (time.Time, error)
+}
+
+// Schedules keeps schedules.
+type Schedules interface {
+	// Schedule returns ErrScheduleNotFound.
+	Schedule(ctx context.Context, name ScheduleName) (Schedule, error)
+	// ListSchedules returns the schedules of a bus by name, those after the given one; ErrBusNotFound.
+	ListSchedules(ctx context.Context, bus BusName, after string, limit int) ([]Schedule, error)
+	// CreateSchedule returns ErrExists, ErrBusNotFound.
+	CreateSchedule(ctx context.Context, schedule Schedule) error
+	// ReplaceSchedule returns ErrScheduleNotFound, or ErrEtagMismatch unless the stored etag is that of the given one. If the timing is
+	// another, its LastRun must be the stored one too; otherwise the stored NextRun and LastRun stay.
+	ReplaceSchedule(ctx context.Context, schedule, stored Schedule) error
+	// DeleteSchedule returns ErrScheduleNotFound, ErrEtagMismatch (an empty etag is not compared).
+	DeleteSchedule(ctx context.Context, name ScheduleName, etag string) error
+	// DueSchedules returns up to limit schedules that are due, those first that are due longest; and, if none is, when the next will be,
+	// zero if none will.
+	DueSchedules(ctx context.Context, now time.Time, limit int) (due []Schedule, next time.Time, err error)
+	// PassTick moves a schedule on without an event; ErrTickTaken.
+	PassTick(ctx context.Context, tick Tick) error
 }
 
 // Instances keeps which instances are alive, and what they tell each other.

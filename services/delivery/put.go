@@ -86,7 +86,7 @@ func (s *Service) PutEvents(ctx context.Context, bus BusName, entries []Entry, i
 		results[i].EventID = e.ID
 		events = append(events, e)
 	}
-	if err := s.accept(ctx, bus, events, now); err != nil {
+	if err := s.accept(ctx, bus, Batch{Events: events}, now); err != nil {
 		span.SetStatus(codes.Error, "not accepted")
 		return nil, err
 	}
@@ -171,8 +171,9 @@ func (s *Service) newEvent(ctx context.Context, bus BusName, e *Entry, now time.
 	}
 }
 
-// accept matches, stores and dispatches events. What is reserved in memory is either put there or given up.
-func (s *Service) accept(ctx context.Context, bus BusName, events []*Event, now time.Time) error {
+// accept matches, stores and dispatches a batch's events. What is reserved in memory is either put there or given up.
+func (s *Service) accept(ctx context.Context, bus BusName, batch Batch, now time.Time) error {
+	events := batch.Events
 	if len(events) == 0 {
 		_, err := s.store.Bus(ctx, bus) // an unknown bus is an error also if every entry is refused
 		return err
@@ -194,7 +195,8 @@ func (s *Service) accept(ctx context.Context, bus BusName, events []*Event, now 
 			index := s.indexes.build(bus, set)
 			stored, archived = s.match(index, events, now), index.archive(events)
 		}
-		return Batch{Events: events, Deliveries: stored, Archived: archived}, nil
+		batch.Deliveries, batch.Archived = stored, archived
+		return batch, nil
 	})
 	if err != nil || len(planned) != 0 && (len(stored) == 0 || stored[0] != planned[0]) {
 		s.forgo(reserved)

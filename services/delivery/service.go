@@ -67,6 +67,7 @@ type Service struct {
 	lanes      laneCache
 	suspects   suspects
 	news       chan struct{} // holds one: look at suspects and the backlog
+	ticked     chan struct{} // holds one: look at the schedules
 	shared     atomic.Bool   // other instances are alive
 }
 
@@ -86,6 +87,7 @@ func NewService(p Params) (*Service, error) {
 		lanes:   laneCache{lanes: map[DestinationName]*laneState{}},
 		indexes: indexCache{indexes: map[BusName]*busIndex{}},
 		news:    make(chan struct{}, 1),
+		ticked:  make(chan struct{}, 1),
 	}
 	s.owner = p.Instance + "/" + s.newID(p.Now())
 	s.dispatcher = dispatch.New(worker{s}, dispatch.Config{Drain: p.Drain, Logger: p.Logger})

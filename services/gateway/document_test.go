@@ -41,9 +41,9 @@ func readDocument(t *testing.T) document {
 // samples are values of path and query parameters, by name.
 var samples = map[string]string{
 	"project": "default", "connection": "crm", "grant": "ada", "bus": "orders", "rule": "r1", "destination": "shop",
-	"provider":     "google",
+	"provider": "google", "schedule": "s1",
 	"delivery":     "01JZZZZZZZZZZZZZZZZZZZZZZZ",
-	"connectionId": "crm", "busId": "orders", "archive": "a1", "archiveId": "a1", "ruleId": "r1", "destinationId": "shop",
+	"connectionId": "crm", "busId": "orders", "archive": "a1", "archiveId": "a1", "ruleId": "r1", "destinationId": "shop", "scheduleId": "s1",
 	"pageSize": "7", "pageToken": "next", "filter": "state=DEAD", "state": "AUTHORIZED", "etag": "e1", "validateOnly": "true",
 	"updateMask": "description", "minTtl": "60s", "heartbeatInterval": "5s",
 }
@@ -56,6 +56,8 @@ const (
 		"pathParameterValues":["$.detail.id"],"inputPath":"$.detail","retryPolicy":{"maximumRetryAttempts":10,"maximumEventAge":"3600s"}}]}`
 	destinationBody = `{"connection":"projects/default/connections/crm","endpoint":"https://api.example/orders/*","httpMethod":"PATCH",
 		"rateLimitPerSecond":50,"timeout":"5s"}`
+	scheduleBody = `{"expression":"cron(0 9 ? * MON-FRI *)","timeZone":"Europe/Berlin","startTime":"2026-01-02T03:04:05Z","missedRuns":"SKIP",
+		"event":{"source":"clock","detailType":"Morning","detail":"{\"at\":\"<scheduled-time>\"}"}}`
 )
 
 // bodies are requests in the shapes of DESIGN.md section 4, by method; methods that are not here get none.
@@ -70,6 +72,8 @@ var bodies = map[string]string{
 	"DeliveryService.UpdateRule":         ruleBody,
 	"DeliveryService.CreateDestination":  destinationBody,
 	"DeliveryService.UpdateDestination":  destinationBody,
+	"ScheduleService.CreateSchedule":     scheduleBody,
+	"ScheduleService.UpdateSchedule":     scheduleBody,
 	"DeliveryService.PutEvents":          `{"entries":[{"source":"shop","detailType":"OrderCompleted","detail":"{\"id\":\"7\"}","time":"2026-01-02T03:04:05Z"}]}`,
 	"DeliveryService.RedriveDeliveries":  `{"filter":"state=DEAD","maxCount":5,"validateOnly":true}`,
 	"TokenService.ReportRejected":        `{"fingerprint":"0123456789abcdef0123456789abcdef"}`,

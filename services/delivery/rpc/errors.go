@@ -51,6 +51,8 @@ func (s *server) fail(ctx context.Context, err error) error {
 		return rpcerr.New(codes.NotFound, errorsv1.Reason_DELIVERY_NOT_FOUND, "%s", err)
 	case errors.Is(err, delivery.ErrArchiveNotFound):
 		return rpcerr.New(codes.NotFound, errorsv1.Reason_ARCHIVE_NOT_FOUND, "%s", err)
+	case errors.Is(err, delivery.ErrScheduleNotFound):
+		return rpcerr.New(codes.NotFound, errorsv1.Reason_SCHEDULE_NOT_FOUND, "%s", err)
 	case errors.Is(err, delivery.ErrConnectionNotFound):
 		return rpcerr.New(codes.NotFound, errorsv1.Reason_CONNECTION_NOT_FOUND, "%s", err)
 	case errors.Is(err, delivery.ErrExists):
@@ -72,6 +74,8 @@ func invalidReason(kind delivery.Kind) errorsv1.Reason {
 		return errorsv1.Reason_INVALID_EVENT_PATTERN
 	case delivery.KindEgress:
 		return errorsv1.Reason_EGRESS_DENIED
+	case delivery.KindSchedule:
+		return errorsv1.Reason_INVALID_SCHEDULE
 	case delivery.KindField:
 	}
 	return errorsv1.Reason_INVALID_FIELD

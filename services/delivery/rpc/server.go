@@ -36,11 +36,13 @@ func Register(r grpc.ServiceRegistrar, svc *delivery.Service, o Options) {
 	deliveryv1.RegisterPatternServiceServer(r, patternServer{server: s})
 	deliveryv1.RegisterArchiveServiceServer(r, s)
 	deliveryv1.RegisterDestinationControlServiceServer(r, controlServer{server: s})
+	deliveryv1.RegisterScheduleServiceServer(r, s)
 }
 
 type server struct {
 	deliveryv1.UnimplementedDeliveryServiceServer
 	deliveryv1.UnimplementedArchiveServiceServer
+	deliveryv1.UnimplementedScheduleServiceServer
 	service   *delivery.Service
 	logger    *slog.Logger
 	pages     *page.Codec

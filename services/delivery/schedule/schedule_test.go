@@ -123,13 +123,14 @@ func TestRate(t *testing.T) {
 	first, ok := e.Next(anchor.Add(-time.Hour), anchor, time.UTC)
 	require.True(t, ok)
 	require.True(t, first.Equal(anchor), "the anchor itself is the first")
+	const first7, second7 = 7 * time.Minute, 14 * time.Minute
 	for after, want := range map[time.Duration]time.Duration{
-		0: 7, 7*time.Minute - 1: 7, 7 * time.Minute: 14, 7*time.Minute + 1: 14, 100 * time.Hour: 6006,
-		14*time.Minute - 499*time.Nanosecond: 14, 14*time.Minute - 501*time.Nanosecond: 14,
+		0: first7, first7 - 1: first7, first7: second7, first7 + 1: second7, 100 * time.Hour: 6006 * time.Minute,
+		second7 - 499: second7, second7 - 501: second7,
 	} {
 		at, ok := e.Next(anchor.Add(after), anchor, time.UTC)
 		require.True(t, ok)
-		require.True(t, at.Equal(anchor.Add(want*time.Minute)), "%s: %s", after, at)
+		require.Equal(t, want, at.Sub(anchor), "after %s", after)
 	}
 	for text, every := range map[string]time.Duration{
 		"rate(1 minute)": time.Minute, "rate(1 minutes)": time.Minute, "rate(2 hours)": 2 * time.Hour, "rate(5 days)": 120 * time.Hour,

@@ -18,6 +18,11 @@ func (s *Store) Accept(ctx context.Context, name delivery.BusName, plan delivery
 		if err != nil {
 			return err
 		}
+		if batch.Tick != nil {
+			if err := passTick(ctx, tx, batch.Tick); err != nil {
+				return err
+			}
+		}
 		for _, e := range batch.Events {
 			if err := insertEvent(ctx, tx, e); err != nil {
 				return err

@@ -45,6 +45,10 @@ func Run(t *testing.T, newStore func(t *testing.T) delivery.Store) {
 		{"Cancel", testCancel},
 		{"Instances", testInstances},
 		{"Adopt", testAdopt},
+		{"Schedules", testSchedules},
+		{"BusWithSchedules", testBusWithSchedules},
+		{"DueSchedules", testDueSchedules},
+		{"Ticks", testTicks},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, &fixture{Store: newStore(t)}) })
 	}

@@ -60,6 +60,7 @@ func directions() []direction {
 			of: []string{"services/cmd/..."}, never: servicesExcept(""), direct: true,
 			unless: []string{
 				"services/delivery/pattern",   // a language: pure, and `pattern match` judges with it where no suite runs
+				"services/delivery/schedule",  // likewise, for `schedules next`
 				"services/connection/catalog", // a format of files: pure, and `providers lint` judges with it where no suite runs
 			},
 		},

@@ -47,6 +47,8 @@ const (
 	// A URL leads where outbound calls may not go (scheme or address). Code INVALID_ARGUMENT when a resource is written; also a
 	// state reason. Operators widen the rule with egress.allow and egress.allow_http.
 	Reason_EGRESS_DENIED Reason = 6
+	// A schedule's expression or time zone is not valid, or it would never come due; the message says why. Code INVALID_ARGUMENT.
+	Reason_INVALID_SCHEDULE Reason = 16
 	// No, or no valid, caller credential. Code UNAUTHENTICATED.
 	Reason_UNAUTHENTICATED Reason = 20
 	// The caller may not do this, or not any more. Code PERMISSION_DENIED.
@@ -74,6 +76,8 @@ const (
 	Reason_REPLAY_NOT_FOUND Reason = 53
 	// The redrive does not exist. Code NOT_FOUND.
 	Reason_REDRIVE_NOT_FOUND Reason = 54
+	// The schedule does not exist. Code NOT_FOUND.
+	Reason_SCHEDULE_NOT_FOUND Reason = 55
 	// A resource of this name exists already. Code ALREADY_EXISTS.
 	Reason_RESOURCE_EXISTS Reason = 60
 	// `etag` is not that of the stored resource: someone else changed it. Read again, then write. Code ABORTED.
@@ -137,6 +141,7 @@ var (
 		4:   "INVALID_UPDATE_MASK",
 		5:   "INVALID_EVENT_PATTERN",
 		6:   "EGRESS_DENIED",
+		16:  "INVALID_SCHEDULE",
 		20:  "UNAUTHENTICATED",
 		21:  "PERMISSION_DENIED",
 		40:  "CONNECTION_NOT_FOUND",
@@ -150,6 +155,7 @@ var (
 		52:  "ARCHIVE_NOT_FOUND",
 		53:  "REPLAY_NOT_FOUND",
 		54:  "REDRIVE_NOT_FOUND",
+		55:  "SCHEDULE_NOT_FOUND",
 		60:  "RESOURCE_EXISTS",
 		61:  "ETAG_MISMATCH",
 		62:  "RESOURCE_IN_USE",
@@ -182,6 +188,7 @@ var (
 		"INVALID_UPDATE_MASK":   4,
 		"INVALID_EVENT_PATTERN": 5,
 		"EGRESS_DENIED":         6,
+		"INVALID_SCHEDULE":      16,
 		"UNAUTHENTICATED":       20,
 		"PERMISSION_DENIED":     21,
 		"CONNECTION_NOT_FOUND":  40,
@@ -195,6 +202,7 @@ var (
 		"ARCHIVE_NOT_FOUND":     52,
 		"REPLAY_NOT_FOUND":      53,
 		"REDRIVE_NOT_FOUND":     54,
+		"SCHEDULE_NOT_FOUND":    55,
 		"RESOURCE_EXISTS":       60,
 		"ETAG_MISMATCH":         61,
 		"RESOURCE_IN_USE":       62,
@@ -252,7 +260,7 @@ var File_freshet_errors_v1_reason_proto protoreflect.FileDescriptor
 
 const file_freshet_errors_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1efreshet/errors/v1/reason.proto\x12\x11freshet.errors.v1*\x8a\a\n" +
+	"\x1efreshet/errors/v1/reason.proto\x12\x11freshet.errors.v1*\xb8\a\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rINVALID_FIELD\x10\x01\x12\x16\n" +
@@ -260,7 +268,8 @@ const file_freshet_errors_v1_reason_proto_rawDesc = "" +
 	"\x0eINVALID_FILTER\x10\x03\x12\x17\n" +
 	"\x13INVALID_UPDATE_MASK\x10\x04\x12\x19\n" +
 	"\x15INVALID_EVENT_PATTERN\x10\x05\x12\x11\n" +
-	"\rEGRESS_DENIED\x10\x06\x12\x13\n" +
+	"\rEGRESS_DENIED\x10\x06\x12\x14\n" +
+	"\x10INVALID_SCHEDULE\x10\x10\x12\x13\n" +
 	"\x0fUNAUTHENTICATED\x10\x14\x12\x15\n" +
 	"\x11PERMISSION_DENIED\x10\x15\x12\x18\n" +
 	"\x14CONNECTION_NOT_FOUND\x10(\x12\x13\n" +
@@ -273,7 +282,8 @@ const file_freshet_errors_v1_reason_proto_rawDesc = "" +
 	"\x12PROVIDER_NOT_FOUND\x100\x12\x15\n" +
 	"\x11ARCHIVE_NOT_FOUND\x104\x12\x14\n" +
 	"\x10REPLAY_NOT_FOUND\x105\x12\x15\n" +
-	"\x11REDRIVE_NOT_FOUND\x106\x12\x13\n" +
+	"\x11REDRIVE_NOT_FOUND\x106\x12\x16\n" +
+	"\x12SCHEDULE_NOT_FOUND\x107\x12\x13\n" +
 	"\x0fRESOURCE_EXISTS\x10<\x12\x11\n" +
 	"\rETAG_MISMATCH\x10=\x12\x13\n" +
 	"\x0fRESOURCE_IN_USE\x10>\x12\x12\n" +

@@ -44,6 +44,7 @@ type client struct {
 	tokens      tokenv1.TokenServiceClient
 	deliveries  deliveryv1.DeliveryServiceClient
 	controls    deliveryv1.DestinationControlServiceClient
+	schedules   deliveryv1.ScheduleServiceClient
 	opened      map[string]*grpc.ClientConn // by address
 }
 
@@ -98,6 +99,7 @@ func (c *client) open(role, addr string, timeout time.Duration, options rpcclien
 	case roleDelivery:
 		c.deliveries = deliveryv1.NewDeliveryServiceClient(bounded)
 		c.controls = deliveryv1.NewDestinationControlServiceClient(bounded)
+		c.schedules = deliveryv1.NewScheduleServiceClient(bounded)
 	}
 	return nil
 }

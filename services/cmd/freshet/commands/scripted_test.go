@@ -36,6 +36,7 @@ type scripted struct {
 	connectionv1.UnimplementedConnectionServiceServer
 	connectionv1.UnimplementedProviderServiceServer
 	deliveryv1.UnimplementedDeliveryServiceServer
+	deliveryv1.UnimplementedScheduleServiceServer
 	tokenv1.UnimplementedTokenServiceServer
 
 	addr, keyFile string
@@ -53,6 +54,7 @@ func newScripted(t *testing.T) *scripted {
 	connectionv1.RegisterConnectionServiceServer(server, s)
 	connectionv1.RegisterProviderServiceServer(server, s)
 	deliveryv1.RegisterDeliveryServiceServer(server, s)
+	deliveryv1.RegisterScheduleServiceServer(server, s)
 	tokenv1.RegisterTokenServiceServer(server, s)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

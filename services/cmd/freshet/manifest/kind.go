@@ -17,6 +17,7 @@ import (
 type Clients struct {
 	Connection connectionv1.ConnectionServiceClient
 	Delivery   deliveryv1.DeliveryServiceClient
+	Schedule   deliveryv1.ScheduleServiceClient
 }
 
 // kind is what differs between the kinds of objects.
@@ -33,7 +34,9 @@ type kind struct {
 }
 
 // kinds returns all kinds in the order in which they are applied: what is referred to comes first.
-func kinds() []kind { return []kind{connectionKind(), busKind(), destinationKind(), ruleKind()} }
+func kinds() []kind {
+	return []kind{connectionKind(), busKind(), destinationKind(), ruleKind(), scheduleKind()}
+}
 
 func kindByName(name string) (kind, bool) {
 	all := kinds()
@@ -51,6 +54,9 @@ func kindNames() string {
 	}
 	return strings.Join(names, ", ")
 }
+
+// ofBus tells whether the kind's objects are those of a bus.
+func (k kind) ofBus() bool { return strings.Contains(k.pattern, "/buses/{bus}/") }
 
 // matches reports whether name has the form of the kind's names.
 func (k kind) matches(name string) bool {
@@ -154,6 +160,29 @@ func ruleKind() kind {
 				Rule: m.(*deliveryv1.Rule), UpdateMask: mask, ValidateOnly: validateOnly,
 			})
 			return answer.GetRule(), err
+		},
+	}
+}
+
+func scheduleKind() kind {
+	return kind{
+		name: "Schedule", pattern: "projects/{project}/buses/{bus}/schedules/{schedule}", missing: errorsv1.Reason_SCHEDULE_NOT_FOUND,
+		empty: func() proto.Message { return new(deliveryv1.Schedule) },
+		get: func(ctx context.Context, c Clients, name string) (proto.Message, error) {
+			answer, err := c.Schedule.GetSchedule(ctx, &deliveryv1.GetScheduleRequest{Name: name})
+			return answer.GetSchedule(), err
+		},
+		create: func(ctx context.Context, c Clients, parent, id string, m proto.Message, validateOnly bool) (proto.Message, error) {
+			answer, err := c.Schedule.CreateSchedule(ctx, &deliveryv1.CreateScheduleRequest{
+				Parent: parent, ScheduleId: id, Schedule: m.(*deliveryv1.Schedule), ValidateOnly: validateOnly,
+			})
+			return answer.GetSchedule(), err
+		},
+		update: func(ctx context.Context, c Clients, m proto.Message, mask *fieldmaskpb.FieldMask, validateOnly bool) (proto.Message, error) {
+			answer, err := c.Schedule.UpdateSchedule(ctx, &deliveryv1.UpdateScheduleRequest{
+				Schedule: m.(*deliveryv1.Schedule), UpdateMask: mask, ValidateOnly: validateOnly,
+			})
+			return answer.GetSchedule(), err
 		},
 	}
 }

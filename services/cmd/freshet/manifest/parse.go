@@ -163,8 +163,8 @@ func (d *documentReader) header(node *yaml.Node) (header map[string]*yaml.Node, 
 // name returns the object's full name.
 func (d *documentReader) name(node *yaml.Node, k kind, header map[string]*yaml.Node) (string, bool) {
 	name, id, bus := header["name"], header["id"], header["bus"]
-	if bus != nil && (id == nil || k.name != "Rule") {
-		d.fail(bus, "bus", "only goes with the id of a Rule")
+	if bus != nil && (id == nil || !k.ofBus()) {
+		d.fail(bus, "bus", "only goes with the id of what a bus has: a Rule or a Schedule")
 		return "", false
 	}
 	switch {
@@ -186,7 +186,7 @@ func (d *documentReader) name(node *yaml.Node, k kind, header map[string]*yaml.N
 		return "", false
 	}
 	in := "projects/" + d.opts.Project
-	if k.name == "Rule" {
+	if k.ofBus() {
 		in = "projects/" + d.opts.Project + "/buses/default"
 		if bus != nil {
 			in = d.reference(bus.Value, d.opts.Project, "buses")

@@ -224,7 +224,7 @@ func TestParseRefuses(t *testing.T) {
 		"name twice":          {"kind: Bus\nid: a\nid: b", "shop.yaml:3 (document 1): id: given twice"},
 		"wrong name":          {"kind: Bus\nname: projects/a/rules/b", `name: "projects/a/rules/b" is not of the form projects/{project}/buses/{bus}`},
 		"id with slash":       {"kind: Bus\nid: a/b", `shop.yaml:2 (document 1): id: "a/b" is not the last part`},
-		"bus of a connection": {connection + "bus: b", "shop.yaml:3 (document 1): bus: only goes with the id of a Rule"},
+		"bus of a connection": {connection + "bus: b", "shop.yaml:3 (document 1): bus: only goes with the id of what a bus has"},
 		"wrong bus":           {"kind: Rule\nid: a\nbus: x/y", "is not of the form projects/{project}/buses/{bus}/rules/{rule}"},
 		"unknown field":       {connection + "oauth2:\n  clientID: x", "shop.yaml:4 (document 1): oauth2.clientID: no such field; there are grantType, "},
 		"proto spelling":      {connection + "api_key: {}", "shop.yaml:3 (document 1): api_key: no such field"},
@@ -301,7 +301,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		for _, object := range objects {
-			require.Contains(t, []string{"Connection", "Bus", "Destination", "Rule"}, object.Kind)
+			require.Contains(t, []string{"Connection", "Bus", "Destination", "Rule", "Schedule"}, object.Kind)
 			require.True(t, strings.HasPrefix(object.Name, "projects/"), object.Name)
 			require.NotNil(t, object.Message)
 			_, err := proto.Marshal(object.Message)
