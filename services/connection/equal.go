@@ -12,7 +12,7 @@ func (a OAuth2) equal(o OAuth2) bool {
 		a.ClientCertificate.equal(o.ClientCertificate) && slices.Equal(a.Scopes, o.Scopes) && a.Audience == o.Audience &&
 		a.Token.equal(o.Token) && a.RefreshToken.Equal(o.RefreshToken) && a.Code.equal(o.Code) && a.Assertion == o.Assertion &&
 		a.Exchange.equal(o.Exchange) && a.ResourceOwner.equal(o.ResourceOwner) && a.Dialect.equal(o.Dialect) &&
-		a.Provider == o.Provider && a.Refresh == o.Refresh
+		a.Provider == o.Provider && a.Refresh == o.Refresh && a.DPoP == o.DPoP
 }
 
 func (k SigningKey) equal(o SigningKey) bool {

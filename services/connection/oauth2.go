@@ -70,6 +70,8 @@ type OAuth2 struct {
 	Dialect  Dialect
 	Provider Provider
 	Refresh  RefreshPolicy
+	// DPoP is the algorithm of proofs of possession (RFC 9449); empty: tokens are not bound to a key.
+	DPoP keys.Algorithm
 }
 
 // SigningKey signs client assertions and the assertions of JWT_BEARER.

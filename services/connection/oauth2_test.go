@@ -206,6 +206,11 @@ func TestCredentialHeader(t *testing.T) {
 	require.NoError(t, s.Validate(nil))
 	s.Invocation.Headers = []connection.Parameter{parameter("x-shop-token", "x")}
 	requireViolation(t, s.Validate(nil), "invocation_parameters.headers[0].key", "credential")
+
+	s = oauth2()
+	s.OAuth2.DPoP = keys.ES256
+	s.Invocation.Headers = []connection.Parameter{parameter("dpop", "x")}
+	requireViolation(t, s.Validate(nil), "invocation_parameters.headers[0].key", "proof")
 }
 
 // TestAuthorizationOfTokenRequests is free where the client does not authenticate with it.

@@ -45,6 +45,9 @@ func (s Settings) checkParameters() []Violation {
 		if strings.EqualFold(p.Key, credential) {
 			v = append(v, Violation{indexed("invocation_parameters.headers", i) + ".key", fmt.Sprintf("%q carries the connection's credential", credential)})
 		}
+		if s.Kind == KindOAuth2 && s.OAuth2.DPoP != "" && strings.EqualFold(p.Key, "DPoP") {
+			v = append(v, Violation{indexed("invocation_parameters.headers", i) + ".key", `"DPoP" carries the proof that oauth2.dpop asks for`})
+		}
 	}
 	return v
 }

@@ -15,7 +15,7 @@ import (
 func (a OAuth2) check() []Violation {
 	return slices.Concat(
 		a.checkPreset(), a.checkClient(), a.checkSigningKey(), a.checkCertificate(), a.checkGrant(), a.checkTokenParameters(),
-		a.Dialect.check(), a.Provider.check(), a.Refresh.check(a.Provider),
+		a.Dialect.check(), a.checkDPoP(), a.Provider.check(), a.Refresh.check(a.Provider),
 	)
 }
 
@@ -166,6 +166,8 @@ func (a OAuth2) checkTokenParameters() []Violation {
 	}
 	for i, p := range a.Token.Headers {
 		switch key := strings.ToLower(p.Key); {
+		case key == "dpop" && a.DPoP != "":
+			v = append(v, Violation{indexed(parameters+".headers", i) + ".key", `"DPoP" carries the proof that oauth2.dpop asks for`})
 		case key == "content-type" || key == "accept":
 			v = append(v, Violation{indexed(parameters+".headers", i) + ".key", fmt.Sprintf("%q of a token request is given by RFC 6749", p.Key)})
 		case key == "authorization" && a.ClientAuthentication.usesBasic():

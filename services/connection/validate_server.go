@@ -85,6 +85,22 @@ func (d Dialect) checkErrorCodes() []Violation {
 	return v
 }
 
+// checkDPoP keeps bound tokens in the header and scheme of RFC 9449 section 7.1, without which their proof says nothing.
+func (a OAuth2) checkDPoP() []Violation {
+	if a.DPoP == "" {
+		return nil
+	}
+	const says = "must be empty with oauth2.dpop: a bound token is sent as RFC 9449 section 7.1 says"
+	var v []Violation
+	if a.Dialect.AuthorizationScheme != "" {
+		v = append(v, Violation{"oauth2.dialect.authorization_scheme", says})
+	}
+	if a.Dialect.AccessTokenHeader != "" {
+		v = append(v, Violation{"oauth2.dialect.access_token_header", says})
+	}
+	return v
+}
+
 // check applies the rules that span fields of a provider's behavior.
 func (p Provider) check() []Violation {
 	const field = "oauth2.provider_behavior"

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/freshet-io/freshet/services/connection"
+	"github.com/freshet-io/freshet/services/connection/keys"
 )
 
 // TestValidateServer is about dialect, provider behavior and refresh policy.
@@ -50,6 +51,16 @@ func TestValidateServer(t *testing.T) {
 			a.Dialect.AccessTokenHeader, a.Dialect.AuthorizationScheme = "X-Token", "Odd"
 		}, "oauth2.dialect.authorization_scheme", "access_token_header"},
 		"governed header": {func(a *connection.OAuth2) { a.Dialect.AccessTokenHeader = "Host" }, "oauth2.dialect.access_token_header", "governed"},
+		"proof":           {func(a *connection.OAuth2) { a.DPoP = keys.PS256 }, "", ""},
+		"proof with another scheme": {func(a *connection.OAuth2) {
+			a.DPoP, a.Dialect.AuthorizationScheme = keys.ES256, "Odd"
+		}, "oauth2.dialect.authorization_scheme", "RFC 9449"},
+		"proof with another header": {func(a *connection.OAuth2) {
+			a.DPoP, a.Dialect.AccessTokenHeader = keys.ES256, "X-Token"
+		}, "oauth2.dialect.access_token_header", "RFC 9449"},
+		"proof given a second time": {func(a *connection.OAuth2) {
+			a.DPoP, a.Token.Headers = keys.ES256, []connection.Parameter{parameter("dpop", "x")}
+		}, "oauth2.token_parameters.headers[0].key", "proof"},
 		"grace": {func(a *connection.OAuth2) {
 			a.Provider.Recovery, a.Provider.RotationGrace = connection.RecoveryGrace, time.Minute
 		}, "", ""},

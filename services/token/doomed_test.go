@@ -11,6 +11,7 @@ import (
 	"github.com/freshet-io/freshet/services/internal/seal"
 	"github.com/freshet-io/freshet/services/internal/sqldb"
 	"github.com/freshet-io/freshet/services/token"
+	"github.com/freshet-io/freshet/services/token/dpop"
 	"github.com/freshet-io/freshet/services/token/oauth"
 	"github.com/freshet-io/freshet/services/token/store"
 )
@@ -28,6 +29,7 @@ type crashPlan struct {
 	Endpoint  string
 	Seed      string
 	Provider  token.Provider
+	DPoP      dpop.Algorithm
 	// Step is the write that the process kills itself at; Done: after it instead of before it. Empty: the test kills it.
 	Step crashStep
 	Done bool
@@ -40,6 +42,7 @@ const (
 	stepClaim  crashStep = "claim"
 	stepIntent crashStep = "intent" // to redeem
 	stepAnswer crashStep = "answer"
+	stepNonce  crashStep = "nonce" // the request was refused for want of one
 	stepCommit crashStep = "commit"
 )
 
@@ -51,6 +54,8 @@ func stepOf(rec *token.Record) crashStep {
 	switch entry := rec.Journal[len(rec.Journal)-1]; {
 	case entry.State == token.RotationIntent && entry.RequestSent:
 		return stepIntent
+	case entry.State == token.RotationIntent && entry.Challenges > 0:
+		return stepNonce
 	case entry.State == token.RotationIntent:
 		return stepClaim
 	case entry.State == token.RotationResponded:
@@ -67,6 +72,7 @@ func (p *crashPlan) settings(revision int64) token.Settings {
 	with := settings(revision)
 	with.Kind, with.OAuth2.Grant = token.KindRefreshToken, token.KindRefreshToken
 	with.OAuth2.TokenEndpoint, with.OAuth2.RefreshToken, with.OAuth2.Provider = p.Endpoint, seal.NewSecret(p.Seed), p.Provider
+	with.OAuth2.DPoP = p.DPoP
 	return with
 }
 

@@ -28,6 +28,7 @@ const (
 	ReasonServiceUnavailable Reason = "SERVICE_UNAVAILABLE"
 	ReasonStoreUnavailable   Reason = "STORE_UNAVAILABLE"
 	ReasonInternalFault      Reason = "INTERNAL_FAULT"
+	ReasonChallenged         Reason = "CHALLENGED"
 )
 
 // Class sorts what can go wrong by what must follow from it. The names are those of freshet.token.v1.FailureClass.
@@ -49,6 +50,8 @@ const (
 	ClassNotSent Class = "NOT_SENT"
 	// ClassTooEarly: the server does not refresh yet. Tried later; not a failure of anything.
 	ClassTooEarly Class = "TOO_EARLY"
+	// ClassChallenged: the server asks for one nonce after the other (RFC 9449 section 8) and redeemed nothing. Tried again.
+	ClassChallenged Class = "CHALLENGED"
 	// ClassOurs: a fault of the suite. Tried again.
 	ClassOurs Class = "OURS"
 )
@@ -94,6 +97,10 @@ var (
 	ErrStateConflict = errors.New("token: its state does not allow this")
 	// ErrShuttingDown means that the process is stopping.
 	ErrShuttingDown = errors.New("token: shutting down")
+	// ErrSuperseded means that a credential is not the current one any more.
+	ErrSuperseded = errors.New("token: the credential is not the current one any more")
+	// ErrNotBound means that the token is not bound to a key.
+	ErrNotBound = errors.New("token: not bound to a key")
 	// ErrUnsupported means that settings ask for something that cannot be done with them.
 	ErrUnsupported = errors.New("token: not supported")
 )

@@ -13,6 +13,7 @@ import (
 
 	"github.com/freshet-io/freshet/services/demo/authserver"
 	"github.com/freshet-io/freshet/services/token"
+	"github.com/freshet-io/freshet/services/token/dpop"
 )
 
 // pipes is a listener in memory, so that real HTTP with real connections runs in a synctest bubble.
@@ -70,9 +71,13 @@ func (r requestThen) RoundTrip(request *http.Request) (*http.Response, error) {
 
 // trouble is one way a refresh goes wrong.
 type trouble struct {
-	name   string
-	fault  authserver.Fault
-	quirks authserver.Quirks
+	name  string
+	fault authserver.Fault
+	then  authserver.Fault // strikes after it
+	// proves: tokens are bound to a key; challenges is how often a redemption is refused for want of a nonce.
+	proves     bool
+	challenges int
+	quirks     authserver.Quirks
 	// store fails for two minutes: it takes no writes "before" the request would be made, or is out of reach "after" it was answered.
 	store   string
 	dialect token.Dialect
@@ -135,7 +140,16 @@ func troubles() []trouble {
 	} {
 		list = append(list, trouble{name: code, fault: refusal(code), class: class, ends: true})
 	}
+	challenge := authserver.Fault{Kind: authserver.FaultNonceChallenge, Redeeming: true, Count: 1}
+	twice, reset := challenge, authserver.Fault{Kind: authserver.FaultResetAfterCommit, Redeeming: true, Count: 1}
+	twice.Count = 2
+	refused := reset
+	refused.Kind, refused.Code = authserver.FaultOAuthError, "invalid_grant"
 	return append(list,
+		trouble{name: "nonce challenge", fault: challenge, proves: true, challenges: 1},
+		trouble{name: "nonce challenge twice", fault: twice, proves: true, challenges: 1, class: token.ClassChallenged},
+		trouble{name: "nonce challenge, then reset", fault: challenge, then: reset, proves: true, challenges: 1, class: ambiguous, unknown: true},
+		trouble{name: "nonce challenge, then invalid_grant", fault: challenge, then: refused, proves: true, challenges: 1, class: token.ClassGrantDead, ends: true},
 		trouble{name: "temporarily_unavailable", fault: refusal("temporarily_unavailable"), class: ambiguous, unknown: true},
 		trouble{name: "slow_down", fault: refusal("slow_down"), class: throttled})
 }
@@ -158,6 +172,9 @@ func (f *trouble) strike(t *testing.T, server rotating) {
 	s.auth.SetQuirks(f.quirks)
 	with := s.refreshing(1, server)
 	with.OAuth2.Dialect = f.dialect
+	if f.proves {
+		with.OAuth2.DPoP = dpop.ES256
+	}
 	s.connections.set(crm.ConnectionName(), with)
 	p := s.params()
 	failing := &outageStore{Store: p.Store}
@@ -194,6 +211,9 @@ func (s *suite) prepare(f *trouble, failing *outageStore, p *token.Params) {
 	if f.fault.Kind != "" {
 		s.auth.Inject(f.fault)
 	}
+	if f.then.Kind != "" {
+		s.auth.Inject(f.then)
+	}
 	struck := false
 	strike := func(failing *atomic.Bool) func() {
 		return func() {
@@ -223,6 +243,17 @@ func (s *suite) valid(t token.Token) bool {
 	return false
 }
 
+// redemptions is how many requests presented a refresh token.
+func (s *suite) redemptions() int {
+	count := 0
+	for _, r := range s.auth.Requests() {
+		if r.Body.Get("refresh_token") != "" {
+			count++
+		}
+	}
+	return count
+}
+
 // lost reports whether the answer can never be had again.
 func (f *trouble) lost(server rotating) bool {
 	return f.unknown && server.provider.Recovery == token.SingleUse
@@ -233,7 +264,7 @@ func (f *trouble) check(t *testing.T, s *suite, svc *token.Service, server rotat
 	got := s.read()
 	rotations, err := svc.Rotations(t.Context(), crm, "", 100)
 	require.NoError(t, err)
-	requests := s.auth.Stats().Requests
+	requests := s.redemptions() - f.challenges
 	require.Zero(t, s.auth.Stats().FamiliesRevoked)
 	if server.provider.Recovery == token.SingleUse {
 		require.Zero(t, s.auth.Stats().DoubleRedemptions)

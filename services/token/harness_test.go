@@ -25,6 +25,7 @@ import (
 const (
 	clientID     = "crm"
 	clientSecret = "s3cr3t-of-the-client"
+	publicID     = "crm-app"
 	uid          = "uid-1"
 )
 
@@ -102,7 +103,10 @@ func newSuite(t *testing.T, db *sqldb.DB, lifetime time.Duration) *suite {
 	t.Helper()
 	auth, err := authserver.New(authserver.Config{
 		Issuer: "https://as.example", TokenLifetime: lifetime,
-		Clients: []authserver.Client{{ID: clientID, Secrets: []string{clientSecret}, Scopes: []string{"read", "write"}}},
+		Clients: []authserver.Client{
+			{ID: clientID, Secrets: []string{clientSecret}, Scopes: []string{"read", "write"}},
+			{ID: publicID, Public: true, Scopes: []string{"read"}},
+		},
 	})
 	require.NoError(t, err)
 	key, err := seal.GenerateMasterKey()

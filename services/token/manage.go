@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/freshet-io/freshet/services/token/dpop"
 )
 
 // Authorize starts to keep a connection's token, or obtains it anew if revision is newer than the stored one. It returns when
@@ -148,10 +150,21 @@ func (s *Service) Try(ctx context.Context, settings Settings) (Trial, error) {
 	start := s.p.Now()
 	ctx, cancel := context.WithTimeout(ctx, s.p.RequestTimeout)
 	defer cancel()
-	answer, err := s.p.Exchanger.Exchange(ctx, settings.OAuth2, Grant{})
+	var grant Grant
+	if settings.OAuth2.DPoP != "" {
+		key, err := dpop.NewKey(settings.OAuth2.DPoP)
+		if err != nil {
+			return Trial{}, err
+		}
+		grant.Key = key
+	}
+	answer, err := s.p.Exchanger.Exchange(ctx, settings.OAuth2, grant)
+	if err == nil && answer.Challenged {
+		answer, err = s.p.Exchanger.Exchange(ctx, settings.OAuth2, grant)
+	}
 	trial := Trial{Duration: s.p.Now().Sub(start), HTTPStatus: answer.HTTPStatus, Sent: err == nil}
 	if err == nil {
-		trial.Issued, err = s.p.Exchanger.Read(answer, settings.OAuth2, Grant{})
+		trial.Issued, err = s.p.Exchanger.Read(answer, settings.OAuth2, grant)
 		trial.Issued.AccessToken, trial.Issued.RefreshToken = Credential{}.AccessToken, Credential{}.RefreshToken
 	}
 	if err == nil {

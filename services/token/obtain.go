@@ -25,7 +25,7 @@ func (r *rotation) obtain(ctx context.Context) (Issued, Credential, error) {
 		r.entry.Revision = r.settings.Revision
 		return issued, credential, nil
 	}
-	if err := r.loadRedemption(ctx); err != nil {
+	if err := r.loadHeld(ctx); err != nil {
 		return Issued{}, Credential{}, err
 	}
 	if r.answer == nil {
@@ -52,6 +52,7 @@ func (r *rotation) obtain(ctx context.Context) (Issued, Credential, error) {
 // credential is what a new generation consists of.
 func (r *rotation) credential(issued Issued) Credential {
 	credential := r.settings.bearer(issued)
+	credential.Key = r.redeems.grant.Key
 	if !r.settings.Kind.Redeems() {
 		credential.RefreshToken = seal.Secret{} // another one is not needed, so it is not kept
 		return credential
@@ -123,12 +124,32 @@ func (r *rotation) request(ctx context.Context) error {
 	if held := r.admit(r.s.p.Now()); held != nil {
 		return held
 	}
+	if err := r.freshenNonce(ctx); err != nil {
+		return err
+	}
 	if err := r.hold(ctx); err != nil {
 		return err
 	}
+	answer, err := r.send(ctx)
+	if err == nil && answer.Challenged {
+		if err = r.challenged(ctx); err == nil {
+			answer, err = r.send(ctx)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	r.answer = &answer
+	r.entry.RequestSent, r.entry.HTTPStatus = true, answer.HTTPStatus
+	r.entry.State, r.entry.RespondedTime = RotationResponded, r.s.p.Now()
+	return r.respond(ctx, &answer)
+}
+
+// send makes the request, after it is durable that what it redeems may be redeemed.
+func (r *rotation) send(ctx context.Context) (Answer, error) {
 	r.entry.SentTime = r.s.p.Now()
 	if err := r.beforeRequest(ctx, r.entry.SentTime); err != nil {
-		return err
+		return Answer{}, err
 	}
 	sending := ctx
 	if r.settings.Kind.Redeems() { // once it has left, its answer is waited for, even while the process is stopping
@@ -143,12 +164,31 @@ func (r *rotation) request(ctx context.Context) error {
 		recordError(span, err)
 		failure, ok := errors.AsType[*Failure](err)
 		r.entry.RequestSent = !ok || failure.Sent // without a word on it, it may have left
+		return Answer{}, ours(err, r.s.p.Now())
+	}
+	return answer, nil
+}
+
+// prepareTimeout bounds what is done before a request that may spend what it redeems.
+const prepareTimeout = 10 * time.Second
+
+// freshenNonce sees to it that a redemption is not refused at first for want of a nonce. Nothing is redeemed by that.
+func (r *rotation) freshenNonce(ctx context.Context) error {
+	if !r.settings.Kind.Redeems() || r.redeems.grant.Key.IsZero() {
+		return nil
+	}
+	if until, ok := r.mayRedeemUntil(r.s.p.Now()); ok && until.IsZero() {
+		return nil // it can be redeemed as often as one likes
+	}
+	ctx, cancel := context.WithTimeout(ctx, min(prepareTimeout, r.s.requestTimeout(&r.token, r.s.p.Now())))
+	defer cancel()
+	ctx, span := r.s.tracer.Start(ctx, "token.refresh.prepare")
+	defer span.End()
+	if err := r.s.p.Exchanger.Prepare(ctx, r.settings.OAuth2, r.redeems.grant); err != nil {
+		recordError(span, err)
 		return ours(err, r.s.p.Now())
 	}
-	r.answer = &answer
-	r.entry.RequestSent, r.entry.HTTPStatus = true, answer.HTTPStatus
-	r.entry.State, r.entry.RespondedTime = RotationResponded, r.s.p.Now()
-	return r.respond(ctx, &answer)
+	return nil
 }
 
 // minRequestTimeout is the least time a token request gets, however little life the token has left.

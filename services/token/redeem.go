@@ -32,19 +32,29 @@ type redemption struct {
 	prior time.Time
 }
 
-// loadRedemption finds what this attempt redeems: the newest refresh token, or the settings' if that is another grant's.
-func (r *rotation) loadRedemption(ctx context.Context) error {
-	if !r.settings.Kind.Redeems() {
+// loadHeld finds what this attempt redeems, and the key that it proves possession of.
+func (r *rotation) loadHeld(ctx context.Context) error {
+	if !r.settings.Kind.Redeems() && r.settings.OAuth2.DPoP == "" && r.entry.KeyThumbprint == "" {
 		return nil
 	}
-	now := r.s.p.Now()
 	stored, err := r.s.p.Store.Get(ctx, r.key)
 	switch {
 	case unavailable(err):
-		return &Failure{Class: ClassOurs, Reason: ReasonStoreUnavailable, Message: "the store is unavailable", Time: now}
+		return &Failure{Class: ClassOurs, Reason: ReasonStoreUnavailable, Message: "the store is unavailable", Time: r.s.p.Now()}
 	case err != nil:
-		return ours(err, now)
+		return ours(err, r.s.p.Now())
 	}
+	if r.settings.Kind.Redeems() {
+		if err := r.loadRedemption(&stored); err != nil {
+			return err
+		}
+	}
+	return r.loadKey(ctx, &stored)
+}
+
+// loadRedemption finds what this attempt redeems: the newest refresh token, or the settings' if that is another grant's.
+func (r *rotation) loadRedemption(stored *Token) error {
+	now := r.s.p.Now()
 	seed := r.settings.OAuth2.seed().Fingerprint()
 	held := stored.Credential
 	switch {
@@ -167,6 +177,33 @@ func (r *rotation) beforeRequest(ctx context.Context, now time.Time) error {
 	}
 	r.entry.RequestSent = false
 	return err
+}
+
+// challenged records that the server processed nothing, for want of a nonce that it gave with this answer: the same attempt may be sent once more
+// (RFC 9449 section 8). If the process dies in between, whoever is next knows that nothing was redeemed.
+func (r *rotation) challenged(ctx context.Context) error {
+	r.entry.Challenges++
+	r.entry.RequestSent = false
+	if !r.settings.Kind.Redeems() {
+		return nil
+	}
+	writing, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	_, err := r.write(writing, func(rec *Record) {
+		rec.Quiet = true
+		rec.Token.RedeemedAt = r.redeems.prior
+		rec.Journal = append(rec.Journal, r.entry)
+	})
+	if unavailable(err) {
+		return &Failure{
+			Class: ClassOurs, Reason: ReasonStoreUnavailable, Time: r.s.p.Now(),
+			Message: "the store is unavailable; the refresh token was not redeemed, because the next one might not be kept",
+		}
+	}
+	if err != nil {
+		return ours(err, r.s.p.Now())
+	}
+	return nil
 }
 
 // protected reports whether the attempt may have redeemed something: then its outcome is not given up while the process lives.

@@ -62,6 +62,11 @@ type Rotation struct {
 	Repeatable bool
 	// RefreshTokenFingerprint names the refresh token that was redeemed, if any.
 	RefreshTokenFingerprint string
+	// KeyThumbprint names the key that the request proves possession of (RFC 9449); empty: none.
+	KeyThumbprint string
+	// Challenges is how often the server asked for another nonce instead of processing the request. What was sent before the last challenge was
+	// not redeemed.
+	Challenges int
 
 	// HasLead tells whether there was a former generation that expires; Lead is the validity that it had left.
 	HasLead bool

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/freshet-io/freshet/services/internal/seal"
+	"github.com/freshet-io/freshet/services/token/dpop"
 )
 
 // Kind of grant: how a credential is obtained.
@@ -88,6 +89,8 @@ type OAuth2 struct {
 	Dialect  Dialect
 	Provider Provider
 	Policy   Policy
+	// DPoP is the algorithm of proofs of possession (RFC 9449); empty: tokens are not bound to a key.
+	DPoP dpop.Algorithm
 }
 
 // SigningKey signs client assertions and JWT grants.
@@ -232,6 +235,8 @@ type Grant struct {
 	// RefreshToken is the newest one received. It is what a REFRESH_TOKEN or AUTHORIZATION_CODE grant redeems; empty: the
 	// grant is at its beginning, and the refresh token or the code of the settings is redeemed. Other grants do not use it.
 	RefreshToken seal.Secret
+	// Key that the next token is asked to be bound to; zero: to none.
+	Key dpop.Key
 }
 
 // Issued is a credential that was obtained.

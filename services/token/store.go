@@ -57,6 +57,8 @@ type Record struct {
 
 	// Credential, if set, is sealed and stored with the token's generation. The zero Credential forgets the stored one.
 	Credential *Credential
+	// NextKey, if set, is sealed and stored until a Credential is. Only in a record that exists.
+	NextKey *NextKey
 	// Journal are entries to insert or replace, by ID.
 	Journal []Rotation
 	// ForgetJournal removes the token's earlier entries: they belong to another connection.
@@ -97,6 +99,8 @@ type Answer struct {
 	// ContentType and RetryAfter are the response headers of these names.
 	ContentType string `json:"content_type,omitempty"`
 	RetryAfter  string `json:"retry_after,omitempty"`
+	// Challenged means that nothing was processed: the server wants a nonce in the proof that it gave with this answer (RFC 9449 section 8).
+	Challenged bool `json:"challenged,omitempty"`
 	// Body is at most 1 MiB. It holds secrets.
 	Body []byte `json:"body,omitempty"`
 }
@@ -109,6 +113,10 @@ func (a Answer) GoString() string { return "[redacted]" }
 
 // Exchanger makes token requests. Implemented by token/oauth.
 type Exchanger interface {
+	// Prepare is called before a request that redeems what may be spent by it, while nothing is at stake. Where such a request is likely to be
+	// refused at first, it makes a harmless one that avoids that. Errors are [*Failure] with Sent false: the redeeming request is better
+	// not made now.
+	Prepare(ctx context.Context, settings OAuth2, grant Grant) error
 	// Exchange makes one token request and returns the raw answer, whatever it says. Errors are [*Failure]: the request
 	// did not leave, or there was no complete answer.
 	Exchange(ctx context.Context, settings OAuth2, grant Grant) (Answer, error)

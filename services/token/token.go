@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/freshet-io/freshet/services/internal/seal"
+	"github.com/freshet-io/freshet/services/token/dpop"
 )
 
 // State says whether a token can be used. The names are those of the API.
@@ -54,6 +55,8 @@ type Token struct {
 	Credential Credential
 	// CredentialLost means that the stored credential does not open with the present master key.
 	CredentialLost bool
+	// NextKey is what the next generation is asked to be bound to, while that is not the key of this one. Set as Credential is.
+	NextKey NextKey
 	// TokenType as in the token response, normalised; empty for static credentials.
 	TokenType string
 	// Scopes granted.
@@ -153,7 +156,7 @@ func (t Token) Revealed(now time.Time) Token {
 	if t.State == StateAuthorized {
 		t.lapse(now)
 	}
-	t.Credential, t.TokenType = Credential{}, ""
+	t.Credential, t.TokenType, t.NextKey = Credential{}, "", NextKey{}
 	return t
 }
 
@@ -210,6 +213,8 @@ type Credential struct {
 	// Seed is the fingerprint of the refresh token or code in the settings that RefreshToken descends from. Settings with another one
 	// begin anew.
 	Seed string
+	// Key that the access token is bound to, if its type is DPoP (RFC 9449), and the refresh token may be; zero: they are bound to none.
+	Key dpop.Key
 	// HTTP authenticates a request, with the connection's invocation parameters.
 	HTTP Fields
 }

@@ -26,6 +26,7 @@ type oauth2JSON struct {
 	Dialect              dialectJSON     `json:"dialect,omitzero"`
 	Provider             providerJSON    `json:"provider_behavior,omitzero"`
 	Refresh              refreshJSON     `json:"refresh_policy,omitzero"`
+	DPoP                 string          `json:"dpop_algorithm,omitempty"`
 }
 
 type presetJSON struct {
@@ -125,6 +126,7 @@ func encodeOAuth2(a connection.OAuth2) *oauth2JSON {
 			RefreshBefore: toMicros(a.Refresh.RefreshBefore), DefaultLifetime: toMicros(a.Refresh.DefaultLifetime), Mode: a.Refresh.Mode,
 			KeepAlive: toMicros(a.Refresh.KeepAlive), RevokeSuperseded: a.Refresh.RevokeSuperseded, GrantWarning: toMicros(a.Refresh.GrantWarning),
 		},
+		DPoP: string(a.DPoP),
 	}
 }
 
@@ -153,6 +155,7 @@ func (j *oauth2JSON) decode() connection.OAuth2 {
 			KeepAlive: j.Refresh.KeepAlive.duration(), RevokeSuperseded: j.Refresh.RevokeSuperseded,
 			GrantWarning: j.Refresh.GrantWarning.duration(),
 		},
+		DPoP: keys.Algorithm(j.DPoP),
 	}
 }
 

@@ -3,6 +3,7 @@ package wire
 import (
 	connectionv1 "github.com/freshet-io/freshet/gen/freshet/connection/v1"
 	"github.com/freshet-io/freshet/services/connection"
+	"github.com/freshet-io/freshet/services/connection/keys"
 	"github.com/freshet-io/freshet/services/internal/seal"
 )
 
@@ -53,4 +54,20 @@ func fromExchange(e connection.Exchange) *connectionv1.TokenExchange {
 		RequestedTokenType: e.RequestedTokenType,
 		Resources:          e.Resources,
 	})
+}
+
+// toDPoP returns the algorithm of proofs, and "" for tokens that need none.
+func toDPoP(m *connectionv1.DpopSettings) keys.Algorithm {
+	switch {
+	case m == nil:
+		return ""
+	case m.GetAlgorithm() == connectionv1.DpopSettings_ALGORITHM_UNSPECIFIED:
+		return keys.ES256
+	default:
+		return keys.Algorithm(name(m.GetAlgorithm()))
+	}
+}
+
+func fromDPoP(a keys.Algorithm) *connectionv1.DpopSettings {
+	return unlessEmpty(&connectionv1.DpopSettings{Algorithm: value[connectionv1.DpopSettings_Algorithm](a)})
 }

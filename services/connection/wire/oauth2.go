@@ -46,6 +46,7 @@ func toOAuth2(m *connectionv1.OAuth2Authorization) connection.OAuth2 {
 		Dialect:  toDialect(m.GetDialect()),
 		Provider: toProvider(m.GetProviderBehavior()),
 		Refresh:  toRefreshPolicy(m.GetRefreshPolicy()),
+		DPoP:     toDPoP(m.GetDpop()),
 	}
 	if a.ClientAuthentication == "" && a.Preset.ID == "" {
 		a.ClientAuthentication = connection.ClientSecretBasic
@@ -84,6 +85,7 @@ func fromOAuth2(a connection.OAuth2) *connectionv1.OAuth2Authorization {
 		Dialect:          fromDialect(a.Dialect),
 		ProviderBehavior: fromProvider(a.Provider),
 		RefreshPolicy:    fromRefreshPolicy(a.Refresh),
+		Dpop:             fromDPoP(a.DPoP),
 	}
 	if a.Preset.ID != "" {
 		m.Provider = ProviderName(a.Preset.ID)

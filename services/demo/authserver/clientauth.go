@@ -32,6 +32,7 @@ type credentials struct {
 	secret    string
 	assertion string
 	leaf      *x509.Certificate
+	key       string // thumbprint of the key that the request proves possession of
 	err       *oauthError
 }
 

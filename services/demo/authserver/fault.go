@@ -26,6 +26,8 @@ const (
 	FaultRedirect FaultKind = "redirect"
 	// FaultHTML answers Fault.Status (default 200) with a page, as a captive portal does.
 	FaultHTML FaultKind = "html"
+	// FaultNonceChallenge refuses the request's proof for want of a new nonce (RFC 9449 §8).
+	FaultNonceChallenge FaultKind = "nonce_challenge"
 	// FaultResetBeforeProcessing reads the request and resets the connection.
 	FaultResetBeforeProcessing FaultKind = "reset_before_processing"
 )
@@ -58,6 +60,8 @@ type Fault struct {
 	Count int
 	// Client limits the fault to requests that name this client_id; empty means all.
 	Client string
+	// Redeeming limits it to requests that present a refresh token or a code.
+	Redeeming bool
 	// Delay is waited before any other effect (with FaultDelayAfterCommit: after the commit).
 	// The wait ends early when the client goes away.
 	Delay time.Duration
@@ -92,12 +96,12 @@ func (q *faultQueue) clear() {
 	q.faults = nil
 }
 
-// take returns the first fault that applies to the client, and uses it up by one.
-func (q *faultQueue) take(clientID string) (Fault, bool) {
+// take returns the first fault that applies to a request of the client, and uses it up by one.
+func (q *faultQueue) take(clientID string, redeeming bool) (Fault, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for i, f := range q.faults {
-		if f.Client != "" && f.Client != clientID {
+		if f.Client != "" && f.Client != clientID || f.Redeeming && !redeeming {
 			continue
 		}
 		if f.Count == 1 {

@@ -37,6 +37,7 @@ type family struct {
 	audience []string
 	revoked  bool
 	access   []*accessToken
+	key      string // thumbprint of the key that its tokens are bound to; empty: none
 }
 
 // refreshToken is one link of a family's chain.
@@ -156,6 +157,9 @@ func (s *Server) redeem(client *Client, form url.Values) (grantResult, *oauthErr
 	if refusal != nil {
 		return grantResult{}, refusal
 	}
+	if refusal := f.bind(client, s.presented); refusal != nil {
+		return grantResult{}, refusal
+	}
 	if refusal := s.spend(token); refusal != nil {
 		return grantResult{}, refusal
 	}
@@ -200,6 +204,9 @@ func (s *Server) mint(f *family, scopes []string, grantType string) (grantResult
 		Issuer: s.issuer, Subject: f.subject, Audience: f.audience, ClientID: f.client, Scope: strings.Join(scopes, " "),
 		IssuedAt: numericDate(issued), Expiry: numericDate(expires), ID: rand.Text(),
 	}
+	if f.key = s.presented; f.key != "" {
+		c.Confirmation = &confirmation{Thumbprint: f.key}
+	}
 	token, err := s.keys.sign(c)
 	if err != nil {
 		return grantResult{}, &oauthError{code: errorServerError, description: "the token could not be signed", status: http.StatusInternalServerError}
@@ -214,7 +221,7 @@ func (s *Server) mint(f *family, scopes []string, grantType string) (grantResult
 		Audience: slices.Clone(f.audience), IssueTime: issued, ExpireTime: expires,
 	}, maxIssued)
 	s.stats.Issued[f.client]++
-	return grantResult{accessToken: token, scope: c.Scope, lifetime: expires.Sub(issued), expires: expires}, nil
+	return grantResult{accessToken: token, scope: c.Scope, lifetime: expires.Sub(issued), expires: expires, bound: f.key != ""}, nil
 }
 
 // grantScopes returns the requested scopes if all are allowed; none requested means all allowed.

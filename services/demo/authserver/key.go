@@ -25,6 +25,8 @@ type claims struct {
 	IssuedAt numericDate `json:"iat"`
 	Expiry   numericDate `json:"exp"`
 	ID       string      `json:"jti"`
+
+	Confirmation *confirmation `json:"cnf,omitempty"`
 }
 
 // numericDate is a NumericDate with its fraction (RFC 7519 §2 allows one). Whole seconds would

@@ -75,6 +75,7 @@ type grantResult struct {
 	lifetime     time.Duration
 	expires      time.Time
 	issuedType   string // of a token exchange
+	bound        bool   // to a key
 }
 
 // expiresIn returns the JSON text of expires_in, or "" for no member.
@@ -108,7 +109,11 @@ func (q Quirks) expiresIn(lifetime time.Duration) string {
 // success is the response for a committed grant, with the quirks applied.
 func (q Quirks) success(result grantResult) response {
 	tokenType := q.TokenType
-	if tokenType == "" {
+	switch {
+	case tokenType != "":
+	case result.bound:
+		tokenType = "DPoP"
+	default:
 		tokenType = "Bearer"
 	}
 	status := q.Status

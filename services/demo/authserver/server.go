@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/freshet-io/freshet/services/demo/possession"
 )
 
 // Paths of the endpoints below the issuer.
@@ -29,6 +31,7 @@ type Server struct {
 	now    func() time.Time
 	log    *slog.Logger
 	faults faultQueue
+	proofs *possession.Checker
 
 	mu       sync.Mutex
 	issuer   string
@@ -46,7 +49,10 @@ type Server struct {
 	tokens   []string // every code, access and refresh token, for Secrets
 	known    []string // every client secret, current or former, and password, for Secrets
 	inFlight int
-	changed  chan struct{}
+
+	dpopRequired bool
+	presented    string // the key of the request that is being processed
+	changed      chan struct{}
 }
 
 // New returns a server with a fresh signing key.
@@ -59,6 +65,7 @@ func New(cfg Config) (*Server, error) {
 		now:      cfg.Now,
 		log:      cfg.Logger,
 		faults:   faultQueue{taken: map[FaultKind]int{}},
+		proofs:   possession.New(possession.Policy{}, cfg.Now),
 		issuer:   cfg.Issuer,
 		lifetime: cfg.TokenLifetime,
 		refresh:  cfg.Refresh,

@@ -20,10 +20,12 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	}
 	form, formErr := dialect.read(w, r)
 	found := s.readCredentials(r, form)
+	s.checkProof(r, &found)
 	quirks := s.arrived(newRequest(r, form, found, s.now()))
 	answer := s.respond(r.Context(), form, formErr, found, quirks)
 	// Before the answer is sent: its reader may ask again at once, and that is not two at a time.
 	s.answered()
+	s.offerNonce(w)
 	answer(w)
 }
 
@@ -35,11 +37,14 @@ func (s *Server) spoken() Dialect {
 
 // respond takes a request through its fault, if any, and through processing.
 func (s *Server) respond(ctx context.Context, form url.Values, formErr *oauthError, found credentials, quirks Quirks) send {
-	fault, faulty := s.faults.take(found.id)
+	fault, faulty := s.faults.take(found.id, form.Get("refresh_token") != "" || form.Get("code") != "")
 	if !faulty {
 		return s.process(ctx, form, formErr, found, quirks).write
 	}
 	s.log.LogAttrs(ctx, slog.LevelInfo, "fault injected", slog.String("kind", string(fault.Kind)))
+	if fault.Kind == FaultNonceChallenge {
+		return s.challenge(quirks).write
+	}
 	if answer := fault.before(ctx, s.now(), quirks); answer != nil {
 		return answer
 	}
@@ -89,6 +94,7 @@ func (s *Server) grant(form url.Values, formErr *oauthError, found credentials) 
 	if refusal != nil {
 		return grantResult{}, refusal
 	}
+	s.presented = found.key
 	switch form.Get("grant_type") {
 	case grantClientCredentials:
 		return s.clientCredentials(client, form)

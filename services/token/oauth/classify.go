@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/freshet-io/freshet/sdk/dpop"
 	"github.com/freshet-io/freshet/services/token"
 )
 
@@ -65,7 +66,7 @@ func (d *document) standardCode() (code string, mapped bool) {
 	return code, false
 }
 
-// codeClass sorts the error codes of RFC 6749 section 5.2 and RFC 8707 section 2, and those of large providers that mean the same.
+// codeClass sorts the error codes of RFC 6749 section 5.2, RFC 8707 section 2 and RFC 9449 sections 5 and 8, and those of large providers that mean the same.
 func codeClass(code string) (token.Class, bool) {
 	switch strings.ToLower(code) {
 	case "invalid_grant", "invalid_refresh_token", "bad_refresh_token", "refresh_token_expired", "token_revoked", "token_expired",
@@ -74,11 +75,13 @@ func codeClass(code string) (token.Class, bool) {
 	case "invalid_client", "unauthorized_client", "invalid_client_id", "invalid_client_secret", "bad_client_secret",
 		"incorrect_client_credentials", "application_suspended":
 		return token.ClassClientBroken, true
-	case "invalid_scope", "invalid_request", "unsupported_grant_type", "invalid_target", "unsupported_response_type", "access_denied",
+	case "invalid_scope", "invalid_request", "invalid_dpop_proof", "unsupported_grant_type", "invalid_target", "unsupported_response_type", "access_denied",
 		"redirect_uri_mismatch", "unsupported_token_type":
 		return token.ClassConfiguration, true
 	case "temporarily_unavailable", "server_error", "internal_error", "fatal_error":
 		return token.ClassAmbiguous, true
+	case dpop.ErrorUseNonce:
+		return token.ClassChallenged, true
 	case "slow_down", "rate_limited", "ratelimited", "rate_limit_exceeded", "too_many_requests", "quota_exceeded":
 		return token.ClassThrottled, true
 	}
@@ -87,7 +90,7 @@ func codeClass(code string) (token.Class, bool) {
 
 // refusesClient reports whether an answer says that the client did not authenticate.
 func refusesClient(answer token.Answer, dialect token.Dialect) bool {
-	if answer.HTTPStatus >= 500 || answer.HTTPStatus == http.StatusTooManyRequests {
+	if answer.HTTPStatus >= 500 || answer.HTTPStatus == http.StatusTooManyRequests || answer.Challenged {
 		return false
 	}
 	d := parse(answer, dialect)

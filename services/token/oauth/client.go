@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
+	"github.com/freshet-io/freshet/sdk/dpop"
 	"github.com/freshet-io/freshet/services/internal/seal"
 	"github.com/freshet-io/freshet/services/token"
 	"github.com/freshet-io/freshet/services/token/oauth/clienttls"
@@ -45,6 +46,7 @@ type Client struct {
 	tracer       trace.Tracer
 	now          func() time.Time
 	preferences  preferences
+	nonces       dpop.Nonces
 }
 
 var _ token.Exchanger = (*Client)(nil)
@@ -89,7 +91,11 @@ func (c *Client) Exchange(ctx context.Context, settings token.OAuth2, grant toke
 	secrets := secretsOf(&settings, grant.RefreshToken)
 	return c.withSecret(&settings, func(secret seal.Secret) (token.Answer, error) {
 		return c.request(ctx, &settings, secrets, func(ctx context.Context, now time.Time) (*http.Request, error) {
-			return tokenRequest(ctx, &settings, grant, secret, now)
+			request, err := tokenRequest(ctx, &settings, grant, secret, now)
+			if err != nil {
+				return nil, err
+			}
+			return request, c.prove(request, grant.Key, now)
 		})
 	})
 }

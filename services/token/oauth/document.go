@@ -130,6 +130,8 @@ func tokenType(text string) string {
 	switch strings.ToLower(text) {
 	case "", "bearer", "bearertoken", "bearer token", "bearer_token", "n_a": // the last one is of RFC 8693 section 2.2.1
 		return "Bearer"
+	case "dpop":
+		return "DPoP" // RFC 9449 section 5
 	}
 	if strings.ContainsFunc(text, func(r rune) bool { return !strings.ContainsRune(schemeCharacters, r) }) {
 		return "Bearer" // not an authentication scheme

@@ -18,15 +18,26 @@ import (
 // tokenRequest returns a request to the token endpoint, as the dialect has it. Errors have no secrets; errClient says that the
 // client's key is the trouble.
 func tokenRequest(ctx context.Context, s *token.OAuth2, g token.Grant, secret seal.Secret, now time.Time) (*http.Request, error) {
-	address := s.TokenEndpoint
-	if s.Dialect.RefreshEndpoint != "" && !refreshToken(s, g).IsZero() {
-		address = s.Dialect.RefreshEndpoint
-	}
-	endpoint, err := parseEndpoint(address, "the token endpoint")
+	fields, err := grantFields(s, g, now)
 	if err != nil {
 		return nil, err
 	}
-	fields, err := grantFields(s, g, now)
+	return assemble(ctx, s, endpointFor(s, g), fields, secret, now)
+}
+
+// endpointFor is where a token request goes.
+func endpointFor(s *token.OAuth2, g token.Grant) string {
+	if s.Dialect.RefreshEndpoint != "" && !refreshToken(s, g).IsZero() {
+		return s.Dialect.RefreshEndpoint
+	}
+	return s.TokenEndpoint
+}
+
+// assemble returns a request with the fields of a grant, and those that authenticate the client.
+func assemble(
+	ctx context.Context, s *token.OAuth2, address string, fields parameters, secret seal.Secret, now time.Time,
+) (*http.Request, error) {
+	endpoint, err := parseEndpoint(address, "the token endpoint")
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/freshet-io/freshet/sdk/dpop"
 	"github.com/freshet-io/freshet/services/token"
 )
 
@@ -46,7 +47,11 @@ func (c *Client) request(
 	var sent atomic.Bool
 	request = request.WithContext(httptrace.WithClientTrace(ctx, sentTrace(&sent)))
 
-	answer, err := do(client, request)
+	answer, header, err := do(client, request)
+	if header != nil && request.Header.Get(dpop.HeaderProof) != "" {
+		nonce := c.nonces.Learn(request.URL, header, c.now())
+		answer.Challenged = err == nil && nonce != "" && challenges(answer, header, s.Dialect)
+	}
 	if err != nil {
 		failure := c.unanswered(err, sent.Load() || answer.HTTPStatus != 0, answer.HTTPStatus, secrets)
 		span.SetAttributes(attribute.String("error.type", string(failure.Class)))
@@ -61,11 +66,11 @@ func (c *Client) request(
 	return answer, nil
 }
 
-// do makes the request and reads the whole answer.
-func do(client *http.Client, request *http.Request) (token.Answer, error) {
+// do makes the request and reads the whole answer. The header is nil if there is none.
+func do(client *http.Client, request *http.Request) (token.Answer, http.Header, error) {
 	response, err := client.Do(request)
 	if err != nil {
-		return token.Answer{}, err
+		return token.Answer{}, nil, err
 	}
 	defer func() { _ = response.Body.Close() }()
 	answer := token.Answer{
@@ -76,15 +81,15 @@ func do(client *http.Client, request *http.Request) (token.Answer, error) {
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
 	if err == nil && len(body) > maxBody {
 		if response.StatusCode < 300 {
-			return answer, errTooLarge
+			return answer, response.Header, errTooLarge
 		}
 		body = body[:maxBody] // a refusal is one by its status
 	}
 	if err != nil {
-		return answer, err
+		return answer, response.Header, err
 	}
 	answer.Body = body
-	return answer, nil
+	return answer, response.Header, nil
 }
 
 var errTooLarge = errors.New("the answer is larger than 1 MiB")

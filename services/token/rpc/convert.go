@@ -30,6 +30,10 @@ func tokenProto(t *token.Token, now time.Time) *tokenv1.Token {
 		Credential:      credential(t.Credential.HTTP),
 		Fingerprint:     t.Fingerprint,
 		Traceparent:     t.Traceparent,
+		DpopDeclined:    t.BindingDeclined(),
+	}
+	if thumbprint, bound := t.Bound(); bound {
+		out.Dpop = &tokenv1.DpopBinding{JwkThumbprint: thumbprint}
 	}
 	if t.HoldUntil.After(now) {
 		out.HoldUntil = timestamp(t.HoldUntil)
@@ -107,6 +111,7 @@ func rotationProto(r *token.Rotation) *tokenv1.Rotation {
 		FailureMessage: r.FailureMessage,
 		HttpStatus:     int32(r.HTTPStatus),
 		TraceId:        r.TraceID,
+		DpopChallenges: int32(min(r.Challenges, 1<<30)),
 	}
 	if r.HasLead {
 		out.LeadTime = durationpb.New(r.Lead)

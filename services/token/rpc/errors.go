@@ -10,6 +10,7 @@ import (
 	"github.com/freshet-io/freshet/services/internal/page"
 	"github.com/freshet-io/freshet/services/internal/rpcerr"
 	"github.com/freshet-io/freshet/services/token"
+	"github.com/freshet-io/freshet/services/token/dpop"
 )
 
 // fail turns an error of the domain into a status. It is the only place that does.
@@ -28,6 +29,13 @@ func (e *edge) fail(ctx context.Context, key token.Key, err error) error {
 		return rpcerr.Invalid(rpcerr.Violation{Field: "name", Description: err.Error()})
 	case errors.Is(err, token.ErrStateConflict):
 		return rpcerr.New(codes.FailedPrecondition, errorsv1.Reason_STATE_CONFLICT, "%s: %s", key.Name(), err)
+	case errors.Is(err, token.ErrSuperseded):
+		return rpcerr.New(codes.FailedPrecondition, errorsv1.Reason_TOKEN_SUPERSEDED,
+			"%s: that credential is not the current one any more; take the newest from the watch", key.Name())
+	case errors.Is(err, token.ErrNotBound):
+		return rpcerr.New(codes.FailedPrecondition, errorsv1.Reason_DPOP_NOT_BOUND, "%s is not bound to a key: its requests need no proof", key.Name())
+	case errors.Is(err, dpop.ErrURL):
+		return rpcerr.Invalid(rpcerr.Violation{Field: "url", Description: "must be absolute, of scheme http or https"})
 	case errors.Is(err, token.ErrUnsupported):
 		return rpcerr.Invalid(rpcerr.Violation{Field: "settings", Description: "only OAuth 2.0 settings can be tried whose request spends nothing: " +
 			"no refresh token, no code, no token in use"})
@@ -49,7 +57,7 @@ func notUsableCode(r token.Reason) codes.Code {
 	case token.ReasonConnectionNotFound:
 		return codes.NotFound
 	case token.ReasonNotReady, token.ReasonExpired, token.ReasonThrottled, token.ReasonAmbiguous, token.ReasonNotSent,
-		token.ReasonTooEarly, token.ReasonServiceUnavailable, token.ReasonStoreUnavailable, token.ReasonInternalFault:
+		token.ReasonTooEarly, token.ReasonChallenged, token.ReasonServiceUnavailable, token.ReasonStoreUnavailable, token.ReasonInternalFault:
 		return codes.Unavailable
 	}
 	return codes.Unavailable

@@ -95,6 +95,7 @@ type world struct {
 	auth        *authserver.Server
 	connections *connections
 	tokens      tokenv1.TokenServiceClient
+	proofs      tokenv1.DpopServiceClient
 	internal    tokenv1.TokenInternalServiceClient
 	spans       *tracetest.SpanRecorder
 	metrics     *metric.ManualReader
@@ -188,7 +189,8 @@ func (w *world) serve() {
 		}
 	})
 	t.Cleanup(w.stop)
-	w.tokens = tokenv1.NewTokenServiceClient(dial(authn.AdminCredentials(seal.NewSecret(adminKey))))
+	admin := dial(authn.AdminCredentials(seal.NewSecret(adminKey)))
+	w.tokens, w.proofs = tokenv1.NewTokenServiceClient(admin), tokenv1.NewDpopServiceClient(admin)
 	w.internal = tokenv1.NewTokenInternalServiceClient(dial(internalKeys.Credentials(authn.ServiceConnection)))
 }
 

@@ -24,17 +24,18 @@ type Options struct {
 // defaultHeartbeat is the longest silence on a stream, unless its caller asks for another.
 const defaultHeartbeat = 30 * time.Second
 
-// Register adds both services to a server.
+// Register adds the services to a server.
 func Register(r grpc.ServiceRegistrar, svc *token.Service, o Options) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	e := &edge{svc: svc, log: o.Logger, draining: o.Draining, pages: o.Pages}
 	tokenv1.RegisterTokenServiceServer(r, &public{edge: e})
+	tokenv1.RegisterDpopServiceServer(r, &proofs{edge: e})
 	tokenv1.RegisterTokenInternalServiceServer(r, &internal{edge: e})
 }
 
-// edge is what both services share.
+// edge is what the services share.
 type edge struct {
 	svc      *token.Service
 	log      *slog.Logger

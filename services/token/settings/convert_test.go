@@ -11,6 +11,7 @@ import (
 	connectionv1 "github.com/freshet-io/freshet/gen/freshet/connection/v1"
 	"github.com/freshet-io/freshet/services/internal/seal"
 	"github.com/freshet-io/freshet/services/token"
+	"github.com/freshet-io/freshet/services/token/dpop"
 	"github.com/freshet-io/freshet/services/token/settings"
 )
 
@@ -109,6 +110,11 @@ func TestNames(t *testing.T) {
 				p.GrantType = connectionv1.OAuth2Authorization_GrantType(number)
 			}).Grant)
 		}
+	}
+	for number, want := range []dpop.Algorithm{dpop.ES256, dpop.ES256, dpop.ES384, dpop.ES512, dpop.EdDSA, dpop.RS256, dpop.PS256} {
+		require.Equal(t, want, of(func(p *connectionv1.OAuth2Authorization) {
+			p.Dpop = &connectionv1.DpopSettings{Algorithm: connectionv1.DpopSettings_Algorithm(number)}
+		}).DPoP)
 	}
 	for number, want := range []token.ClientAuthentication{
 		token.ClientSecretBasic, token.ClientSecretBasic, token.ClientSecretPost, token.ClientSecretBasicRaw, token.PrivateKeyJWT,

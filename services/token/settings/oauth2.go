@@ -10,6 +10,7 @@ import (
 	connectionv1 "github.com/freshet-io/freshet/gen/freshet/connection/v1"
 	"github.com/freshet-io/freshet/services/internal/seal"
 	"github.com/freshet-io/freshet/services/token"
+	"github.com/freshet-io/freshet/services/token/dpop"
 )
 
 // reader converts an authorization and keeps the first thing that this build does not know.
@@ -40,6 +41,7 @@ func oauth2(p *connectionv1.OAuth2Authorization) (token.OAuth2, error) {
 		Dialect:       r.dialect(p.GetDialect()),
 		Provider:      r.provider(p.GetProviderBehavior()),
 		Policy:        r.policy(p.GetRefreshPolicy()),
+		DPoP:          r.dpop(p.GetDpop()),
 	}
 	if a.Grant == "" && r.failure == nil {
 		r.failure = unsupported("grant type " + p.GetGrantType().String())
@@ -67,6 +69,20 @@ func (r *reader) signingKey(p *connectionv1.SigningKey) token.SigningKey {
 		KeyID:      p.GetKeyId(),
 		Algorithm:  algorithm,
 		Audience:   p.GetAudience(),
+	}
+}
+
+// dpop returns the algorithm of proofs, and "" for tokens that need none.
+func (r *reader) dpop(p *connectionv1.DpopSettings) dpop.Algorithm {
+	switch {
+	case p == nil:
+		return ""
+	case p.GetAlgorithm() == connectionv1.DpopSettings_ALGORITHM_UNSPECIFIED:
+		return dpop.ES256
+	case p.GetAlgorithm() == connectionv1.DpopSettings_EDDSA:
+		return dpop.EdDSA // as RFC 8037 spells it
+	default:
+		return dpop.Algorithm(named(r, "algorithm of proofs", p.GetAlgorithm()))
 	}
 }
 

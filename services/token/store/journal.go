@@ -22,10 +22,10 @@ const (
 // rotationColumns are the columns of a rotation but its answer, in the order of scanRotation.
 const rotationColumns = `project, connection, grant_id, rotation_id, generation, revision, kind, state, trigger_name, fence,
 	start_time, sent_time, responded_time, end_time, request_sent, repeatable, refresh_token_fingerprint, lead_us,
-	failure_class, failure_message, http_status, trace_id`
+	failure_class, failure_message, http_status, trace_id, key_thumbprint, challenges`
 
 const putRotation = `INSERT INTO rotations (` + rotationColumns + `, sealed_response)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)
 	ON CONFLICT (project, connection, grant_id, rotation_id) DO UPDATE SET
 	generation = excluded.generation, revision = excluded.revision, kind = excluded.kind, state = excluded.state,
 	trigger_name = excluded.trigger_name, fence = excluded.fence, start_time = excluded.start_time,
@@ -33,7 +33,8 @@ const putRotation = `INSERT INTO rotations (` + rotationColumns + `, sealed_resp
 	request_sent = excluded.request_sent, repeatable = excluded.repeatable,
 	refresh_token_fingerprint = excluded.refresh_token_fingerprint, lead_us = excluded.lead_us,
 	failure_class = excluded.failure_class, failure_message = excluded.failure_message, http_status = excluded.http_status,
-	trace_id = excluded.trace_id, sealed_response = excluded.sealed_response`
+	trace_id = excluded.trace_id, key_thumbprint = excluded.key_thumbprint, challenges = excluded.challenges,
+	sealed_response = excluded.sealed_response`
 
 // trimOld removes what is too old, trimMany what is older than the newest that are kept.
 const (
@@ -84,22 +85,23 @@ func (s *Store) put(ctx context.Context, tx sqldb.Tx, r *token.Rotation, answer 
 	_, err := tx.ExecContext(ctx, putRotation, r.Key.Project, r.Key.Connection, r.Key.Grant, r.ID, r.Generation, r.Revision,
 		string(r.Kind), string(r.State), string(r.Trigger), r.Fence, sqldb.Micros(r.StartTime), sqldb.Micros(r.SentTime),
 		sqldb.Micros(r.RespondedTime), sqldb.Micros(r.EndTime), flag(r.RequestSent), flag(r.Repeatable),
-		r.RefreshTokenFingerprint, lead, string(r.FailureClass), r.FailureMessage, int64(r.HTTPStatus), r.TraceID, sealed)
+		r.RefreshTokenFingerprint, lead, string(r.FailureClass), r.FailureMessage, int64(r.HTTPStatus), r.TraceID, r.KeyThumbprint, int64(r.Challenges), sealed)
 	return err
 }
 
 func scanRotation(from scanner) (token.Rotation, error) {
 	var r token.Rotation
 	var kind, state, trigger, class string
-	var start, sent, responded, end, requestSent, repeatable, status int64
+	var start, sent, responded, end, requestSent, repeatable, status, challenges int64
 	var lead sql.NullInt64
 	err := from.Scan(&r.Key.Project, &r.Key.Connection, &r.Key.Grant, &r.ID, &r.Generation, &r.Revision, &kind, &state,
 		&trigger, &r.Fence, &start, &sent, &responded, &end, &requestSent, &repeatable, &r.RefreshTokenFingerprint, &lead,
-		&class, &r.FailureMessage, &status, &r.TraceID)
+		&class, &r.FailureMessage, &status, &r.TraceID, &r.KeyThumbprint, &challenges)
 	r.Kind, r.State, r.Trigger, r.FailureClass = token.Kind(kind), token.RotationState(state), token.Trigger(trigger), token.Class(class)
 	r.StartTime, r.SentTime = sqldb.Time(start), sqldb.Time(sent)
 	r.RespondedTime, r.EndTime = sqldb.Time(responded), sqldb.Time(end)
 	r.RequestSent, r.Repeatable, r.HTTPStatus = requestSent == 1, repeatable == 1, int(status)
+	r.Challenges = int(challenges)
 	r.HasLead, r.Lead = lead.Valid, time.Duration(lead.Int64)*time.Microsecond
 	return r, err
 }

@@ -32,7 +32,8 @@ const updateToken = `UPDATE tokens SET connection_uid = $4, revision = $5, versi
 	lease_owner = $37, lease_until = $38, lease_rotation = $39, fence = $40, redeemed_at = $41,
 	grant_time = $42, redeemed_fingerprint = $43, spent_seeds = $44,
 	plan = $45, simulated_class = $46, simulated_until = $47, simulated_failure = $48,
-	hold_until = $49, sealed = CASE WHEN CAST($50 AS BIGINT) = 1 THEN $51 ELSE sealed END
+	hold_until = $49, sealed = CASE WHEN CAST($50 AS BIGINT) = 1 THEN $51 ELSE sealed END,
+	sealed_key = CASE WHEN CAST($50 AS BIGINT) = 1 THEN NULL ELSE sealed_key END
 	WHERE project = $1 AND connection = $2 AND grant_id = $3 AND version = $52`
 
 // row is a row of the table tokens.
@@ -57,7 +58,7 @@ type row struct {
 	redeemedFingerprint, spentSeeds                           string
 	plan, simulatedClass                                      string
 	simulatedUntil, simulatedFailure, holdUntil               int64
-	sealed                                                    []byte
+	sealed, sealedKey                                         []byte
 }
 
 // fields are pointers to the members in the order of tokenColumns: to scan into, and to write from.
@@ -78,7 +79,7 @@ type scanner interface{ Scan(dest ...any) error }
 func (r *row) scan(from scanner, withSecret bool) error {
 	fields := r.fields()
 	if withSecret {
-		fields = append(fields, &r.sealed)
+		fields = append(fields, &r.sealed, &r.sealedKey)
 	}
 	return from.Scan(fields...)
 }

@@ -14,6 +14,7 @@ type credential struct {
 	AccessToken  string      `json:"access_token,omitempty"`
 	RefreshToken string      `json:"refresh_token,omitempty"`
 	Seed         string      `json:"seed,omitempty"`
+	Key          string      `json:"key,omitempty"`
 	Headers      [][2]string `json:"headers,omitempty"`
 	Query        [][2]string `json:"query,omitempty"`
 	Body         [][2]string `json:"body,omitempty"`
@@ -31,7 +32,7 @@ func (s *Store) seal(c *token.Credential, t *token.Token) ([]byte, error) {
 		return nil, nil
 	}
 	text, err := json.Marshal(credential{
-		AccessToken: c.AccessToken.Reveal(), RefreshToken: c.RefreshToken.Reveal(), Seed: c.Seed,
+		AccessToken: c.AccessToken.Reveal(), RefreshToken: c.RefreshToken.Reveal(), Seed: c.Seed, Key: c.Key.Private.Reveal(),
 		Headers: reveal(c.HTTP.Headers), Query: reveal(c.HTTP.Query), Body: reveal(c.HTTP.Body),
 	})
 	if err != nil {
@@ -53,8 +54,12 @@ func (s *Store) open(sealed []byte, t *token.Token) (token.Credential, error) {
 	if err := json.Unmarshal(text, &c); err != nil {
 		return token.Credential{}, fmt.Errorf("token store: credential of %s is not readable", t.Key.Name())
 	}
+	key, err := parseKey(c.Key)
+	if err != nil {
+		return token.Credential{}, fmt.Errorf("token store: key of %s is not readable", t.Key.Name())
+	}
 	return token.Credential{
-		AccessToken: seal.NewSecret(c.AccessToken), RefreshToken: seal.NewSecret(c.RefreshToken), Seed: c.Seed,
+		AccessToken: seal.NewSecret(c.AccessToken), RefreshToken: seal.NewSecret(c.RefreshToken), Seed: c.Seed, Key: key,
 		HTTP: token.Fields{Headers: secret(c.Headers), Query: secret(c.Query), Body: secret(c.Body)},
 	}, nil
 }

@@ -56,7 +56,7 @@ const byKey = " WHERE project = $1 AND connection = $2 AND grant_id = $3"
 func (s *Store) Get(ctx context.Context, key token.Key) (token.Token, error) {
 	var r row
 	err := s.db.Read(ctx, func(ctx context.Context, tx sqldb.Tx) error {
-		return r.scan(tx.QueryRowContext(ctx, "SELECT "+tokenColumns+", sealed FROM tokens"+byKey,
+		return r.scan(tx.QueryRowContext(ctx, "SELECT "+tokenColumns+", sealed, sealed_key FROM tokens"+byKey,
 			key.Project, key.Connection, key.Grant), true)
 	})
 	if errors.Is(err, sql.ErrNoRows) {
@@ -74,7 +74,8 @@ func (s *Store) Get(ctx context.Context, key token.Key) (token.Token, error) {
 	if err != nil && !t.CredentialLost {
 		return token.Token{}, err
 	}
-	return t, nil
+	t.NextKey, err = s.openKey(r.sealedKey, &t)
+	return t, err
 }
 
 // Due implements token.Store.

@@ -104,7 +104,7 @@ func (s *Store) write(ctx context.Context, tx sqldb.Tx, rec *token.Record, versi
 	if n, err := result.RowsAffected(); err != nil || n != 1 {
 		return token.Token{}, errors.Join(errRaced, err)
 	}
-	if err := errors.Join(s.journal(ctx, tx, rec), s.putRevocation(ctx, tx, rec.Revoke)); err != nil {
+	if err := errors.Join(s.writeKey(ctx, tx, rec), s.journal(ctx, tx, rec), s.putRevocation(ctx, tx, rec.Revoke)); err != nil {
 		return token.Token{}, err
 	}
 	stored, err := r.token() // with the precision that is stored

@@ -108,6 +108,7 @@ func entry(id string) token.Rotation {
 		Trigger: token.TriggerSchedule, Fence: 9, StartTime: at(0), SentTime: at(time.Second), RespondedTime: at(2 * time.Second),
 		EndTime: at(3 * time.Second), RequestSent: true, Repeatable: true, RefreshTokenFingerprint: "abcd", HasLead: true,
 		Lead: -1500 * time.Millisecond, FailureClass: token.ClassThrottled, FailureMessage: "slow down", HTTPStatus: 429, TraceID: "t1",
+		KeyThumbprint: "thumb", Challenges: 2,
 	}
 }
 

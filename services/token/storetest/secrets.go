@@ -10,6 +10,7 @@ import (
 
 	"github.com/freshet-io/freshet/services/internal/seal"
 	"github.com/freshet-io/freshet/services/token"
+	"github.com/freshet-io/freshet/services/token/dpop"
 )
 
 const canary = "c4nary-s3cret"
@@ -21,6 +22,46 @@ func secretCredential() token.Credential {
 		AccessToken: seal.NewSecret(canary + "-access"), RefreshToken: seal.NewSecret(canary + "-refresh"),
 		HTTP: token.Fields{Headers: fields, Query: fields, Body: fields},
 	}
+}
+
+// nextKey is kept beside the credential until the next one is stored.
+func nextKey(t *testing.T, stores Stores) {
+	s := stores.Same()
+	made, err := dpop.NewKey(dpop.ES256)
+	require.NoError(t, err)
+	want := token.NextKey{Key: made, Seed: "seed-1"}
+	putCredential(t, s, 1)
+	update := func(change func(*token.Record)) token.Token {
+		_, err := s.Update(t.Context(), key, func(r *token.Record) error {
+			require.True(t, r.Token.NextKey.Key.IsZero(), "an update does not see it")
+			change(r)
+			return nil
+		})
+		require.NoError(t, err)
+		got, err := stores.Same().Get(t.Context(), key)
+		require.NoError(t, err)
+		return got
+	}
+	require.Equal(t, want, update(func(r *token.Record) { r.NextKey = &want }).NextKey)
+	stored, ok := stores.Query("SELECT sealed_key FROM tokens").([]byte)
+	require.True(t, ok)
+	require.False(t, bytes.Contains(stored, []byte(`"private"`)), "sealed")
+
+	got := update(func(r *token.Record) { r.Token.Generation++ })
+	require.Equal(t, want, got.NextKey, "it is for the generations that follow")
+	other, err := stores.OtherKey().Get(t.Context(), key)
+	require.NoError(t, err)
+	require.Zero(t, other.NextKey, "it does not open")
+	got = update(func(r *token.Record) { r.Token.ConnectionUID = "uid-2" })
+	require.Zero(t, got.NextKey, "it is not another connection's")
+	update(func(r *token.Record) { r.Token.ConnectionUID = "uid-1" })
+
+	c := secretCredential()
+	c.Seed, c.Key = "seed-1", made
+	got = update(func(r *token.Record) { r.Credential = &c })
+	require.Zero(t, got.NextKey, "a credential comes with the key that it is bound to")
+	require.Equal(t, c, got.Credential)
+	require.Nil(t, stores.Query("SELECT sealed_key FROM tokens"))
 }
 
 // putCredential writes a token of the given generation with the secret credential.

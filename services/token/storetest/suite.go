@@ -43,6 +43,7 @@ func Run(t *testing.T, newStores func(t *testing.T) Stores) {
 		{"Credential", credential},
 		{"CredentialIsBound", credentialIsBound},
 		{"CredentialLost", credentialLost},
+		{"NextKey", nextKey},
 		{"Delete", deletes},
 		{"Due", due},
 		{"List", list},

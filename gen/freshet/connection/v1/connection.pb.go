@@ -248,6 +248,75 @@ func (OAuth2Authorization_ClientAuthentication) EnumDescriptor() ([]byte, []int)
 	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{1, 1}
 }
 
+// Signature algorithms, RFC 7518 section 3.1 and RFC 8037. Servers publish those they take as `dpop_signing_alg_values_supported`.
+type DpopSettings_Algorithm int32
+
+const (
+	// Not set: ES256.
+	DpopSettings_ALGORITHM_UNSPECIFIED DpopSettings_Algorithm = 0
+	// ECDSA on P-256.
+	DpopSettings_ES256 DpopSettings_Algorithm = 1
+	// ECDSA on P-384.
+	DpopSettings_ES384 DpopSettings_Algorithm = 2
+	// ECDSA on P-521.
+	DpopSettings_ES512 DpopSettings_Algorithm = 3
+	// Ed25519.
+	DpopSettings_EDDSA DpopSettings_Algorithm = 4
+	// RSASSA-PKCS1-v1_5 with SHA-256, 2048 bits.
+	DpopSettings_RS256 DpopSettings_Algorithm = 5
+	// RSASSA-PSS with SHA-256, 2048 bits.
+	DpopSettings_PS256 DpopSettings_Algorithm = 6
+)
+
+// Enum value maps for DpopSettings_Algorithm.
+var (
+	DpopSettings_Algorithm_name = map[int32]string{
+		0: "ALGORITHM_UNSPECIFIED",
+		1: "ES256",
+		2: "ES384",
+		3: "ES512",
+		4: "EDDSA",
+		5: "RS256",
+		6: "PS256",
+	}
+	DpopSettings_Algorithm_value = map[string]int32{
+		"ALGORITHM_UNSPECIFIED": 0,
+		"ES256":                 1,
+		"ES384":                 2,
+		"ES512":                 3,
+		"EDDSA":                 4,
+		"RS256":                 5,
+		"PS256":                 6,
+	}
+)
+
+func (x DpopSettings_Algorithm) Enum() *DpopSettings_Algorithm {
+	p := new(DpopSettings_Algorithm)
+	*p = x
+	return p
+}
+
+func (x DpopSettings_Algorithm) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (DpopSettings_Algorithm) Descriptor() protoreflect.EnumDescriptor {
+	return file_freshet_connection_v1_connection_proto_enumTypes[3].Descriptor()
+}
+
+func (DpopSettings_Algorithm) Type() protoreflect.EnumType {
+	return &file_freshet_connection_v1_connection_proto_enumTypes[3]
+}
+
+func (x DpopSettings_Algorithm) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use DpopSettings_Algorithm.Descriptor instead.
+func (DpopSettings_Algorithm) EnumDescriptor() ([]byte, []int) {
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{2, 0}
+}
+
 // Signature algorithms, RFC 7518 section 3.1 and RFC 8037.
 type SigningKey_Algorithm int32
 
@@ -317,11 +386,11 @@ func (x SigningKey_Algorithm) String() string {
 }
 
 func (SigningKey_Algorithm) Descriptor() protoreflect.EnumDescriptor {
-	return file_freshet_connection_v1_connection_proto_enumTypes[3].Descriptor()
+	return file_freshet_connection_v1_connection_proto_enumTypes[4].Descriptor()
 }
 
 func (SigningKey_Algorithm) Type() protoreflect.EnumType {
-	return &file_freshet_connection_v1_connection_proto_enumTypes[3]
+	return &file_freshet_connection_v1_connection_proto_enumTypes[4]
 }
 
 func (x SigningKey_Algorithm) Number() protoreflect.EnumNumber {
@@ -330,7 +399,7 @@ func (x SigningKey_Algorithm) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SigningKey_Algorithm.Descriptor instead.
 func (SigningKey_Algorithm) EnumDescriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{2, 0}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{3, 0}
 }
 
 // Request methods.
@@ -374,11 +443,11 @@ func (x TokenEndpointDialect_Method) String() string {
 }
 
 func (TokenEndpointDialect_Method) Descriptor() protoreflect.EnumDescriptor {
-	return file_freshet_connection_v1_connection_proto_enumTypes[4].Descriptor()
+	return file_freshet_connection_v1_connection_proto_enumTypes[5].Descriptor()
 }
 
 func (TokenEndpointDialect_Method) Type() protoreflect.EnumType {
-	return &file_freshet_connection_v1_connection_proto_enumTypes[4]
+	return &file_freshet_connection_v1_connection_proto_enumTypes[5]
 }
 
 func (x TokenEndpointDialect_Method) Number() protoreflect.EnumNumber {
@@ -387,7 +456,7 @@ func (x TokenEndpointDialect_Method) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TokenEndpointDialect_Method.Descriptor instead.
 func (TokenEndpointDialect_Method) EnumDescriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{8, 0}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{9, 0}
 }
 
 // Forms of the request's body.
@@ -427,11 +496,11 @@ func (x TokenEndpointDialect_Encoding) String() string {
 }
 
 func (TokenEndpointDialect_Encoding) Descriptor() protoreflect.EnumDescriptor {
-	return file_freshet_connection_v1_connection_proto_enumTypes[5].Descriptor()
+	return file_freshet_connection_v1_connection_proto_enumTypes[6].Descriptor()
 }
 
 func (TokenEndpointDialect_Encoding) Type() protoreflect.EnumType {
-	return &file_freshet_connection_v1_connection_proto_enumTypes[5]
+	return &file_freshet_connection_v1_connection_proto_enumTypes[6]
 }
 
 func (x TokenEndpointDialect_Encoding) Number() protoreflect.EnumNumber {
@@ -440,7 +509,7 @@ func (x TokenEndpointDialect_Encoding) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TokenEndpointDialect_Encoding.Descriptor instead.
 func (TokenEndpointDialect_Encoding) EnumDescriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{8, 1}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{9, 1}
 }
 
 // Units of a lifetime.
@@ -484,11 +553,11 @@ func (x TokenEndpointDialect_LifetimeUnit) String() string {
 }
 
 func (TokenEndpointDialect_LifetimeUnit) Descriptor() protoreflect.EnumDescriptor {
-	return file_freshet_connection_v1_connection_proto_enumTypes[6].Descriptor()
+	return file_freshet_connection_v1_connection_proto_enumTypes[7].Descriptor()
 }
 
 func (TokenEndpointDialect_LifetimeUnit) Type() protoreflect.EnumType {
-	return &file_freshet_connection_v1_connection_proto_enumTypes[6]
+	return &file_freshet_connection_v1_connection_proto_enumTypes[7]
 }
 
 func (x TokenEndpointDialect_LifetimeUnit) Number() protoreflect.EnumNumber {
@@ -497,7 +566,7 @@ func (x TokenEndpointDialect_LifetimeUnit) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TokenEndpointDialect_LifetimeUnit.Descriptor instead.
 func (TokenEndpointDialect_LifetimeUnit) EnumDescriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{8, 2}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{9, 2}
 }
 
 // What becomes of a refresh token that was redeemed.
@@ -549,11 +618,11 @@ func (x ProviderBehavior_RotationRecovery) String() string {
 }
 
 func (ProviderBehavior_RotationRecovery) Descriptor() protoreflect.EnumDescriptor {
-	return file_freshet_connection_v1_connection_proto_enumTypes[7].Descriptor()
+	return file_freshet_connection_v1_connection_proto_enumTypes[8].Descriptor()
 }
 
 func (ProviderBehavior_RotationRecovery) Type() protoreflect.EnumType {
-	return &file_freshet_connection_v1_connection_proto_enumTypes[7]
+	return &file_freshet_connection_v1_connection_proto_enumTypes[8]
 }
 
 func (x ProviderBehavior_RotationRecovery) Number() protoreflect.EnumNumber {
@@ -562,7 +631,7 @@ func (x ProviderBehavior_RotationRecovery) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ProviderBehavior_RotationRecovery.Descriptor instead.
 func (ProviderBehavior_RotationRecovery) EnumDescriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{9, 0}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{10, 0}
 }
 
 // What becomes of the access token at hand when the next one is obtained.
@@ -606,11 +675,11 @@ func (x ProviderBehavior_OldAccessToken) String() string {
 }
 
 func (ProviderBehavior_OldAccessToken) Descriptor() protoreflect.EnumDescriptor {
-	return file_freshet_connection_v1_connection_proto_enumTypes[8].Descriptor()
+	return file_freshet_connection_v1_connection_proto_enumTypes[9].Descriptor()
 }
 
 func (ProviderBehavior_OldAccessToken) Type() protoreflect.EnumType {
-	return &file_freshet_connection_v1_connection_proto_enumTypes[8]
+	return &file_freshet_connection_v1_connection_proto_enumTypes[9]
 }
 
 func (x ProviderBehavior_OldAccessToken) Number() protoreflect.EnumNumber {
@@ -619,7 +688,7 @@ func (x ProviderBehavior_OldAccessToken) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ProviderBehavior_OldAccessToken.Descriptor instead.
 func (ProviderBehavior_OldAccessToken) EnumDescriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{9, 1}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{10, 1}
 }
 
 // When tokens are refreshed at all.
@@ -663,11 +732,11 @@ func (x RefreshPolicy_Mode) String() string {
 }
 
 func (RefreshPolicy_Mode) Descriptor() protoreflect.EnumDescriptor {
-	return file_freshet_connection_v1_connection_proto_enumTypes[9].Descriptor()
+	return file_freshet_connection_v1_connection_proto_enumTypes[10].Descriptor()
 }
 
 func (RefreshPolicy_Mode) Type() protoreflect.EnumType {
-	return &file_freshet_connection_v1_connection_proto_enumTypes[9]
+	return &file_freshet_connection_v1_connection_proto_enumTypes[10]
 }
 
 func (x RefreshPolicy_Mode) Number() protoreflect.EnumNumber {
@@ -676,7 +745,7 @@ func (x RefreshPolicy_Mode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RefreshPolicy_Mode.Descriptor instead.
 func (RefreshPolicy_Mode) EnumDescriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{10, 0}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{11, 0}
 }
 
 // Connection says how to authenticate to an API. Its credential of the moment is the token `{connection}/token`
@@ -950,6 +1019,9 @@ type OAuth2Authorization struct {
 	Dialect *TokenEndpointDialect `protobuf:"bytes,18,opt,name=dialect,proto3" json:"dialect,omitempty"`
 	// How the server treats refreshing. Unset: a refresh token is single-use and cannot be redeemed again, an access token survives.
 	ProviderBehavior *ProviderBehavior `protobuf:"bytes,19,opt,name=provider_behavior,json=providerBehavior,proto3" json:"provider_behavior,omitempty"`
+	// Set: tokens are asked for with proof of possession (DPoP, RFC 9449), so that a stolen one is of no use. Goes with every grant and every client
+	// authentication. A server that issues a Bearer token all the same is taken at its word: see `dpop_declined` of the token.
+	Dpop *DpopSettings `protobuf:"bytes,20,opt,name=dpop,proto3" json:"dpop,omitempty"`
 	// The entry of the provider catalogue (ProviderService) that fills what is left unset here: `token_endpoint`, `audience`, `dialect`,
 	// `provider_behavior`, `refresh_policy` and `token_parameters`, each field and each parameter for itself. What is set here wins. Read
 	// back are only the connection's own values. The entry counts as it is when a token is asked for: a corrected catalogue needs no update of
@@ -1124,6 +1196,13 @@ func (x *OAuth2Authorization) GetProviderBehavior() *ProviderBehavior {
 	return nil
 }
 
+func (x *OAuth2Authorization) GetDpop() *DpopSettings {
+	if x != nil {
+		return x.Dpop
+	}
+	return nil
+}
+
 func (x *OAuth2Authorization) GetProvider() string {
 	if x != nil {
 		return x.Provider
@@ -1136,6 +1215,55 @@ func (x *OAuth2Authorization) GetProviderParameters() map[string]string {
 		return x.ProviderParameters
 	}
 	return nil
+}
+
+// DpopSettings bind tokens to a key pair, RFC 9449. The token service makes the key and never gives it away: it signs a proof for each token
+// request, and for each request to the API by DpopService.CreateDpopProof. There is one key for the life of a grant; authorizing anew
+// with another refresh token or code makes another one.
+type DpopSettings struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How proofs are signed. Default ES256. A change counts from the next token on, for a grant with refresh tokens from the next authorization
+	// on: these may be bound to the key (RFC 9449 section 5).
+	Algorithm     DpopSettings_Algorithm `protobuf:"varint,1,opt,name=algorithm,proto3,enum=freshet.connection.v1.DpopSettings_Algorithm" json:"algorithm,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DpopSettings) Reset() {
+	*x = DpopSettings{}
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DpopSettings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DpopSettings) ProtoMessage() {}
+
+func (x *DpopSettings) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DpopSettings.ProtoReflect.Descriptor instead.
+func (*DpopSettings) Descriptor() ([]byte, []int) {
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *DpopSettings) GetAlgorithm() DpopSettings_Algorithm {
+	if x != nil {
+		return x.Algorithm
+	}
+	return DpopSettings_ALGORITHM_UNSPECIFIED
 }
 
 // SigningKey signs JWTs.
@@ -1155,7 +1283,7 @@ type SigningKey struct {
 
 func (x *SigningKey) Reset() {
 	*x = SigningKey{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[2]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1167,7 +1295,7 @@ func (x *SigningKey) String() string {
 func (*SigningKey) ProtoMessage() {}
 
 func (x *SigningKey) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[2]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1180,7 +1308,7 @@ func (x *SigningKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SigningKey.ProtoReflect.Descriptor instead.
 func (*SigningKey) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{2}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *SigningKey) GetPrivateKey() string {
@@ -1224,7 +1352,7 @@ type ClientCertificate struct {
 
 func (x *ClientCertificate) Reset() {
 	*x = ClientCertificate{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[3]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1236,7 +1364,7 @@ func (x *ClientCertificate) String() string {
 func (*ClientCertificate) ProtoMessage() {}
 
 func (x *ClientCertificate) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[3]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1249,7 +1377,7 @@ func (x *ClientCertificate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientCertificate.ProtoReflect.Descriptor instead.
 func (*ClientCertificate) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{3}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ClientCertificate) GetCertificateChain() string {
@@ -1281,7 +1409,7 @@ type AuthorizationCode struct {
 
 func (x *AuthorizationCode) Reset() {
 	*x = AuthorizationCode{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[4]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1293,7 +1421,7 @@ func (x *AuthorizationCode) String() string {
 func (*AuthorizationCode) ProtoMessage() {}
 
 func (x *AuthorizationCode) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[4]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1306,7 +1434,7 @@ func (x *AuthorizationCode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuthorizationCode.ProtoReflect.Descriptor instead.
 func (*AuthorizationCode) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{4}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *AuthorizationCode) GetCode() string {
@@ -1349,7 +1477,7 @@ type JwtAssertion struct {
 
 func (x *JwtAssertion) Reset() {
 	*x = JwtAssertion{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[5]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1361,7 +1489,7 @@ func (x *JwtAssertion) String() string {
 func (*JwtAssertion) ProtoMessage() {}
 
 func (x *JwtAssertion) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[5]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1374,7 +1502,7 @@ func (x *JwtAssertion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JwtAssertion.ProtoReflect.Descriptor instead.
 func (*JwtAssertion) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{5}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *JwtAssertion) GetIssuer() string {
@@ -1433,7 +1561,7 @@ type TokenExchange struct {
 
 func (x *TokenExchange) Reset() {
 	*x = TokenExchange{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[6]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1445,7 +1573,7 @@ func (x *TokenExchange) String() string {
 func (*TokenExchange) ProtoMessage() {}
 
 func (x *TokenExchange) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[6]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1458,7 +1586,7 @@ func (x *TokenExchange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenExchange.ProtoReflect.Descriptor instead.
 func (*TokenExchange) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{6}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *TokenExchange) GetSubjectToken() string {
@@ -1516,7 +1644,7 @@ type ResourceOwner struct {
 
 func (x *ResourceOwner) Reset() {
 	*x = ResourceOwner{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[7]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1528,7 +1656,7 @@ func (x *ResourceOwner) String() string {
 func (*ResourceOwner) ProtoMessage() {}
 
 func (x *ResourceOwner) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[7]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1541,7 +1669,7 @@ func (x *ResourceOwner) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourceOwner.ProtoReflect.Descriptor instead.
 func (*ResourceOwner) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{7}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ResourceOwner) GetUsername() string {
@@ -1600,7 +1728,7 @@ type TokenEndpointDialect struct {
 
 func (x *TokenEndpointDialect) Reset() {
 	*x = TokenEndpointDialect{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[8]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1612,7 +1740,7 @@ func (x *TokenEndpointDialect) String() string {
 func (*TokenEndpointDialect) ProtoMessage() {}
 
 func (x *TokenEndpointDialect) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[8]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1625,7 +1753,7 @@ func (x *TokenEndpointDialect) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenEndpointDialect.ProtoReflect.Descriptor instead.
 func (*TokenEndpointDialect) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{8}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *TokenEndpointDialect) GetMethod() TokenEndpointDialect_Method {
@@ -1771,7 +1899,7 @@ type ProviderBehavior struct {
 
 func (x *ProviderBehavior) Reset() {
 	*x = ProviderBehavior{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[9]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1783,7 +1911,7 @@ func (x *ProviderBehavior) String() string {
 func (*ProviderBehavior) ProtoMessage() {}
 
 func (x *ProviderBehavior) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[9]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1796,7 +1924,7 @@ func (x *ProviderBehavior) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProviderBehavior.ProtoReflect.Descriptor instead.
 func (*ProviderBehavior) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{9}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ProviderBehavior) GetRotationRecovery() ProviderBehavior_RotationRecovery {
@@ -1895,7 +2023,7 @@ type RefreshPolicy struct {
 
 func (x *RefreshPolicy) Reset() {
 	*x = RefreshPolicy{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[10]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1907,7 +2035,7 @@ func (x *RefreshPolicy) String() string {
 func (*RefreshPolicy) ProtoMessage() {}
 
 func (x *RefreshPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[10]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1920,7 +2048,7 @@ func (x *RefreshPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshPolicy.ProtoReflect.Descriptor instead.
 func (*RefreshPolicy) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{10}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RefreshPolicy) GetRefreshBefore() *durationpb.Duration {
@@ -1978,7 +2106,7 @@ type ApiKeyAuthorization struct {
 
 func (x *ApiKeyAuthorization) Reset() {
 	*x = ApiKeyAuthorization{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[11]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1990,7 +2118,7 @@ func (x *ApiKeyAuthorization) String() string {
 func (*ApiKeyAuthorization) ProtoMessage() {}
 
 func (x *ApiKeyAuthorization) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[11]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2003,7 +2131,7 @@ func (x *ApiKeyAuthorization) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApiKeyAuthorization.ProtoReflect.Descriptor instead.
 func (*ApiKeyAuthorization) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{11}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ApiKeyAuthorization) GetName() string {
@@ -2033,7 +2161,7 @@ type BasicAuthorization struct {
 
 func (x *BasicAuthorization) Reset() {
 	*x = BasicAuthorization{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[12]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2045,7 +2173,7 @@ func (x *BasicAuthorization) String() string {
 func (*BasicAuthorization) ProtoMessage() {}
 
 func (x *BasicAuthorization) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[12]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2058,7 +2186,7 @@ func (x *BasicAuthorization) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BasicAuthorization.ProtoReflect.Descriptor instead.
 func (*BasicAuthorization) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{12}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *BasicAuthorization) GetUsername() string {
@@ -2113,7 +2241,7 @@ const file_freshet_connection_v1_connection_proto_rawDesc = "" +
 	"\fDEAUTHORIZED\x10\x06\x12\x17\n" +
 	"\x13FAILED_CONNECTIVITY\x10\a\x12\f\n" +
 	"\bDELETING\x10\bB\x16\n" +
-	"\rauthorization\x12\x05\xbaH\x02\b\x01\"\x81\x11\n" +
+	"\rauthorization\x12\x05\xbaH\x02\b\x01\"\xba\x11\n" +
 	"\x13OAuth2Authorization\x12c\n" +
 	"\n" +
 	"grant_type\x18\x01 \x01(\x0e24.freshet.connection.v1.OAuth2Authorization.GrantTypeB\x0e\xe2A\x01\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\tgrantType\x12/\n" +
@@ -2136,7 +2264,8 @@ const file_freshet_connection_v1_connection_proto_rawDesc = "" +
 	"\x0etoken_exchange\x18\x10 \x01(\v2$.freshet.connection.v1.TokenExchangeR\rtokenExchange\x12K\n" +
 	"\x0eresource_owner\x18\x11 \x01(\v2$.freshet.connection.v1.ResourceOwnerR\rresourceOwner\x12E\n" +
 	"\adialect\x18\x12 \x01(\v2+.freshet.connection.v1.TokenEndpointDialectR\adialect\x12T\n" +
-	"\x11provider_behavior\x18\x13 \x01(\v2'.freshet.connection.v1.ProviderBehaviorR\x10providerBehavior\x12I\n" +
+	"\x11provider_behavior\x18\x13 \x01(\v2'.freshet.connection.v1.ProviderBehaviorR\x10providerBehavior\x127\n" +
+	"\x04dpop\x18\x14 \x01(\v2#.freshet.connection.v1.DpopSettingsR\x04dpop\x12I\n" +
 	"\bprovider\x18\x15 \x01(\tB-\xbaH*r(2&^(providers/[a-z0-9][a-z0-9-]{0,62})?$R\bprovider\x12\xa0\x01\n" +
 	"\x13provider_parameters\x18\x16 \x03(\v2B.freshet.connection.v1.OAuth2Authorization.ProviderParametersEntryB+\xbaH(\x9a\x01%\x10\x14\"\x1ar\x182\x16^[a-z][a-z0-9_]{0,31}$*\x05r\x03\x18\x84\x02R\x12providerParameters\x1aE\n" +
 	"\x17ProviderParametersEntry\x12\x10\n" +
@@ -2159,7 +2288,17 @@ const file_freshet_connection_v1_connection_proto_rawDesc = "" +
 	"\x0fPRIVATE_KEY_JWT\x10\x04\x12\x13\n" +
 	"\x0fTLS_CLIENT_AUTH\x10\x05\x12\x1f\n" +
 	"\x1bSELF_SIGNED_TLS_CLIENT_AUTH\x10\x06\x12\b\n" +
-	"\x04NONE\x10\a\"\xf2\x02\n" +
+	"\x04NONE\x10\a\"\xcf\x01\n" +
+	"\fDpopSettings\x12U\n" +
+	"\talgorithm\x18\x01 \x01(\x0e2-.freshet.connection.v1.DpopSettings.AlgorithmB\b\xbaH\x05\x82\x01\x02\x10\x01R\talgorithm\"h\n" +
+	"\tAlgorithm\x12\x19\n" +
+	"\x15ALGORITHM_UNSPECIFIED\x10\x00\x12\t\n" +
+	"\x05ES256\x10\x01\x12\t\n" +
+	"\x05ES384\x10\x02\x12\t\n" +
+	"\x05ES512\x10\x03\x12\t\n" +
+	"\x05EDDSA\x10\x04\x12\t\n" +
+	"\x05RS256\x10\x05\x12\t\n" +
+	"\x05PS256\x10\x06\"\xf2\x02\n" +
 	"\n" +
 	"SigningKey\x121\n" +
 	"\vprivate_key\x18\x01 \x01(\tB\x10\xe2A\x01\x04\xbaH\x06r\x04\x18\x80\x80\x01\x80\x01\x01R\n" +
@@ -2312,90 +2451,94 @@ func file_freshet_connection_v1_connection_proto_rawDescGZIP() []byte {
 	return file_freshet_connection_v1_connection_proto_rawDescData
 }
 
-var file_freshet_connection_v1_connection_proto_enumTypes = make([]protoimpl.EnumInfo, 10)
-var file_freshet_connection_v1_connection_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_freshet_connection_v1_connection_proto_enumTypes = make([]protoimpl.EnumInfo, 11)
+var file_freshet_connection_v1_connection_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_freshet_connection_v1_connection_proto_goTypes = []any{
 	(Connection_State)(0),                         // 0: freshet.connection.v1.Connection.State
 	(OAuth2Authorization_GrantType)(0),            // 1: freshet.connection.v1.OAuth2Authorization.GrantType
 	(OAuth2Authorization_ClientAuthentication)(0), // 2: freshet.connection.v1.OAuth2Authorization.ClientAuthentication
-	(SigningKey_Algorithm)(0),                     // 3: freshet.connection.v1.SigningKey.Algorithm
-	(TokenEndpointDialect_Method)(0),              // 4: freshet.connection.v1.TokenEndpointDialect.Method
-	(TokenEndpointDialect_Encoding)(0),            // 5: freshet.connection.v1.TokenEndpointDialect.Encoding
-	(TokenEndpointDialect_LifetimeUnit)(0),        // 6: freshet.connection.v1.TokenEndpointDialect.LifetimeUnit
-	(ProviderBehavior_RotationRecovery)(0),        // 7: freshet.connection.v1.ProviderBehavior.RotationRecovery
-	(ProviderBehavior_OldAccessToken)(0),          // 8: freshet.connection.v1.ProviderBehavior.OldAccessToken
-	(RefreshPolicy_Mode)(0),                       // 9: freshet.connection.v1.RefreshPolicy.Mode
-	(*Connection)(nil),                            // 10: freshet.connection.v1.Connection
-	(*OAuth2Authorization)(nil),                   // 11: freshet.connection.v1.OAuth2Authorization
-	(*SigningKey)(nil),                            // 12: freshet.connection.v1.SigningKey
-	(*ClientCertificate)(nil),                     // 13: freshet.connection.v1.ClientCertificate
-	(*AuthorizationCode)(nil),                     // 14: freshet.connection.v1.AuthorizationCode
-	(*JwtAssertion)(nil),                          // 15: freshet.connection.v1.JwtAssertion
-	(*TokenExchange)(nil),                         // 16: freshet.connection.v1.TokenExchange
-	(*ResourceOwner)(nil),                         // 17: freshet.connection.v1.ResourceOwner
-	(*TokenEndpointDialect)(nil),                  // 18: freshet.connection.v1.TokenEndpointDialect
-	(*ProviderBehavior)(nil),                      // 19: freshet.connection.v1.ProviderBehavior
-	(*RefreshPolicy)(nil),                         // 20: freshet.connection.v1.RefreshPolicy
-	(*ApiKeyAuthorization)(nil),                   // 21: freshet.connection.v1.ApiKeyAuthorization
-	(*BasicAuthorization)(nil),                    // 22: freshet.connection.v1.BasicAuthorization
-	nil,                                           // 23: freshet.connection.v1.OAuth2Authorization.ProviderParametersEntry
-	nil,                                           // 24: freshet.connection.v1.TokenEndpointDialect.FieldNamesEntry
-	nil,                                           // 25: freshet.connection.v1.TokenEndpointDialect.ErrorCodesEntry
-	(*HttpParameters)(nil),                        // 26: freshet.connection.v1.HttpParameters
-	(v1.Reason)(0),                                // 27: freshet.errors.v1.Reason
-	(*timestamppb.Timestamp)(nil),                 // 28: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),                   // 29: google.protobuf.Duration
+	(DpopSettings_Algorithm)(0),                   // 3: freshet.connection.v1.DpopSettings.Algorithm
+	(SigningKey_Algorithm)(0),                     // 4: freshet.connection.v1.SigningKey.Algorithm
+	(TokenEndpointDialect_Method)(0),              // 5: freshet.connection.v1.TokenEndpointDialect.Method
+	(TokenEndpointDialect_Encoding)(0),            // 6: freshet.connection.v1.TokenEndpointDialect.Encoding
+	(TokenEndpointDialect_LifetimeUnit)(0),        // 7: freshet.connection.v1.TokenEndpointDialect.LifetimeUnit
+	(ProviderBehavior_RotationRecovery)(0),        // 8: freshet.connection.v1.ProviderBehavior.RotationRecovery
+	(ProviderBehavior_OldAccessToken)(0),          // 9: freshet.connection.v1.ProviderBehavior.OldAccessToken
+	(RefreshPolicy_Mode)(0),                       // 10: freshet.connection.v1.RefreshPolicy.Mode
+	(*Connection)(nil),                            // 11: freshet.connection.v1.Connection
+	(*OAuth2Authorization)(nil),                   // 12: freshet.connection.v1.OAuth2Authorization
+	(*DpopSettings)(nil),                          // 13: freshet.connection.v1.DpopSettings
+	(*SigningKey)(nil),                            // 14: freshet.connection.v1.SigningKey
+	(*ClientCertificate)(nil),                     // 15: freshet.connection.v1.ClientCertificate
+	(*AuthorizationCode)(nil),                     // 16: freshet.connection.v1.AuthorizationCode
+	(*JwtAssertion)(nil),                          // 17: freshet.connection.v1.JwtAssertion
+	(*TokenExchange)(nil),                         // 18: freshet.connection.v1.TokenExchange
+	(*ResourceOwner)(nil),                         // 19: freshet.connection.v1.ResourceOwner
+	(*TokenEndpointDialect)(nil),                  // 20: freshet.connection.v1.TokenEndpointDialect
+	(*ProviderBehavior)(nil),                      // 21: freshet.connection.v1.ProviderBehavior
+	(*RefreshPolicy)(nil),                         // 22: freshet.connection.v1.RefreshPolicy
+	(*ApiKeyAuthorization)(nil),                   // 23: freshet.connection.v1.ApiKeyAuthorization
+	(*BasicAuthorization)(nil),                    // 24: freshet.connection.v1.BasicAuthorization
+	nil,                                           // 25: freshet.connection.v1.OAuth2Authorization.ProviderParametersEntry
+	nil,                                           // 26: freshet.connection.v1.TokenEndpointDialect.FieldNamesEntry
+	nil,                                           // 27: freshet.connection.v1.TokenEndpointDialect.ErrorCodesEntry
+	(*HttpParameters)(nil),                        // 28: freshet.connection.v1.HttpParameters
+	(v1.Reason)(0),                                // 29: freshet.errors.v1.Reason
+	(*timestamppb.Timestamp)(nil),                 // 30: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),                   // 31: google.protobuf.Duration
 }
 var file_freshet_connection_v1_connection_proto_depIdxs = []int32{
-	11, // 0: freshet.connection.v1.Connection.oauth2:type_name -> freshet.connection.v1.OAuth2Authorization
-	21, // 1: freshet.connection.v1.Connection.api_key:type_name -> freshet.connection.v1.ApiKeyAuthorization
-	22, // 2: freshet.connection.v1.Connection.basic:type_name -> freshet.connection.v1.BasicAuthorization
-	26, // 3: freshet.connection.v1.Connection.invocation_parameters:type_name -> freshet.connection.v1.HttpParameters
+	12, // 0: freshet.connection.v1.Connection.oauth2:type_name -> freshet.connection.v1.OAuth2Authorization
+	23, // 1: freshet.connection.v1.Connection.api_key:type_name -> freshet.connection.v1.ApiKeyAuthorization
+	24, // 2: freshet.connection.v1.Connection.basic:type_name -> freshet.connection.v1.BasicAuthorization
+	28, // 3: freshet.connection.v1.Connection.invocation_parameters:type_name -> freshet.connection.v1.HttpParameters
 	0,  // 4: freshet.connection.v1.Connection.state:type_name -> freshet.connection.v1.Connection.State
-	27, // 5: freshet.connection.v1.Connection.state_reason:type_name -> freshet.errors.v1.Reason
-	28, // 6: freshet.connection.v1.Connection.create_time:type_name -> google.protobuf.Timestamp
-	28, // 7: freshet.connection.v1.Connection.update_time:type_name -> google.protobuf.Timestamp
-	28, // 8: freshet.connection.v1.Connection.state_time:type_name -> google.protobuf.Timestamp
-	28, // 9: freshet.connection.v1.Connection.authorize_time:type_name -> google.protobuf.Timestamp
-	28, // 10: freshet.connection.v1.Connection.grant_expire_time:type_name -> google.protobuf.Timestamp
+	29, // 5: freshet.connection.v1.Connection.state_reason:type_name -> freshet.errors.v1.Reason
+	30, // 6: freshet.connection.v1.Connection.create_time:type_name -> google.protobuf.Timestamp
+	30, // 7: freshet.connection.v1.Connection.update_time:type_name -> google.protobuf.Timestamp
+	30, // 8: freshet.connection.v1.Connection.state_time:type_name -> google.protobuf.Timestamp
+	30, // 9: freshet.connection.v1.Connection.authorize_time:type_name -> google.protobuf.Timestamp
+	30, // 10: freshet.connection.v1.Connection.grant_expire_time:type_name -> google.protobuf.Timestamp
 	1,  // 11: freshet.connection.v1.OAuth2Authorization.grant_type:type_name -> freshet.connection.v1.OAuth2Authorization.GrantType
 	2,  // 12: freshet.connection.v1.OAuth2Authorization.client_authentication:type_name -> freshet.connection.v1.OAuth2Authorization.ClientAuthentication
-	26, // 13: freshet.connection.v1.OAuth2Authorization.token_parameters:type_name -> freshet.connection.v1.HttpParameters
-	20, // 14: freshet.connection.v1.OAuth2Authorization.refresh_policy:type_name -> freshet.connection.v1.RefreshPolicy
-	12, // 15: freshet.connection.v1.OAuth2Authorization.signing_key:type_name -> freshet.connection.v1.SigningKey
-	13, // 16: freshet.connection.v1.OAuth2Authorization.client_certificate:type_name -> freshet.connection.v1.ClientCertificate
-	14, // 17: freshet.connection.v1.OAuth2Authorization.authorization_code:type_name -> freshet.connection.v1.AuthorizationCode
-	15, // 18: freshet.connection.v1.OAuth2Authorization.assertion:type_name -> freshet.connection.v1.JwtAssertion
-	16, // 19: freshet.connection.v1.OAuth2Authorization.token_exchange:type_name -> freshet.connection.v1.TokenExchange
-	17, // 20: freshet.connection.v1.OAuth2Authorization.resource_owner:type_name -> freshet.connection.v1.ResourceOwner
-	18, // 21: freshet.connection.v1.OAuth2Authorization.dialect:type_name -> freshet.connection.v1.TokenEndpointDialect
-	19, // 22: freshet.connection.v1.OAuth2Authorization.provider_behavior:type_name -> freshet.connection.v1.ProviderBehavior
-	23, // 23: freshet.connection.v1.OAuth2Authorization.provider_parameters:type_name -> freshet.connection.v1.OAuth2Authorization.ProviderParametersEntry
-	3,  // 24: freshet.connection.v1.SigningKey.algorithm:type_name -> freshet.connection.v1.SigningKey.Algorithm
-	29, // 25: freshet.connection.v1.JwtAssertion.lifetime:type_name -> google.protobuf.Duration
-	4,  // 26: freshet.connection.v1.TokenEndpointDialect.method:type_name -> freshet.connection.v1.TokenEndpointDialect.Method
-	5,  // 27: freshet.connection.v1.TokenEndpointDialect.encoding:type_name -> freshet.connection.v1.TokenEndpointDialect.Encoding
-	24, // 28: freshet.connection.v1.TokenEndpointDialect.field_names:type_name -> freshet.connection.v1.TokenEndpointDialect.FieldNamesEntry
-	6,  // 29: freshet.connection.v1.TokenEndpointDialect.expires_in_unit:type_name -> freshet.connection.v1.TokenEndpointDialect.LifetimeUnit
-	25, // 30: freshet.connection.v1.TokenEndpointDialect.error_codes:type_name -> freshet.connection.v1.TokenEndpointDialect.ErrorCodesEntry
-	7,  // 31: freshet.connection.v1.ProviderBehavior.rotation_recovery:type_name -> freshet.connection.v1.ProviderBehavior.RotationRecovery
-	29, // 32: freshet.connection.v1.ProviderBehavior.rotation_grace:type_name -> google.protobuf.Duration
-	8,  // 33: freshet.connection.v1.ProviderBehavior.old_access_token:type_name -> freshet.connection.v1.ProviderBehavior.OldAccessToken
-	29, // 34: freshet.connection.v1.ProviderBehavior.old_access_token_leeway:type_name -> google.protobuf.Duration
-	29, // 35: freshet.connection.v1.ProviderBehavior.refresh_not_before:type_name -> google.protobuf.Duration
-	29, // 36: freshet.connection.v1.ProviderBehavior.mint_period:type_name -> google.protobuf.Duration
-	29, // 37: freshet.connection.v1.ProviderBehavior.refresh_token_idle_lifetime:type_name -> google.protobuf.Duration
-	29, // 38: freshet.connection.v1.ProviderBehavior.grant_lifetime:type_name -> google.protobuf.Duration
-	29, // 39: freshet.connection.v1.RefreshPolicy.refresh_before:type_name -> google.protobuf.Duration
-	29, // 40: freshet.connection.v1.RefreshPolicy.default_lifetime:type_name -> google.protobuf.Duration
-	9,  // 41: freshet.connection.v1.RefreshPolicy.mode:type_name -> freshet.connection.v1.RefreshPolicy.Mode
-	29, // 42: freshet.connection.v1.RefreshPolicy.keep_alive:type_name -> google.protobuf.Duration
-	29, // 43: freshet.connection.v1.RefreshPolicy.grant_warning:type_name -> google.protobuf.Duration
-	44, // [44:44] is the sub-list for method output_type
-	44, // [44:44] is the sub-list for method input_type
-	44, // [44:44] is the sub-list for extension type_name
-	44, // [44:44] is the sub-list for extension extendee
-	0,  // [0:44] is the sub-list for field type_name
+	28, // 13: freshet.connection.v1.OAuth2Authorization.token_parameters:type_name -> freshet.connection.v1.HttpParameters
+	22, // 14: freshet.connection.v1.OAuth2Authorization.refresh_policy:type_name -> freshet.connection.v1.RefreshPolicy
+	14, // 15: freshet.connection.v1.OAuth2Authorization.signing_key:type_name -> freshet.connection.v1.SigningKey
+	15, // 16: freshet.connection.v1.OAuth2Authorization.client_certificate:type_name -> freshet.connection.v1.ClientCertificate
+	16, // 17: freshet.connection.v1.OAuth2Authorization.authorization_code:type_name -> freshet.connection.v1.AuthorizationCode
+	17, // 18: freshet.connection.v1.OAuth2Authorization.assertion:type_name -> freshet.connection.v1.JwtAssertion
+	18, // 19: freshet.connection.v1.OAuth2Authorization.token_exchange:type_name -> freshet.connection.v1.TokenExchange
+	19, // 20: freshet.connection.v1.OAuth2Authorization.resource_owner:type_name -> freshet.connection.v1.ResourceOwner
+	20, // 21: freshet.connection.v1.OAuth2Authorization.dialect:type_name -> freshet.connection.v1.TokenEndpointDialect
+	21, // 22: freshet.connection.v1.OAuth2Authorization.provider_behavior:type_name -> freshet.connection.v1.ProviderBehavior
+	13, // 23: freshet.connection.v1.OAuth2Authorization.dpop:type_name -> freshet.connection.v1.DpopSettings
+	25, // 24: freshet.connection.v1.OAuth2Authorization.provider_parameters:type_name -> freshet.connection.v1.OAuth2Authorization.ProviderParametersEntry
+	3,  // 25: freshet.connection.v1.DpopSettings.algorithm:type_name -> freshet.connection.v1.DpopSettings.Algorithm
+	4,  // 26: freshet.connection.v1.SigningKey.algorithm:type_name -> freshet.connection.v1.SigningKey.Algorithm
+	31, // 27: freshet.connection.v1.JwtAssertion.lifetime:type_name -> google.protobuf.Duration
+	5,  // 28: freshet.connection.v1.TokenEndpointDialect.method:type_name -> freshet.connection.v1.TokenEndpointDialect.Method
+	6,  // 29: freshet.connection.v1.TokenEndpointDialect.encoding:type_name -> freshet.connection.v1.TokenEndpointDialect.Encoding
+	26, // 30: freshet.connection.v1.TokenEndpointDialect.field_names:type_name -> freshet.connection.v1.TokenEndpointDialect.FieldNamesEntry
+	7,  // 31: freshet.connection.v1.TokenEndpointDialect.expires_in_unit:type_name -> freshet.connection.v1.TokenEndpointDialect.LifetimeUnit
+	27, // 32: freshet.connection.v1.TokenEndpointDialect.error_codes:type_name -> freshet.connection.v1.TokenEndpointDialect.ErrorCodesEntry
+	8,  // 33: freshet.connection.v1.ProviderBehavior.rotation_recovery:type_name -> freshet.connection.v1.ProviderBehavior.RotationRecovery
+	31, // 34: freshet.connection.v1.ProviderBehavior.rotation_grace:type_name -> google.protobuf.Duration
+	9,  // 35: freshet.connection.v1.ProviderBehavior.old_access_token:type_name -> freshet.connection.v1.ProviderBehavior.OldAccessToken
+	31, // 36: freshet.connection.v1.ProviderBehavior.old_access_token_leeway:type_name -> google.protobuf.Duration
+	31, // 37: freshet.connection.v1.ProviderBehavior.refresh_not_before:type_name -> google.protobuf.Duration
+	31, // 38: freshet.connection.v1.ProviderBehavior.mint_period:type_name -> google.protobuf.Duration
+	31, // 39: freshet.connection.v1.ProviderBehavior.refresh_token_idle_lifetime:type_name -> google.protobuf.Duration
+	31, // 40: freshet.connection.v1.ProviderBehavior.grant_lifetime:type_name -> google.protobuf.Duration
+	31, // 41: freshet.connection.v1.RefreshPolicy.refresh_before:type_name -> google.protobuf.Duration
+	31, // 42: freshet.connection.v1.RefreshPolicy.default_lifetime:type_name -> google.protobuf.Duration
+	10, // 43: freshet.connection.v1.RefreshPolicy.mode:type_name -> freshet.connection.v1.RefreshPolicy.Mode
+	31, // 44: freshet.connection.v1.RefreshPolicy.keep_alive:type_name -> google.protobuf.Duration
+	31, // 45: freshet.connection.v1.RefreshPolicy.grant_warning:type_name -> google.protobuf.Duration
+	46, // [46:46] is the sub-list for method output_type
+	46, // [46:46] is the sub-list for method input_type
+	46, // [46:46] is the sub-list for extension type_name
+	46, // [46:46] is the sub-list for extension extendee
+	0,  // [0:46] is the sub-list for field type_name
 }
 
 func init() { file_freshet_connection_v1_connection_proto_init() }
@@ -2414,8 +2557,8 @@ func file_freshet_connection_v1_connection_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_freshet_connection_v1_connection_proto_rawDesc), len(file_freshet_connection_v1_connection_proto_rawDesc)),
-			NumEnums:      10,
-			NumMessages:   16,
+			NumEnums:      11,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

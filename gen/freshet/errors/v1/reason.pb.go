@@ -129,6 +129,13 @@ const (
 	Reason_ROTATION_LOST Reason = 110
 	// Stored secrets cannot be opened with the present master key. Code FAILED_PRECONDITION; also a state reason.
 	Reason_SECRET_UNREADABLE Reason = 111
+	// The authorization server asks for one DPoP nonce after the other (RFC 9449 section 8). Nothing was redeemed; attempts go on. Code UNAVAILABLE;
+	// also a state reason (FAILED_CONNECTIVITY).
+	Reason_CHALLENGED Reason = 112
+	// The credential of that fingerprint is not the current one any more: take the newest from the watch. Code FAILED_PRECONDITION.
+	Reason_TOKEN_SUPERSEDED Reason = 113
+	// The token is not bound to a key (RFC 9449), so that there is nothing to prove. Code FAILED_PRECONDITION.
+	Reason_DPOP_NOT_BOUND Reason = 114
 )
 
 // Enum value maps for Reason.
@@ -179,6 +186,9 @@ var (
 		109: "TOO_EARLY",
 		110: "ROTATION_LOST",
 		111: "SECRET_UNREADABLE",
+		112: "CHALLENGED",
+		113: "TOKEN_SUPERSEDED",
+		114: "DPOP_NOT_BOUND",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":    0,
@@ -226,6 +236,9 @@ var (
 		"TOO_EARLY":             109,
 		"ROTATION_LOST":         110,
 		"SECRET_UNREADABLE":     111,
+		"CHALLENGED":            112,
+		"TOKEN_SUPERSEDED":      113,
+		"DPOP_NOT_BOUND":        114,
 	}
 )
 
@@ -260,7 +273,7 @@ var File_freshet_errors_v1_reason_proto protoreflect.FileDescriptor
 
 const file_freshet_errors_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1efreshet/errors/v1/reason.proto\x12\x11freshet.errors.v1*\xb8\a\n" +
+	"\x1efreshet/errors/v1/reason.proto\x12\x11freshet.errors.v1*\xf2\a\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rINVALID_FIELD\x10\x01\x12\x16\n" +
@@ -307,7 +320,11 @@ const file_freshet_errors_v1_reason_proto_rawDesc = "" +
 	"\bNOT_SENT\x10l\x12\r\n" +
 	"\tTOO_EARLY\x10m\x12\x11\n" +
 	"\rROTATION_LOST\x10n\x12\x15\n" +
-	"\x11SECRET_UNREADABLE\x10oB>Z<github.com/freshet-io/freshet/gen/freshet/errors/v1;errorsv1b\x06proto3"
+	"\x11SECRET_UNREADABLE\x10o\x12\x0e\n" +
+	"\n" +
+	"CHALLENGED\x10p\x12\x14\n" +
+	"\x10TOKEN_SUPERSEDED\x10q\x12\x12\n" +
+	"\x0eDPOP_NOT_BOUND\x10rB>Z<github.com/freshet-io/freshet/gen/freshet/errors/v1;errorsv1b\x06proto3"
 
 var (
 	file_freshet_errors_v1_reason_proto_rawDescOnce sync.Once

@@ -48,6 +48,9 @@ const (
 	FailureClass_TOO_EARLY FailureClass = 7
 	// A fault of ours: store, keys. Tried again.
 	FailureClass_OURS FailureClass = 8
+	// The server asked for another DPoP nonce although the proof had its latest (`use_dpop_nonce`, RFC 9449 section 8). Nothing was redeemed.
+	// Tried again.
+	FailureClass_CHALLENGED FailureClass = 9
 )
 
 // Enum value maps for FailureClass.
@@ -62,6 +65,7 @@ var (
 		6: "NOT_SENT",
 		7: "TOO_EARLY",
 		8: "OURS",
+		9: "CHALLENGED",
 	}
 	FailureClass_value = map[string]int32{
 		"FAILURE_CLASS_UNSPECIFIED": 0,
@@ -73,6 +77,7 @@ var (
 		"NOT_SENT":                  6,
 		"TOO_EARLY":                 7,
 		"OURS":                      8,
+		"CHALLENGED":                9,
 	}
 )
 
@@ -284,7 +289,7 @@ func (x RefreshHealth_Status) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RefreshHealth_Status.Descriptor instead.
 func (RefreshHealth_Status) EnumDescriptor() ([]byte, []int) {
-	return file_freshet_token_v1_token_proto_rawDescGZIP(), []int{3, 0}
+	return file_freshet_token_v1_token_proto_rawDescGZIP(), []int{4, 0}
 }
 
 // How far it got, each step durable before the next is taken.
@@ -353,7 +358,7 @@ func (x Rotation_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Rotation_State.Descriptor instead.
 func (Rotation_State) EnumDescriptor() ([]byte, []int) {
-	return file_freshet_token_v1_token_proto_rawDescGZIP(), []int{4, 0}
+	return file_freshet_token_v1_token_proto_rawDescGZIP(), []int{5, 0}
 }
 
 // What set it off.
@@ -426,7 +431,7 @@ func (x Rotation_Trigger) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Rotation_Trigger.Descriptor instead.
 func (Rotation_Trigger) EnumDescriptor() ([]byte, []int) {
-	return file_freshet_token_v1_token_proto_rawDescGZIP(), []int{4, 1}
+	return file_freshet_token_v1_token_proto_rawDescGZIP(), []int{5, 1}
 }
 
 // Token is the current credential of a connection or of a grant under it, always as the full state.
@@ -470,7 +475,12 @@ type Token struct {
 	Traceparent string `protobuf:"bytes,17,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
 	// The access token is about to be killed by the refresh that is under way: begin no request with it before the next state arrives, or
 	// this time. Only for providers whose old access token does not survive.
-	HoldUntil     *timestamppb.Timestamp `protobuf:"bytes,18,opt,name=hold_until,json=holdUntil,proto3" json:"hold_until,omitempty"`
+	HoldUntil *timestamppb.Timestamp `protobuf:"bytes,18,opt,name=hold_until,json=holdUntil,proto3" json:"hold_until,omitempty"`
+	// Set: the access token is bound to a key (RFC 9449). Besides `credential`, each request needs a proof of its own in the header `DPoP`, from
+	// DpopService.CreateDpopProof.
+	Dpop *DpopBinding `protobuf:"bytes,20,opt,name=dpop,proto3" json:"dpop,omitempty"`
+	// The connection asks for a bound token (`oauth2.dpop`), and the server issued another one: it is used as what it is, and whoever has it can use it.
+	DpopDeclined  bool `protobuf:"varint,21,opt,name=dpop_declined,json=dpopDeclined,proto3" json:"dpop_declined,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -631,6 +641,66 @@ func (x *Token) GetHoldUntil() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Token) GetDpop() *DpopBinding {
+	if x != nil {
+		return x.Dpop
+	}
+	return nil
+}
+
+func (x *Token) GetDpopDeclined() bool {
+	if x != nil {
+		return x.DpopDeclined
+	}
+	return false
+}
+
+// DpopBinding is the key that an access token is bound to. The private key stays with the token service.
+type DpopBinding struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Thumbprint of the public key: base64url of SHA-256, RFC 7638. The server knows it as `jkt` (RFC 9449 section 6.1).
+	JwkThumbprint string `protobuf:"bytes,1,opt,name=jwk_thumbprint,json=jwkThumbprint,proto3" json:"jwk_thumbprint,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DpopBinding) Reset() {
+	*x = DpopBinding{}
+	mi := &file_freshet_token_v1_token_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DpopBinding) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DpopBinding) ProtoMessage() {}
+
+func (x *DpopBinding) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_token_v1_token_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DpopBinding.ProtoReflect.Descriptor instead.
+func (*DpopBinding) Descriptor() ([]byte, []int) {
+	return file_freshet_token_v1_token_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *DpopBinding) GetJwkThumbprint() string {
+	if x != nil {
+		return x.JwkThumbprint
+	}
+	return ""
+}
+
 // HttpCredential is what a request must carry to be authenticated.
 type HttpCredential struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -646,7 +716,7 @@ type HttpCredential struct {
 
 func (x *HttpCredential) Reset() {
 	*x = HttpCredential{}
-	mi := &file_freshet_token_v1_token_proto_msgTypes[1]
+	mi := &file_freshet_token_v1_token_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -658,7 +728,7 @@ func (x *HttpCredential) String() string {
 func (*HttpCredential) ProtoMessage() {}
 
 func (x *HttpCredential) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_token_v1_token_proto_msgTypes[1]
+	mi := &file_freshet_token_v1_token_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -671,7 +741,7 @@ func (x *HttpCredential) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HttpCredential.ProtoReflect.Descriptor instead.
 func (*HttpCredential) Descriptor() ([]byte, []int) {
-	return file_freshet_token_v1_token_proto_rawDescGZIP(), []int{1}
+	return file_freshet_token_v1_token_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *HttpCredential) GetHeaders() []*HttpCredentialField {
@@ -708,7 +778,7 @@ type HttpCredentialField struct {
 
 func (x *HttpCredentialField) Reset() {
 	*x = HttpCredentialField{}
-	mi := &file_freshet_token_v1_token_proto_msgTypes[2]
+	mi := &file_freshet_token_v1_token_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -720,7 +790,7 @@ func (x *HttpCredentialField) String() string {
 func (*HttpCredentialField) ProtoMessage() {}
 
 func (x *HttpCredentialField) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_token_v1_token_proto_msgTypes[2]
+	mi := &file_freshet_token_v1_token_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -733,7 +803,7 @@ func (x *HttpCredentialField) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HttpCredentialField.ProtoReflect.Descriptor instead.
 func (*HttpCredentialField) Descriptor() ([]byte, []int) {
-	return file_freshet_token_v1_token_proto_rawDescGZIP(), []int{2}
+	return file_freshet_token_v1_token_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *HttpCredentialField) GetKey() string {
@@ -776,7 +846,7 @@ type RefreshHealth struct {
 
 func (x *RefreshHealth) Reset() {
 	*x = RefreshHealth{}
-	mi := &file_freshet_token_v1_token_proto_msgTypes[3]
+	mi := &file_freshet_token_v1_token_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -788,7 +858,7 @@ func (x *RefreshHealth) String() string {
 func (*RefreshHealth) ProtoMessage() {}
 
 func (x *RefreshHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_token_v1_token_proto_msgTypes[3]
+	mi := &file_freshet_token_v1_token_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -801,7 +871,7 @@ func (x *RefreshHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshHealth.ProtoReflect.Descriptor instead.
 func (*RefreshHealth) Descriptor() ([]byte, []int) {
-	return file_freshet_token_v1_token_proto_rawDescGZIP(), []int{3}
+	return file_freshet_token_v1_token_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *RefreshHealth) GetStatus() RefreshHealth_Status {
@@ -884,14 +954,16 @@ type Rotation struct {
 	// HTTP status of the answer; 0 without one.
 	HttpStatus int32 `protobuf:"varint,10,opt,name=http_status,json=httpStatus,proto3" json:"http_status,omitempty"`
 	// Trace id of the refresh cycle.
-	TraceId       string `protobuf:"bytes,11,opt,name=trace_id,json=traceId,proto3" json:"trace_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	TraceId string `protobuf:"bytes,11,opt,name=trace_id,json=traceId,proto3" json:"trace_id,omitempty"`
+	// How often the server asked for a DPoP nonce instead of processing the request (RFC 9449 section 8), which was then sent once more.
+	DpopChallenges int32 `protobuf:"varint,20,opt,name=dpop_challenges,json=dpopChallenges,proto3" json:"dpop_challenges,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Rotation) Reset() {
 	*x = Rotation{}
-	mi := &file_freshet_token_v1_token_proto_msgTypes[4]
+	mi := &file_freshet_token_v1_token_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -903,7 +975,7 @@ func (x *Rotation) String() string {
 func (*Rotation) ProtoMessage() {}
 
 func (x *Rotation) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_token_v1_token_proto_msgTypes[4]
+	mi := &file_freshet_token_v1_token_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -916,7 +988,7 @@ func (x *Rotation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rotation.ProtoReflect.Descriptor instead.
 func (*Rotation) Descriptor() ([]byte, []int) {
-	return file_freshet_token_v1_token_proto_rawDescGZIP(), []int{4}
+	return file_freshet_token_v1_token_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Rotation) GetName() string {
@@ -996,11 +1068,19 @@ func (x *Rotation) GetTraceId() string {
 	return ""
 }
 
+func (x *Rotation) GetDpopChallenges() int32 {
+	if x != nil {
+		return x.DpopChallenges
+	}
+	return 0
+}
+
 var File_freshet_token_v1_token_proto protoreflect.FileDescriptor
 
 const file_freshet_token_v1_token_proto_rawDesc = "" +
 	"\n" +
-	"\x1cfreshet/token/v1/token.proto\x12\x10freshet.token.v1\x1a\x1efreshet/errors/v1/reason.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe8\t\n" +
+	"\x1cfreshet/token/v1/token.proto\x12\x10freshet.token.v1\x1a\x1efreshet/errors/v1/reason.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcc\n" +
+	"\n" +
 	"\x05Token\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x05R\x04name\x12$\n" +
 	"\n" +
@@ -1028,7 +1108,9 @@ const file_freshet_token_v1_token_proto_rawDesc = "" +
 	"\vfingerprint\x18\x10 \x01(\tB\x04\xe2A\x01\x03R\vfingerprint\x12&\n" +
 	"\vtraceparent\x18\x11 \x01(\tB\x04\xe2A\x01\x03R\vtraceparent\x12?\n" +
 	"\n" +
-	"hold_until\x18\x12 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\tholdUntil\"j\n" +
+	"hold_until\x18\x12 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\tholdUntil\x127\n" +
+	"\x04dpop\x18\x14 \x01(\v2\x1d.freshet.token.v1.DpopBindingB\x04\xe2A\x01\x03R\x04dpop\x12)\n" +
+	"\rdpop_declined\x18\x15 \x01(\bB\x04\xe2A\x01\x03R\fdpopDeclined\"j\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vAUTHORIZING\x10\x01\x12\x0e\n" +
@@ -1044,7 +1126,9 @@ const file_freshet_token_v1_token_proto_rawDesc = "" +
 	"\x10DEFAULT_LIFETIME\x10\x03\x12\r\n" +
 	"\tSIMULATED\x10\x04\x12\x0e\n" +
 	"\n" +
-	"EXPIRES_AT\x10\x05\"\xc9\x01\n" +
+	"EXPIRES_AT\x10\x05\"4\n" +
+	"\vDpopBinding\x12%\n" +
+	"\x0ejwk_thumbprint\x18\x01 \x01(\tR\rjwkThumbprint\"\xc9\x01\n" +
 	"\x0eHttpCredential\x12?\n" +
 	"\aheaders\x18\x01 \x03(\v2%.freshet.token.v1.HttpCredentialFieldR\aheaders\x12;\n" +
 	"\x05query\x18\x02 \x03(\v2%.freshet.token.v1.HttpCredentialFieldR\x05query\x129\n" +
@@ -1065,7 +1149,7 @@ const file_freshet_token_v1_token_proto_rawDesc = "" +
 	"\x12STATUS_UNSPECIFIED\x10\x00\x12\v\n" +
 	"\aHEALTHY\x10\x01\x12\f\n" +
 	"\bDEGRADED\x10\x02\x12\v\n" +
-	"\aFAILING\x10\x03\"\x84\x06\n" +
+	"\aFAILING\x10\x03\"\xad\x06\n" +
 	"\bRotation\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x05R\x04name\x12\x1e\n" +
 	"\n" +
@@ -1082,7 +1166,8 @@ const file_freshet_token_v1_token_proto_rawDesc = "" +
 	"\vhttp_status\x18\n" +
 	" \x01(\x05R\n" +
 	"httpStatus\x12\x19\n" +
-	"\btrace_id\x18\v \x01(\tR\atraceId\"m\n" +
+	"\btrace_id\x18\v \x01(\tR\atraceId\x12'\n" +
+	"\x0fdpop_challenges\x18\x14 \x01(\x05R\x0edpopChallenges\"m\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\n" +
 	"\n" +
@@ -1103,7 +1188,7 @@ const file_freshet_token_v1_token_proto_rawDesc = "" +
 	"\bREJECTED\x10\x05\x12\x0e\n" +
 	"\n" +
 	"SIMULATION\x10\x06\x12\f\n" +
-	"\bRECOVERY\x10\a*\xa8\x01\n" +
+	"\bRECOVERY\x10\a*\xb8\x01\n" +
 	"\fFailureClass\x12\x1d\n" +
 	"\x19FAILURE_CLASS_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -1114,7 +1199,9 @@ const file_freshet_token_v1_token_proto_rawDesc = "" +
 	"\tAMBIGUOUS\x10\x05\x12\f\n" +
 	"\bNOT_SENT\x10\x06\x12\r\n" +
 	"\tTOO_EARLY\x10\a\x12\b\n" +
-	"\x04OURS\x10\bB<Z:github.com/freshet-io/freshet/gen/freshet/token/v1;tokenv1b\x06proto3"
+	"\x04OURS\x10\b\x12\x0e\n" +
+	"\n" +
+	"CHALLENGED\x10\tB<Z:github.com/freshet-io/freshet/gen/freshet/token/v1;tokenv1b\x06proto3"
 
 var (
 	file_freshet_token_v1_token_proto_rawDescOnce sync.Once
@@ -1129,7 +1216,7 @@ func file_freshet_token_v1_token_proto_rawDescGZIP() []byte {
 }
 
 var file_freshet_token_v1_token_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_freshet_token_v1_token_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_freshet_token_v1_token_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_freshet_token_v1_token_proto_goTypes = []any{
 	(FailureClass)(0),             // 0: freshet.token.v1.FailureClass
 	(Token_State)(0),              // 1: freshet.token.v1.Token.State
@@ -1138,44 +1225,46 @@ var file_freshet_token_v1_token_proto_goTypes = []any{
 	(Rotation_State)(0),           // 4: freshet.token.v1.Rotation.State
 	(Rotation_Trigger)(0),         // 5: freshet.token.v1.Rotation.Trigger
 	(*Token)(nil),                 // 6: freshet.token.v1.Token
-	(*HttpCredential)(nil),        // 7: freshet.token.v1.HttpCredential
-	(*HttpCredentialField)(nil),   // 8: freshet.token.v1.HttpCredentialField
-	(*RefreshHealth)(nil),         // 9: freshet.token.v1.RefreshHealth
-	(*Rotation)(nil),              // 10: freshet.token.v1.Rotation
-	(v1.Reason)(0),                // 11: freshet.errors.v1.Reason
-	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 13: google.protobuf.Duration
+	(*DpopBinding)(nil),           // 7: freshet.token.v1.DpopBinding
+	(*HttpCredential)(nil),        // 8: freshet.token.v1.HttpCredential
+	(*HttpCredentialField)(nil),   // 9: freshet.token.v1.HttpCredentialField
+	(*RefreshHealth)(nil),         // 10: freshet.token.v1.RefreshHealth
+	(*Rotation)(nil),              // 11: freshet.token.v1.Rotation
+	(v1.Reason)(0),                // 12: freshet.errors.v1.Reason
+	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 14: google.protobuf.Duration
 }
 var file_freshet_token_v1_token_proto_depIdxs = []int32{
 	1,  // 0: freshet.token.v1.Token.state:type_name -> freshet.token.v1.Token.State
-	11, // 1: freshet.token.v1.Token.state_reason:type_name -> freshet.errors.v1.Reason
-	12, // 2: freshet.token.v1.Token.issue_time:type_name -> google.protobuf.Timestamp
-	12, // 3: freshet.token.v1.Token.expire_time:type_name -> google.protobuf.Timestamp
+	12, // 1: freshet.token.v1.Token.state_reason:type_name -> freshet.errors.v1.Reason
+	13, // 2: freshet.token.v1.Token.issue_time:type_name -> google.protobuf.Timestamp
+	13, // 3: freshet.token.v1.Token.expire_time:type_name -> google.protobuf.Timestamp
 	2,  // 4: freshet.token.v1.Token.expiry_source:type_name -> freshet.token.v1.Token.ExpirySource
-	12, // 5: freshet.token.v1.Token.next_refresh_time:type_name -> google.protobuf.Timestamp
-	12, // 6: freshet.token.v1.Token.grant_expire_time:type_name -> google.protobuf.Timestamp
-	9,  // 7: freshet.token.v1.Token.refresh_health:type_name -> freshet.token.v1.RefreshHealth
-	7,  // 8: freshet.token.v1.Token.credential:type_name -> freshet.token.v1.HttpCredential
-	12, // 9: freshet.token.v1.Token.hold_until:type_name -> google.protobuf.Timestamp
-	8,  // 10: freshet.token.v1.HttpCredential.headers:type_name -> freshet.token.v1.HttpCredentialField
-	8,  // 11: freshet.token.v1.HttpCredential.query:type_name -> freshet.token.v1.HttpCredentialField
-	8,  // 12: freshet.token.v1.HttpCredential.body:type_name -> freshet.token.v1.HttpCredentialField
-	3,  // 13: freshet.token.v1.RefreshHealth.status:type_name -> freshet.token.v1.RefreshHealth.Status
-	12, // 14: freshet.token.v1.RefreshHealth.last_success_time:type_name -> google.protobuf.Timestamp
-	12, // 15: freshet.token.v1.RefreshHealth.last_failure_time:type_name -> google.protobuf.Timestamp
-	0,  // 16: freshet.token.v1.RefreshHealth.last_failure_class:type_name -> freshet.token.v1.FailureClass
-	12, // 17: freshet.token.v1.RefreshHealth.next_attempt_time:type_name -> google.protobuf.Timestamp
-	4,  // 18: freshet.token.v1.Rotation.state:type_name -> freshet.token.v1.Rotation.State
-	5,  // 19: freshet.token.v1.Rotation.trigger:type_name -> freshet.token.v1.Rotation.Trigger
-	12, // 20: freshet.token.v1.Rotation.start_time:type_name -> google.protobuf.Timestamp
-	12, // 21: freshet.token.v1.Rotation.end_time:type_name -> google.protobuf.Timestamp
-	13, // 22: freshet.token.v1.Rotation.lead_time:type_name -> google.protobuf.Duration
-	0,  // 23: freshet.token.v1.Rotation.failure_class:type_name -> freshet.token.v1.FailureClass
-	24, // [24:24] is the sub-list for method output_type
-	24, // [24:24] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	13, // 5: freshet.token.v1.Token.next_refresh_time:type_name -> google.protobuf.Timestamp
+	13, // 6: freshet.token.v1.Token.grant_expire_time:type_name -> google.protobuf.Timestamp
+	10, // 7: freshet.token.v1.Token.refresh_health:type_name -> freshet.token.v1.RefreshHealth
+	8,  // 8: freshet.token.v1.Token.credential:type_name -> freshet.token.v1.HttpCredential
+	13, // 9: freshet.token.v1.Token.hold_until:type_name -> google.protobuf.Timestamp
+	7,  // 10: freshet.token.v1.Token.dpop:type_name -> freshet.token.v1.DpopBinding
+	9,  // 11: freshet.token.v1.HttpCredential.headers:type_name -> freshet.token.v1.HttpCredentialField
+	9,  // 12: freshet.token.v1.HttpCredential.query:type_name -> freshet.token.v1.HttpCredentialField
+	9,  // 13: freshet.token.v1.HttpCredential.body:type_name -> freshet.token.v1.HttpCredentialField
+	3,  // 14: freshet.token.v1.RefreshHealth.status:type_name -> freshet.token.v1.RefreshHealth.Status
+	13, // 15: freshet.token.v1.RefreshHealth.last_success_time:type_name -> google.protobuf.Timestamp
+	13, // 16: freshet.token.v1.RefreshHealth.last_failure_time:type_name -> google.protobuf.Timestamp
+	0,  // 17: freshet.token.v1.RefreshHealth.last_failure_class:type_name -> freshet.token.v1.FailureClass
+	13, // 18: freshet.token.v1.RefreshHealth.next_attempt_time:type_name -> google.protobuf.Timestamp
+	4,  // 19: freshet.token.v1.Rotation.state:type_name -> freshet.token.v1.Rotation.State
+	5,  // 20: freshet.token.v1.Rotation.trigger:type_name -> freshet.token.v1.Rotation.Trigger
+	13, // 21: freshet.token.v1.Rotation.start_time:type_name -> google.protobuf.Timestamp
+	13, // 22: freshet.token.v1.Rotation.end_time:type_name -> google.protobuf.Timestamp
+	14, // 23: freshet.token.v1.Rotation.lead_time:type_name -> google.protobuf.Duration
+	0,  // 24: freshet.token.v1.Rotation.failure_class:type_name -> freshet.token.v1.FailureClass
+	25, // [25:25] is the sub-list for method output_type
+	25, // [25:25] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_freshet_token_v1_token_proto_init() }
@@ -1189,7 +1278,7 @@ func file_freshet_token_v1_token_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_freshet_token_v1_token_proto_rawDesc), len(file_freshet_token_v1_token_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   5,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
