@@ -21,6 +21,9 @@ type Plan struct {
 	GrantWarning time.Duration `json:"grant_warning,omitempty"`
 	// GrantWarned means that they were.
 	GrantWarned bool `json:"grant_warned,omitempty"`
+	// TrueExpireTime and TrueExpirySource are the generation's own, while a simulated one is in force.
+	TrueExpireTime   time.Time    `json:"true_expire_time,omitzero"`
+	TrueExpirySource ExpirySource `json:"true_expiry_source,omitempty"`
 }
 
 // DefaultGrantWarning is how long before the end of a grant its watchers are warned, unless the settings say.

@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -37,6 +38,29 @@ func (s *Service) SimulateFailure(ctx context.Context, key Key, class Class, dur
 			return r.Token.stopSimulation(now)
 		}
 		return r.Token.startSimulation(class, now.Add(duration), now)
+	})
+	if err != nil {
+		return Token{}, err
+	}
+	t, err := s.p.Store.Get(ctx, key)
+	if err != nil {
+		return Token{}, err
+	}
+	return t.Revealed(s.p.Now()), nil
+}
+
+// EndSimulations ends the simulation of failures and takes a simulated expiry back, with what followed from them. Errors: ErrNotFound.
+func (s *Service) EndSimulations(ctx context.Context, key Key) (Token, error) {
+	_, err := s.update(ctx, key, func(r *Record) error {
+		if !r.Exists {
+			return ErrUnchanged
+		}
+		now := s.p.Now()
+		err := r.Token.stopSimulation(now)
+		if restored := r.Token.restoreExpiry(now); restored && errors.Is(err, ErrUnchanged) {
+			return nil
+		}
+		return err
 	})
 	if err != nil {
 		return Token{}, err

@@ -242,6 +242,9 @@ func (t *Token) simulate(expireIn time.Duration, now time.Time) (bool, error) {
 	if expireIn >= t.ExpireTime.Sub(now) {
 		return false, nil
 	}
+	if t.ExpirySource != ExpirySimulated {
+		t.Plan.TrueExpireTime, t.Plan.TrueExpirySource = t.ExpireTime, t.ExpirySource
+	}
 	t.ExpireTime, t.ExpirySource = now.Add(expireIn), ExpirySimulated
 	attempt, trigger := t.AttemptAt, t.AttemptTrigger
 	t.plan(now, 0, TriggerSimulation)
@@ -250,4 +253,23 @@ func (t *Token) simulate(expireIn time.Duration, now time.Time) (bool, error) {
 	}
 	t.lapse(now)
 	return true, nil
+}
+
+// restoreExpiry takes a simulated expiry back and reports whether there was one. A token that has expired only by simulation can be used
+// again.
+func (t *Token) restoreExpiry(now time.Time) bool {
+	if t.ExpirySource != ExpirySimulated || t.Plan.TrueExpireTime.IsZero() {
+		return false
+	}
+	lapsed := t.ExpireTime
+	t.ExpireTime, t.ExpirySource = t.Plan.TrueExpireTime, t.Plan.TrueExpirySource
+	t.Plan.TrueExpireTime, t.Plan.TrueExpirySource = time.Time{}, ""
+	if t.State != StateAuthorized && !t.CredentialLost && now.Before(t.ExpireTime) && !now.Before(lapsed) {
+		t.setState(StateAuthorized, "", "", now)
+	}
+	if !t.Stopped && t.LastFailure == nil && t.Lease.Owner == "" {
+		t.plan(t.IssueTime, t.Plan.RefreshBefore, TriggerSchedule)
+	}
+	t.lapse(now)
+	return true
 }
