@@ -52,7 +52,7 @@ func TestDocumentedConnections(t *testing.T) {
 		},
 	}
 	blocks := regexp.MustCompile("(?s)\n```yaml\n(.*?)```\n").FindAllStringSubmatch(string(text), -1)
-	require.Len(t, blocks, 13)
+	require.Len(t, blocks, 14)
 	for _, block := range blocks {
 		objects, err := manifest.Parse(strings.NewReader(block[1]), opts)
 		require.NoError(t, err, block[1])
