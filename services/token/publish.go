@@ -65,9 +65,9 @@ func (s *Service) publishToken(t *Token) {
 	s.tokens.Publish(t.Key, t.Version, &Update{Token: *t})
 }
 
-// publishState tells those who watch all states.
+// publishState tells those who watch all states of a connection's own token.
 func (s *Service) publishState(t *Token) {
-	if !s.states.HasAll() {
+	if t.Key.Grant != "" || !s.states.HasAll() {
 		return
 	}
 	bare := *t
@@ -79,7 +79,9 @@ func (s *Service) publishState(t *Token) {
 func (s *Service) publishDeleted(key Key, version int64) {
 	gone := &Update{Token: Token{Key: key, Version: version}, Deleted: true}
 	s.tokens.Publish(key, version, gone)
-	s.states.Publish(key, version, gone)
+	if key.Grant == "" {
+		s.states.Publish(key, version, gone)
+	}
 }
 
 // listen carries the changes of other replicas to the watchers of this one.
@@ -100,7 +102,8 @@ func (s *Service) listen(ctx context.Context) error {
 
 // reread publishes a token that another replica changed.
 func (s *Service) reread(ctx context.Context, key Key, version int64) {
-	if !s.states.Behind(key, version) && !s.tokens.Behind(key, version) {
+	stateBehind := key.Grant == "" && s.states.Behind(key, version)
+	if !stateBehind && !s.tokens.Behind(key, version) {
 		return
 	}
 	t, err := s.p.Store.Get(ctx, key)
@@ -133,7 +136,7 @@ func (s *Service) resync(ctx context.Context) {
 		}
 	}
 	if s.states.HasAll() {
-		err := s.eachToken(ctx, func(t *Token) { s.publishState(t) })
+		err := s.eachOwn(ctx, func(t *Token) { s.publishState(t) })
 		s.logUnless(ctx, err, "states not read after reconnecting to the store")
 	}
 }
@@ -144,8 +147,8 @@ func (s *Service) logUnless(ctx context.Context, err error, message string) {
 	}
 }
 
-// eachToken calls fn with every token there is, without its credential.
-func (s *Service) eachToken(ctx context.Context, fn func(*Token)) error {
+// eachOwn calls fn with every connection's own token, without its credential.
+func (s *Service) eachOwn(ctx context.Context, fn func(*Token)) error {
 	var after Key
 	for {
 		page, err := s.p.Store.List(ctx, after, pageSize)

@@ -30,7 +30,8 @@ type Store interface {
 	// Due returns up to limit tokens, without credentials, that are due after the cursor and not later than until,
 	// earliest first. The next page's cursor is the last result's.
 	Due(ctx context.Context, after DueCursor, until time.Time, limit int) ([]Token, error)
-	// List returns up to limit tokens, without credentials, in the order of their keys, after the given one.
+	// List returns up to limit tokens of connections themselves, not of grants under them, without credentials, in the order of
+	// their keys, after the given one.
 	List(ctx context.Context, after Key, limit int) ([]Token, error)
 	// Rotations returns up to limit rotations of a token, newest first, older than the one with id before; "" starts.
 	// ErrNotFound if there is no such token.

@@ -112,16 +112,17 @@ func (s *Service) Now() time.Time { return s.p.Now() }
 
 // StatesSink receives what WatchStates has to tell. An error of any of them ends it.
 type StatesSink struct {
-	// State receives the state of a token, without its credential.
+	// State receives the state of a connection's own token, without its credential.
 	State func(*Update) error
-	// Synced is called once, when State has received every token there is.
+	// Synced is called once, when State has received every such token there is.
 	Synced func() error
 	// Idle is called when nothing else has been for the idle time.
 	Idle func() error
 }
 
-// WatchStates tells sink the state of every token, and then each change, until ctx ends or sink fails. A slow sink skips
-// states of a token and gets its newest.
+// WatchStates tells sink the state of every connection's own token, and then each change, until ctx ends or sink fails. A slow sink
+// skips states of a token and gets its newest. Tokens of grants are left out: there can be a million of them, and their states are
+// not a connection's.
 func (s *Service) WatchStates(ctx context.Context, idle time.Duration, sink StatesSink) error {
 	sub := s.states.SubscribeAll()
 	defer sub.Close()
@@ -160,7 +161,7 @@ func (s *Service) WatchStates(ctx context.Context, idle time.Duration, sink Stat
 	}
 }
 
-// listStates offers every token there is, page by page.
+// listStates offers every connection's own token, page by page.
 func (s *Service) listStates(ctx context.Context, sub *subscription, flush func() error) error {
 	var after Key
 	for {

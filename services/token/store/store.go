@@ -89,8 +89,8 @@ func (s *Store) Due(ctx context.Context, after token.DueCursor, until time.Time,
 // List implements token.Store.
 func (s *Store) List(ctx context.Context, after token.Key, limit int) ([]token.Token, error) {
 	return s.list(ctx, "SELECT "+tokenColumns+` FROM tokens
-		WHERE (project, connection, grant_id) > ($1, $2, $3) ORDER BY project, connection, grant_id LIMIT $4`,
-		after.Project, after.Connection, after.Grant, limit)
+		WHERE grant_id = '' AND (project, connection) > ($1, $2) ORDER BY project, connection LIMIT $3`,
+		after.Project, after.Connection, limit)
 }
 
 func (s *Store) list(ctx context.Context, query string, args ...any) ([]token.Token, error) {

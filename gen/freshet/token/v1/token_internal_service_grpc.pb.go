@@ -42,8 +42,8 @@ type TokenInternalServiceClient interface {
 	DeleteToken(ctx context.Context, in *DeleteTokenRequest, opts ...grpc.CallOption) (*DeleteTokenResponse, error)
 	// Makes one token request with the given settings, says how it went and throws the token away: what TestConnection needs. Stores nothing.
 	TryAuthorization(ctx context.Context, in *TryAuthorizationRequest, opts ...grpc.CallOption) (*TryAuthorizationResponse, error)
-	// Streams the state of every token, without any secret: all at once first, then each change. A slow reader skips states of a token and gets
-	// its newest.
+	// Streams the state of every connection's own token, without any secret: all at once first, then each change. A slow reader skips states of
+	// a token and gets its newest. Tokens of grants are left out.
 	WatchTokenStates(ctx context.Context, in *WatchTokenStatesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchTokenStatesResponse], error)
 }
 
@@ -130,8 +130,8 @@ type TokenInternalServiceServer interface {
 	DeleteToken(context.Context, *DeleteTokenRequest) (*DeleteTokenResponse, error)
 	// Makes one token request with the given settings, says how it went and throws the token away: what TestConnection needs. Stores nothing.
 	TryAuthorization(context.Context, *TryAuthorizationRequest) (*TryAuthorizationResponse, error)
-	// Streams the state of every token, without any secret: all at once first, then each change. A slow reader skips states of a token and gets
-	// its newest.
+	// Streams the state of every connection's own token, without any secret: all at once first, then each change. A slow reader skips states of
+	// a token and gets its newest. Tokens of grants are left out.
 	WatchTokenStates(*WatchTokenStatesRequest, grpc.ServerStreamingServer[WatchTokenStatesResponse]) error
 	mustEmbedUnimplementedTokenInternalServiceServer()
 }
