@@ -13,10 +13,10 @@ import (
 func newExchanger(p *process) (*oauth.Client, error) {
 	return oauth.New(oauth.Config{
 		HTTP:   p.egress.Client(),
-		Redeem: p.egress.ClientWith(func(t *http.Transport) { t.DisableKeepAlives = true }),
+		Redeem: p.egress.ClientWith(egress.OneRequest),
 		WithCertificate: func(certificate tls.Certificate) *http.Client {
 			return p.egress.ClientWith(func(t *http.Transport) {
-				t.DisableKeepAlives = true
+				egress.OneRequest(t)
 				// Unlike Certificates this also shows one that is of none of the authorities that the server names: a self-signed one.
 				t.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 					return &certificate, nil

@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"crypto/tls"
 	"net/http"
 	"time"
 )
@@ -57,6 +58,19 @@ func (g *Guard) ClientWith(change func(*http.Transport)) *http.Client {
 	client := g.Client()
 	client.Transport = &checkedTransport{guard: g, next: transport}
 	return client
+}
+
+// sessions is how many TLS sessions a transport of [OneRequest] can resume.
+const sessions = 256
+
+// OneRequest makes a transport use each connection for one request, for [Guard.ClientWith]. TLS sessions are resumed, which spares the
+// later connections to a server the dear half of the handshake, and HTTP/2 is not spoken: its own set-up pays only over many requests.
+func OneRequest(t *http.Transport) {
+	t.DisableKeepAlives = true
+	t.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(sessions)
+	t.ForceAttemptHTTP2, t.HTTP2 = false, nil
+	t.Protocols = new(http.Protocols)
+	t.Protocols.SetHTTP1(true)
 }
 
 // checkedTransport checks the URL of every request.

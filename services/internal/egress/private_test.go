@@ -14,13 +14,16 @@ import (
 
 func TestAClientOfItsOwnIsGuardedAllTheSame(t *testing.T) {
 	t.Parallel()
-	var remotes []string
+	var remotes, protocols []string
+	var resumed []bool
 	certificates := 0
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		remotes = append(remotes, r.RemoteAddr)
+		protocols, resumed = append(protocols, r.Proto), append(resumed, r.TLS.DidResume)
 		certificates = len(r.TLS.PeerCertificates)
 		http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
 	}))
+	server.EnableHTTP2 = true
 	server.TLS = &tls.Config{ClientAuth: tls.RequestClientCert, MinVersion: tls.VersionTLS12}
 	server.StartTLS()
 	t.Cleanup(server.Close)
@@ -28,7 +31,7 @@ func TestAClientOfItsOwnIsGuardedAllTheSame(t *testing.T) {
 	require.NoError(t, err)
 	guard := egress.NewGuard(egress.Policy{AllowNetworks: networks}, egress.Options{TLS: trusting(server)})
 	client := guard.ClientWith(func(transport *http.Transport) {
-		transport.DisableKeepAlives = true
+		egress.OneRequest(transport)
 		transport.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			return &server.TLS.Certificates[0], nil
 		}
@@ -40,6 +43,8 @@ func TestAClientOfItsOwnIsGuardedAllTheSame(t *testing.T) {
 	}
 	require.Len(t, remotes, 2)
 	require.NotEqual(t, remotes[0], remotes[1], "each request has a connection of its own")
+	require.Equal(t, []string{"HTTP/1.1", "HTTP/1.1"}, protocols)
+	require.Equal(t, []bool{false, true}, resumed, "the second handshake is the cheap one")
 	require.Equal(t, 1, certificates)
 
 	_, err = get(t, guard.Client(), server.URL)

@@ -22,8 +22,9 @@ type Config struct {
 	// HTTP makes the requests: the egress guard's client. Required. Its redirect policy is not used, nor that of the others: a
 	// token request is never redirected.
 	HTTP *http.Client
-	// Redeem makes the requests that redeem a code or a refresh token. It should use each connection for one request: the
-	// outcome of a request on a kept connection that was just closed is not known, and the token may be lost. Default: HTTP.
+	// Redeem makes the requests that redeem what cannot be redeemed again: a code, or a refresh token of a provider that forgives
+	// no second time. It should use each connection for one request: the outcome of a request on a kept connection that was
+	// just closed is not known, and the token may be lost. Default: HTTP.
 	Redeem *http.Client
 	// WithCertificate returns a client that shows a certificate. It is called once for each of the certificates used lately.
 	// Default: none; mutual TLS is then a configuration error.
@@ -111,7 +112,7 @@ func (c *Client) clientFor(s *token.OAuth2) (*http.Client, error) {
 			return nil, fmt.Errorf("%w: %w", errClient, err)
 		}
 		return client, nil
-	case redeems(s):
+	case spends(s):
 		return c.redeem, nil
 	default:
 		return c.http, nil

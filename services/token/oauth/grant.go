@@ -43,6 +43,12 @@ func redeems(s *token.OAuth2) bool {
 	return s.Grant == token.KindRefreshToken || s.Grant == token.KindAuthorizationCode
 }
 
+// spends reports whether a request whose outcome is not known has spent what it redeemed. The rules are those of the journal, which
+// lets the others be redeemed again, so that they may go over kept connections.
+func spends(s *token.OAuth2) bool {
+	return redeems(s) && (s.Grant == token.KindAuthorizationCode || s.Provider.Recovery == "" || s.Provider.Recovery == token.SingleUse)
+}
+
 // grantFields returns the fields of a token request that its grant asks for.
 func grantFields(s *token.OAuth2, g token.Grant, now time.Time) (parameters, error) {
 	var p parameters

@@ -234,7 +234,8 @@ func TestARedemptionIsNotRepeatedByTheTransport(t *testing.T) {
 	}
 }
 
-func TestRedemptionsHaveAClientOfTheirOwn(t *testing.T) {
+// TestWhatIsSpentHasAClientOfItsOwn: what the journal may redeem again goes the way of everything else.
+func TestWhatIsSpentHasAClientOfItsOwn(t *testing.T) {
 	s := newSuite(t)
 	refused := &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, errDenied }}}
 	client := newClient(t, oauth.Config{Redeem: refused})
@@ -242,8 +243,17 @@ func TestRedemptionsHaveAClientOfTheirOwn(t *testing.T) {
 	require.Nil(t, failure)
 	settings := s.settings(token.KindRefreshToken)
 	settings.RefreshToken = seal.NewSecret("rt")
-	_, failure = try(t, client, settings, token.Grant{})
-	require.Equal(t, token.ClassNotSent, failure.Class)
+	for recovery, own := range map[token.RotationRecovery]bool{
+		"": true, token.SingleUse: true, token.Grace: false, token.UntilSuccessorUsed: false, token.Idempotent: false, token.Reusable: false,
+	} {
+		settings.Provider.Recovery = recovery
+		_, failure = try(t, client, settings, token.Grant{})
+		require.Equal(t, own, failure.Class == token.ClassNotSent, "%q: %v", recovery, failure)
+	}
+	code := s.settings(token.KindAuthorizationCode)
+	code.Code.Code, code.Provider.Recovery = seal.NewSecret("code"), token.Idempotent
+	_, failure = try(t, client, code, token.Grant{})
+	require.Equal(t, token.ClassNotSent, failure.Class, "a code is good once, whatever the refresh tokens are")
 }
 
 func TestNewNeedsAClient(t *testing.T) {
