@@ -96,11 +96,40 @@ func TestWatch(t *testing.T) {
 	requireEmpty(t, config.Dir)
 }
 
+func TestRefresh(t *testing.T) {
+	config := bench.RefreshConfig{Host: host(t), Tokens: 30, Kept: true}
+	config.Database = sqltest.PostgresDSN(t)
+	result, err := bench.Refresh(t.Context(), config)
+	require.NoError(t, err)
+	require.Equal(t, "postgres", result.Store)
+	require.Zero(t, result.NotRefreshed)
+	require.Zero(t, result.Refused)
+	require.Positive(t, result.RefreshesPerSecond)
+	require.GreaterOrEqual(t, result.KeptPostsPerSecond, result.RawPostsPerSecond)
+	require.InDelta(t, result.RefreshesPerSecond/result.RawPostsPerSecond, result.Ratio, 0.001)
+	requireEmpty(t, config.Dir)
+}
+
+func TestSchedule(t *testing.T) {
+	config := bench.ScheduleConfig{Host: host(t), Tokens: 60, Few: 20, Refreshes: 10}
+	result, err := bench.Schedule(t.Context(), config)
+	require.NoError(t, err)
+	require.Equal(t, 20, result.Few.Tokens)
+	require.Equal(t, 60, result.Many.Tokens)
+	for _, s := range []bench.Stocked{result.Few, result.Many} {
+		require.Positive(t, s.ReadySeconds)
+		require.Positive(t, s.RefreshesPerSecond)
+		require.GreaterOrEqual(t, s.PeakRSSMiB, s.IdleRSSMiB)
+	}
+	requireEmpty(t, config.Dir)
+}
+
 // TestCommandLine checks what programs read: the last line is one object.
 func TestCommandLine(t *testing.T) {
 	for name, args := range map[string][]string{
 		"delivery": {"--events", "50", "--publishers", "2", "--destinations", "2", "--paced-events", "5"},
 		"watch":    {"--streams", "10", "--connections", "2", "--rotations", "1"},
+		"refresh":  {"--tokens", "20"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			executable, err := os.Executable()
@@ -169,6 +198,19 @@ func TestValidate(t *testing.T) {
 		change(&config)
 		require.ErrorContains(t, config.Validate(), name)
 	}
+	for name, change := range map[string]func(*bench.ScheduleConfig){
+		"refreshes": func(c *bench.ScheduleConfig) { c.Refreshes = 0 }, "few": func(c *bench.ScheduleConfig) { c.Few = 19 },
+		"tokens": func(c *bench.ScheduleConfig) { c.Tokens = 39 }, "database": func(c *bench.ScheduleConfig) { c.Database = "mysql://h/d" },
+	} {
+		config := bench.ScheduleConfig{Host: host(t), Tokens: 40, Few: 20, Refreshes: 10}
+		require.NoError(t, config.Validate())
+		change(&config)
+		require.ErrorContains(t, config.Validate(), name)
+	}
+	refresh := bench.RefreshConfig{Host: host(t), Tokens: 1}
+	require.NoError(t, refresh.Validate())
+	refresh.Tokens = 0
+	require.ErrorContains(t, refresh.Validate(), "tokens")
 	for name, change := range map[string]func(*bench.WatchConfig){
 		"streams": func(c *bench.WatchConfig) { c.Streams = 0 }, "connections": func(c *bench.WatchConfig) { c.Connections = 257 },
 		"rotations": func(c *bench.WatchConfig) { c.Rotations = 0 },

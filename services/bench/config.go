@@ -32,6 +32,7 @@ const (
 	maxConnections = 256
 	maxRotations   = 100
 	maxPaced       = 100_000
+	maxTokens      = 1_000_000
 )
 
 // DeliveryConfig says what Delivery does.
@@ -108,4 +109,38 @@ func within(name string, n, least, most int) error {
 		return fmt.Errorf("%s: %d is not within %d to %d", name, n, least, most)
 	}
 	return nil
+}
+
+// RefreshConfig says what Refresh does.
+type RefreshConfig struct {
+	Host
+	// Tokens is how many are refreshed, each once; 1 to 1,000,000.
+	Tokens int
+	// Kept declares that the provider lets a refresh token be redeemed again, so that the suite keeps its connections. Otherwise each
+	// redemption has one of its own.
+	Kept bool
+}
+
+// Validate returns everything that is wrong.
+func (c *RefreshConfig) Validate() error {
+	return errors.Join(c.validateHost(), within("tokens", c.Tokens, 1, maxTokens))
+}
+
+// ScheduleConfig says what Schedule does.
+type ScheduleConfig struct {
+	Host
+	// Tokens are stored at last, Few at first; each at least twice Refreshes more than what was there before, and at most 1,000,000.
+	Tokens, Few int
+	// Refreshes are made and measured with Few tokens and with all of them; at least 1.
+	Refreshes int
+}
+
+// Validate returns everything that is wrong.
+func (c *ScheduleConfig) Validate() error {
+	return errors.Join(
+		c.validateHost(),
+		within("refreshes", c.Refreshes, 1, maxTokens/4),
+		within("few", c.Few, 2*c.Refreshes, maxTokens),
+		within("tokens", c.Tokens, c.Few+2*c.Refreshes, maxTokens),
+	)
 }

@@ -87,3 +87,53 @@ type FanOut struct {
 	// ServerCPUMicros is the server's CPU time for one stream and rotation.
 	ServerCPUMicros float64 `json:"server_cpu_us_per_push"`
 }
+
+// RefreshResult is what Refresh measured. docs/benchmarks.md defines the figures.
+type RefreshResult struct {
+	Name string `json:"name"`
+	// Ratio is RefreshesPerSecond to RawPostsPerSecond.
+	Ratio  float64 `json:"ratio"`
+	Target float64 `json:"target"`
+
+	RefreshesPerSecond float64 `json:"refreshes_per_second"`
+	RawPostsPerSecond  float64 `json:"raw_posts_per_second"`
+	RawWorkers         int     `json:"raw_workers"`
+	// KeptPostsPerSecond is the same with connections that are kept, whatever the suite does.
+	KeptPostsPerSecond float64 `json:"kept_posts_per_second"`
+	DurationSeconds    float64 `json:"duration_seconds"` // from the first request to the last new generation
+	RawCPU             float64 `json:"raw_client_cpu_seconds_per_1000_posts"`
+	ServerCPU          float64 `json:"server_cpu_seconds_per_1000_refreshes"`
+	PeakRSSMiB         float64 `json:"peak_rss_mib"` // of the server
+	NotRefreshed       int     `json:"not_refreshed"`
+	Refused            int     `json:"refused"`
+	FilledPerSecond    float64 `json:"filled_per_second"`
+	Tokens             int     `json:"tokens"`
+	Kept               bool    `json:"kept"` // connections, by the suite
+
+	Machine
+}
+
+// ScheduleResult is what Schedule measured. docs/benchmarks.md defines the figures.
+type ScheduleResult struct {
+	Name string `json:"name"`
+	// Ratio is the ServerCPU of Few to that of Many.
+	Ratio  float64 `json:"ratio"`
+	Target float64 `json:"target"`
+
+	Few       Stocked `json:"few"`
+	Many      Stocked `json:"many"`
+	Refreshes int     `json:"refreshes"`
+
+	Machine
+}
+
+// Stocked is how the suite does with so many stored tokens.
+type Stocked struct {
+	Tokens             int     `json:"tokens"`
+	ReadySeconds       float64 `json:"ready_seconds"` // from the start of the process
+	ServerCPU          float64 `json:"server_cpu_seconds_per_1000_refreshes"`
+	RefreshesPerSecond float64 `json:"refreshes_per_second"`
+	IdleRSSMiB         float64 `json:"idle_rss_mib"` // of the server before the refreshes
+	PeakRSSMiB         float64 `json:"peak_rss_mib"`
+	FillSeconds        float64 `json:"fill_seconds"`
+}

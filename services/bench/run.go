@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -21,11 +22,14 @@ import (
 type run struct {
 	host   *Host
 	dir    string
+	roots  string // file with the certificates that the suite trusts; empty: the system's
 	begin  time.Time
 	ctx    context.Context // ends when a process does, with what it said
 	fail   context.CancelCauseFunc
 	cancel context.CancelFunc
 	all    []*child.Process // in start order
+
+	stopped sync.Map // of *child.Process: those whose end the run wanted
 }
 
 // newRun makes the folder. The run must be closed.
@@ -50,7 +54,7 @@ func (r *run) close() error {
 	var errs []error
 	for _, p := range slices.Backward(r.all) {
 		select {
-		case <-p.Ended(): // that has failed the run already
+		case <-p.Ended(): // that was wanted, or has failed the run already
 		default:
 			errs = append(errs, p.Stop())
 		}
@@ -78,11 +82,19 @@ func (r *run) start(c child.Command) (*child.Process, error) {
 	go func() {
 		select {
 		case <-p.Ended():
-			r.fail(p.Err())
+			if _, wanted := r.stopped.Load(p); !wanted {
+				r.fail(p.Err())
+			}
 		case <-r.ctx.Done():
 		}
 	}()
 	return p, nil
+}
+
+// stop stops a process whose end does not end the run.
+func (r *run) stop(p *child.Process) error {
+	r.stopped.Store(p, true)
+	return p.Stop()
 }
 
 // server is the suite.
@@ -91,14 +103,17 @@ type server struct {
 	grpcAddr, key string
 }
 
-// startServer starts the suite with its defaults, but for ports and where it may send.
+// dataDir is the suite's.
+func (r *run) dataDir() string { return filepath.Join(r.dir, "data") }
+
+// startServer starts the suite with its defaults, but for ports and where it may send. Stopped, it can be started again.
 func (r *run) startServer() (*server, error) {
 	s := &server{}
 	var keyFile string
 	c := child.Command{
 		Name: "server",
 		Args: []string{
-			"serve", "--data-dir", filepath.Join(r.dir, "data"), "--http-addr", "127.0.0.1:0", "--grpc-addr", "127.0.0.1:0",
+			"serve", "--data-dir", r.dataDir(), "--http-addr", "127.0.0.1:0", "--grpc-addr", "127.0.0.1:0",
 			"--egress-allow", "loopback", "--egress-allow-http",
 		},
 		Ready: func(line string) bool {
@@ -114,7 +129,10 @@ func (r *run) startServer() (*server, error) {
 		},
 	}
 	if r.host.Database != "" {
-		c.Env = []string{"FRESHET_DATABASE=" + r.host.Database} // not as a flag, which others can see
+		c.Env = append(c.Env, "FRESHET_DATABASE="+r.host.Database) // not as a flag, which others can see
+	}
+	if r.roots != "" {
+		c.Env = append(c.Env, "SSL_CERT_FILE="+r.roots) // see crypto/x509
 	}
 	var err error
 	if s.Process, err = r.start(c); err != nil {

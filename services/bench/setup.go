@@ -16,6 +16,7 @@ import (
 	deliveryv1 "github.com/freshet-io/freshet/gen/freshet/delivery/v1"
 	tokenv1 "github.com/freshet-io/freshet/gen/freshet/token/v1"
 	"github.com/freshet-io/freshet/services/bench/child"
+	"github.com/freshet-io/freshet/services/bench/issuer"
 	"github.com/freshet-io/freshet/services/bench/sink"
 )
 
@@ -63,8 +64,6 @@ func (s *suite) bus() string        { return s.project + "/buses/" + busID }
 
 // connect makes the connection and waits until it has a credential.
 func (s *suite) connect(ctx context.Context, config sink.Config, tokenEndpoint string) error {
-	ctx, cancel := context.WithTimeout(ctx, readyWithin)
-	defer cancel()
 	connection := &connectionv1.Connection{}
 	if config.APIKey != "" {
 		connection.Authorization = &connectionv1.Connection_ApiKey{ApiKey: &connectionv1.ApiKeyAuthorization{
@@ -76,6 +75,25 @@ func (s *suite) connect(ctx context.Context, config sink.Config, tokenEndpoint s
 			ClientId: config.ClientID, ClientSecret: config.ClientSecret,
 		}}
 	}
+	return s.create(ctx, connection)
+}
+
+// connectGrant makes a connection with the issuer's first refresh token and waits until it has a credential. Of an idempotent provider
+// the suite keeps the connections.
+func (s *suite) connectGrant(ctx context.Context, config issuer.Config, tokenEndpoint string, idempotent bool) error {
+	oauth2 := &connectionv1.OAuth2Authorization{
+		GrantType: connectionv1.OAuth2Authorization_REFRESH_TOKEN, TokenEndpoint: tokenEndpoint,
+		ClientId: config.ClientID, ClientSecret: config.ClientSecret, RefreshToken: issuer.Grant(0, 0),
+	}
+	if idempotent {
+		oauth2.ProviderBehavior = &connectionv1.ProviderBehavior{RotationRecovery: connectionv1.ProviderBehavior_IDEMPOTENT}
+	}
+	return s.create(ctx, &connectionv1.Connection{Authorization: &connectionv1.Connection_Oauth2{Oauth2: oauth2}})
+}
+
+func (s *suite) create(ctx context.Context, connection *connectionv1.Connection) error {
+	ctx, cancel := context.WithTimeout(ctx, readyWithin)
+	defer cancel()
 	_, err := connectionv1.NewConnectionServiceClient(s.conn).CreateConnection(ctx, &connectionv1.CreateConnectionRequest{
 		Parent: s.project, ConnectionId: connectionID, Connection: connection,
 	})
