@@ -17,6 +17,7 @@ import (
 	"github.com/freshet-io/freshet/services/delivery/connections"
 	"github.com/freshet-io/freshet/services/delivery/credentials"
 	"github.com/freshet-io/freshet/services/delivery/httpsend"
+	"github.com/freshet-io/freshet/services/delivery/jobs"
 	deliveryrpc "github.com/freshet-io/freshet/services/delivery/rpc"
 	deliverystore "github.com/freshet-io/freshet/services/delivery/store"
 	"github.com/freshet-io/freshet/services/internal/lifecycle"
@@ -149,8 +150,9 @@ func buildDelivery(_ context.Context, p *process, db *database) ([]lifecycle.Tas
 		return nil, err
 	}
 	watcher := credentials.New(conns[0], credentials.Options{Logger: p.logger("delivery"), Now: p.now})
+	store := deliverystore.New(db.DB, p.sealer)
 	service, err := delivery.NewService(delivery.Params{
-		Store:          deliverystore.New(db.DB, p.sealer),
+		Store:          store,
 		Credentials:    watcher,
 		Connections:    connections.New(conns[1]),
 		Sender:         httpsend.New(p.egress.Client(), p.now),
@@ -167,10 +169,17 @@ func buildDelivery(_ context.Context, p *process, db *database) ([]lifecycle.Tas
 	if err != nil {
 		return nil, err
 	}
-	deliveryrpc.Register(p.server, service, deliveryrpc.Options{Logger: p.logger("delivery"), Pages: p.pages, Validator: p.validator})
+	work, err := jobs.NewService(jobs.Params{Store: store, Bus: service, Logger: p.logger("delivery"), Now: p.now})
+	if err != nil {
+		return nil, err
+	}
+	deliveryrpc.Register(p.server, service, deliveryrpc.Options{
+		Logger: p.logger("delivery"), Jobs: work, Pages: p.pages, Validator: p.validator,
+	})
 	return []lifecycle.Task{
 		{Name: "delivery credentials", Run: watcher.Run},
 		{Name: "delivery", Run: service.Run},
+		{Name: "delivery jobs", Run: work.Run},
 	}, nil
 }
 

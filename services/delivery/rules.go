@@ -6,6 +6,11 @@ import (
 
 // CreateRule creates a rule; ErrExists, ErrBusNotFound, ErrDestinationNotFound, an InvalidError.
 func (s *Service) CreateRule(ctx context.Context, rule Rule, w Write) (Rule, error) {
+	return s.CreateRuleBy(ctx, rule, w, s.store.CreateRule)
+}
+
+// CreateRuleBy is CreateRule with another way to store the rule.
+func (s *Service) CreateRuleBy(ctx context.Context, rule Rule, w Write, create func(context.Context, Rule) error) (Rule, error) {
 	if err := checkRule(&rule); err != nil {
 		return Rule{}, err
 	}
@@ -21,7 +26,7 @@ func (s *Service) CreateRule(ctx context.Context, rule Rule, w Write) (Rule, err
 		_, err := s.store.Rule(ctx, rule.Name)
 		return rule, absent(err, ErrRuleNotFound, rule.Name)
 	}
-	if err := s.store.CreateRule(ctx, rule); err != nil {
+	if err := create(ctx, rule); err != nil {
 		return Rule{}, err
 	}
 	s.indexes.forget(rule.Name.On())

@@ -22,13 +22,14 @@ const (
 	leaveTimeout = 5 * time.Second
 )
 
-// Run attempts deliveries until ctx ends. Then attempts under way may finish, for Params.Drain at most, everything else is left to the
+// Run attempts deliveries until ctx ends; it is called once. Then attempts under way may finish, for Params.Drain at most, everything else is left to the
 // other instances or to the next start, and Run returns.
 func (s *Service) Run(ctx context.Context) error {
 	defer s.leave(ctx)
 	if !s.join(ctx) {
 		return nil
 	}
+	close(s.joined)
 	if err := s.dispatcher.Start(ctx); err != nil {
 		return err
 	}

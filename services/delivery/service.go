@@ -68,6 +68,7 @@ type Service struct {
 	suspects   suspects
 	news       chan struct{} // holds one: look at suspects and the backlog
 	ticked     chan struct{} // holds one: look at the schedules
+	joined     chan struct{} // closes when the store knows this instance
 	shared     atomic.Bool   // other instances are alive
 }
 
@@ -88,6 +89,7 @@ func NewService(p Params) (*Service, error) {
 		indexes: indexCache{indexes: map[BusName]*busIndex{}},
 		news:    make(chan struct{}, 1),
 		ticked:  make(chan struct{}, 1),
+		joined:  make(chan struct{}),
 	}
 	s.owner = p.Instance + "/" + s.newID(p.Now())
 	s.dispatcher = dispatch.New(worker{s}, dispatch.Config{Drain: p.Drain, Logger: p.Logger})

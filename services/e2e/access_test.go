@@ -85,6 +85,7 @@ func testRPCAccess(t *testing.T, w World, key string) {
 		"delivery": {
 			deliveryv1.File_freshet_delivery_v1_delivery_service_proto,
 			deliveryv1.File_freshet_delivery_v1_archive_service_proto,
+			deliveryv1.File_freshet_delivery_v1_replay_service_proto,
 		},
 	} {
 		conn := dial(t, w, role, key)

@@ -44,6 +44,7 @@ var samples = map[string]string{
 	"provider": "google", "schedule": "s1",
 	"delivery":     "01JZZZZZZZZZZZZZZZZZZZZZZZ",
 	"connectionId": "crm", "busId": "orders", "archive": "a1", "archiveId": "a1", "ruleId": "r1", "destinationId": "shop", "scheduleId": "s1",
+	"replay": "r1", "replayId": "r1", "startTime": "2026-01-02T03:04:05Z", "startEventsPerSecond": "50",
 	"pageSize": "7", "pageToken": "next", "filter": "state=DEAD", "state": "AUTHORIZED", "etag": "e1", "validateOnly": "true",
 	"updateMask": "description", "minTtl": "60s", "heartbeatInterval": "5s",
 }
@@ -64,6 +65,8 @@ const (
 var bodies = map[string]string{
 	"ConnectionService.CreateConnection": connectionBody,
 	"ConnectionService.UpdateConnection": connectionBody,
+	"ReplayService.CreateReplay":         `{"source":"projects/default/buses/orders/archives/a1","startTime":"2026-01-02T03:04:05Z","endTime":"2026-01-03T03:04:05Z"}`,
+	"ReplayService.CancelReplay":         `{}`,
 	"ArchiveService.CreateArchive":       `{"eventPattern":"{\"source\":[\"shop\"]}","retentionDays":30}`,
 	"ArchiveService.UpdateArchive":       `{"state":"DISABLED"}`,
 	"DeliveryService.CreateBus":          `{"description":"orders"}`,

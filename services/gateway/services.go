@@ -28,6 +28,7 @@ func contracts() []protoreflect.FileDescriptor {
 		deliveryv1.File_freshet_delivery_v1_pattern_service_proto,
 		deliveryv1.File_freshet_delivery_v1_destination_control_service_proto,
 		deliveryv1.File_freshet_delivery_v1_schedule_service_proto,
+		deliveryv1.File_freshet_delivery_v1_replay_service_proto,
 	}
 }
 
@@ -44,5 +45,6 @@ func registerServices(ctx context.Context, calls *runtime.ServeMux, p Params) er
 		deliveryrest.RegisterPatternServiceHandlerClient(ctx, calls, deliveryv1.NewPatternServiceClient(p.Delivery)),
 		deliveryrest.RegisterDestinationControlServiceHandlerClient(ctx, calls, deliveryv1.NewDestinationControlServiceClient(p.Delivery)),
 		deliveryrest.RegisterScheduleServiceHandlerClient(ctx, calls, deliveryv1.NewScheduleServiceClient(p.Delivery)),
+		deliveryrest.RegisterReplayServiceHandlerClient(ctx, calls, deliveryv1.NewReplayServiceClient(p.Delivery)),
 	)
 }

@@ -2,6 +2,7 @@ package deliverytest
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"net/netip"
@@ -19,6 +20,7 @@ import (
 	"github.com/freshet-io/freshet/services/delivery/connections"
 	"github.com/freshet-io/freshet/services/delivery/credentials"
 	"github.com/freshet-io/freshet/services/delivery/httpsend"
+	"github.com/freshet-io/freshet/services/delivery/jobs"
 	"github.com/freshet-io/freshet/services/delivery/store"
 	"github.com/freshet-io/freshet/services/internal/egress"
 	"github.com/freshet-io/freshet/services/internal/seal"
@@ -29,6 +31,7 @@ import (
 type Suite struct {
 	Tokens  *Tokens
 	Service *delivery.Service
+	Jobs    *jobs.Service
 	Store   *store.Store
 
 	watcher *credentials.Watcher
@@ -72,6 +75,8 @@ func New(t testing.TB, db *sqldb.DB, o Options) *Suite {
 	var err error
 	s.Service, err = delivery.NewService(p)
 	require.NoError(t, err)
+	s.Jobs, err = jobs.NewService(jobs.Params{Store: s.Store, Bus: s.Service, Now: p.Now})
+	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	s.tasks.Go(func() { _ = s.watcher.Run(ctx) })
 	s.cancel = cancel
@@ -101,11 +106,12 @@ func (s *Suite) Run(t testing.TB) *Suite {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	stopWatcher := s.cancel
-	done := make(chan error, 1)
+	done := make(chan error, 2)
 	go func() { done <- s.Service.Run(ctx) }()
+	go func() { done <- s.Jobs.Run(ctx) }()
 	s.cancel = func() {
 		cancel()
-		err := <-done
+		err := errors.Join(<-done, <-done)
 		stopWatcher()
 		require.NoError(t, err)
 	}

@@ -8,6 +8,12 @@ import (
 	"github.com/freshet-io/freshet/services/delivery"
 )
 
+// archiveServer implements deliveryv1.ArchiveServiceServer.
+type archiveServer struct {
+	deliveryv1.UnimplementedArchiveServiceServer
+	*server
+}
+
 const day = 24 * time.Hour
 
 func fromArchive(a *delivery.Archive) *deliveryv1.Archive {
@@ -31,7 +37,7 @@ func setArchive(a *delivery.Archive, m *deliveryv1.Archive) {
 }
 
 // CreateArchive implements deliveryv1.ArchiveServiceServer.
-func (s *server) CreateArchive(ctx context.Context, req *deliveryv1.CreateArchiveRequest) (*deliveryv1.CreateArchiveResponse, error) {
+func (s archiveServer) CreateArchive(ctx context.Context, req *deliveryv1.CreateArchiveRequest) (*deliveryv1.CreateArchiveResponse, error) {
 	bus, err := parseBus("parent", req.GetParent())
 	if err != nil {
 		return nil, s.fail(ctx, err)
@@ -46,7 +52,7 @@ func (s *server) CreateArchive(ctx context.Context, req *deliveryv1.CreateArchiv
 }
 
 // GetArchive implements deliveryv1.ArchiveServiceServer.
-func (s *server) GetArchive(ctx context.Context, req *deliveryv1.GetArchiveRequest) (*deliveryv1.GetArchiveResponse, error) {
+func (s archiveServer) GetArchive(ctx context.Context, req *deliveryv1.GetArchiveRequest) (*deliveryv1.GetArchiveResponse, error) {
 	name, err := parseArchive("name", req.GetName())
 	if err != nil {
 		return nil, s.fail(ctx, err)
@@ -59,12 +65,12 @@ func (s *server) GetArchive(ctx context.Context, req *deliveryv1.GetArchiveReque
 }
 
 // ListArchives implements deliveryv1.ArchiveServiceServer.
-func (s *server) ListArchives(ctx context.Context, req *deliveryv1.ListArchivesRequest) (*deliveryv1.ListArchivesResponse, error) {
+func (s archiveServer) ListArchives(ctx context.Context, req *deliveryv1.ListArchivesRequest) (*deliveryv1.ListArchivesResponse, error) {
 	bus, err := parseBus("parent", req.GetParent())
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
-	list, next, err := listed(s, "archives\n"+req.GetParent(), req.GetPageToken(), req.GetPageSize(),
+	list, next, err := listed(s.server, "archives\n"+req.GetParent(), req.GetPageToken(), req.GetPageSize(),
 		func(after string, limit int) ([]delivery.Archive, error) {
 			return s.service.ListArchives(ctx, bus, after, limit)
 		},
@@ -76,7 +82,7 @@ func (s *server) ListArchives(ctx context.Context, req *deliveryv1.ListArchivesR
 }
 
 // UpdateArchive implements deliveryv1.ArchiveServiceServer.
-func (s *server) UpdateArchive(ctx context.Context, req *deliveryv1.UpdateArchiveRequest) (*deliveryv1.UpdateArchiveResponse, error) {
+func (s archiveServer) UpdateArchive(ctx context.Context, req *deliveryv1.UpdateArchiveRequest) (*deliveryv1.UpdateArchiveResponse, error) {
 	in := req.GetArchive()
 	name, err := parseArchive("archive.name", in.GetName())
 	if err != nil {
@@ -99,7 +105,7 @@ func (s *server) UpdateArchive(ctx context.Context, req *deliveryv1.UpdateArchiv
 }
 
 // DeleteArchive implements deliveryv1.ArchiveServiceServer.
-func (s *server) DeleteArchive(ctx context.Context, req *deliveryv1.DeleteArchiveRequest) (*deliveryv1.DeleteArchiveResponse, error) {
+func (s archiveServer) DeleteArchive(ctx context.Context, req *deliveryv1.DeleteArchiveRequest) (*deliveryv1.DeleteArchiveResponse, error) {
 	name, err := parseArchive("name", req.GetName())
 	if err != nil {
 		return nil, s.fail(ctx, err)

@@ -8,6 +8,7 @@ import (
 
 	errorsv1 "github.com/freshet-io/freshet/gen/freshet/errors/v1"
 	"github.com/freshet-io/freshet/services/delivery"
+	"github.com/freshet-io/freshet/services/delivery/jobs"
 	"github.com/freshet-io/freshet/services/internal/page"
 	"github.com/freshet-io/freshet/services/internal/rpcerr"
 )
@@ -49,6 +50,10 @@ func (s *server) fail(ctx context.Context, err error) error {
 		return rpcerr.New(codes.NotFound, errorsv1.Reason_DESTINATION_NOT_FOUND, "%s", err)
 	case errors.Is(err, delivery.ErrDeliveryNotFound):
 		return rpcerr.New(codes.NotFound, errorsv1.Reason_DELIVERY_NOT_FOUND, "%s", err)
+	case errors.Is(err, jobs.ErrReplayNotFound):
+		return rpcerr.New(codes.NotFound, errorsv1.Reason_REPLAY_NOT_FOUND, "%s", err)
+	case errors.Is(err, jobs.ErrLimit):
+		return rpcerr.New(codes.ResourceExhausted, errorsv1.Reason_LIMIT_EXCEEDED, "%s", err)
 	case errors.Is(err, delivery.ErrArchiveNotFound):
 		return rpcerr.New(codes.NotFound, errorsv1.Reason_ARCHIVE_NOT_FOUND, "%s", err)
 	case errors.Is(err, delivery.ErrScheduleNotFound):

@@ -17,11 +17,29 @@ func (s *server) CreateRule(ctx context.Context, req *deliveryv1.CreateRuleReque
 	if err := setRule(&rule, req.GetRule()); err != nil {
 		return nil, s.fail(ctx, err)
 	}
-	rule, err = s.service.CreateRule(ctx, rule, delivery.Write{ValidateOnly: req.GetValidateOnly()})
+	w := delivery.Write{ValidateOnly: req.GetValidateOnly()}
+	if req.GetStartTime() != nil {
+		return s.createRuleSince(ctx, rule, req, w)
+	}
+	rule, err = s.service.CreateRule(ctx, rule, w)
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
 	return &deliveryv1.CreateRuleResponse{Rule: fromRule(&rule)}, nil
+}
+
+func (s *server) createRuleSince(
+	ctx context.Context, rule delivery.Rule, req *deliveryv1.CreateRuleRequest, w delivery.Write,
+) (*deliveryv1.CreateRuleResponse, error) {
+	rule, backfill, err := s.jobs.CreateRule(ctx, rule, req.GetStartTime().AsTime(), int(req.GetStartEventsPerSecond()), w)
+	if err != nil {
+		return nil, s.fail(ctx, err)
+	}
+	m := fromRule(&rule)
+	if backfill.ID != "" {
+		m.Backfill = backfill.String()
+	}
+	return &deliveryv1.CreateRuleResponse{Rule: m}, nil
 }
 
 // GetRule implements deliveryv1.DeliveryServiceServer.

@@ -9,6 +9,7 @@ import (
 
 	deliveryv1 "github.com/freshet-io/freshet/gen/freshet/delivery/v1"
 	"github.com/freshet-io/freshet/services/delivery"
+	"github.com/freshet-io/freshet/services/delivery/jobs"
 	"github.com/freshet-io/freshet/services/internal/authn"
 	"github.com/freshet-io/freshet/services/internal/page"
 )
@@ -17,6 +18,8 @@ import (
 type Options struct {
 	// Logger gets errors that callers do not see in full. Default: discard.
 	Logger *slog.Logger
+	// Jobs are the use cases of long work. Required.
+	Jobs *jobs.Service
 	// Pages makes page tokens. Required.
 	Pages *page.Codec
 	// Validator checks resources after an update is merged. Default: protovalidate.GlobalValidator.
@@ -31,19 +34,20 @@ func Register(r grpc.ServiceRegistrar, svc *delivery.Service, o Options) {
 	if o.Validator == nil {
 		o.Validator = protovalidate.GlobalValidator
 	}
-	s := &server{service: svc, logger: o.Logger, pages: o.Pages, validator: o.Validator}
+	s := &server{service: svc, jobs: o.Jobs, logger: o.Logger, pages: o.Pages, validator: o.Validator}
 	deliveryv1.RegisterDeliveryServiceServer(r, s)
 	deliveryv1.RegisterPatternServiceServer(r, patternServer{server: s})
-	deliveryv1.RegisterArchiveServiceServer(r, s)
 	deliveryv1.RegisterDestinationControlServiceServer(r, controlServer{server: s})
 	deliveryv1.RegisterScheduleServiceServer(r, s)
+	deliveryv1.RegisterArchiveServiceServer(r, archiveServer{server: s})
+	deliveryv1.RegisterReplayServiceServer(r, replayServer{server: s})
 }
 
 type server struct {
 	deliveryv1.UnimplementedDeliveryServiceServer
-	deliveryv1.UnimplementedArchiveServiceServer
 	deliveryv1.UnimplementedScheduleServiceServer
 	service   *delivery.Service
+	jobs      *jobs.Service
 	logger    *slog.Logger
 	pages     *page.Codec
 	validator protovalidate.Validator

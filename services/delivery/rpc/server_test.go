@@ -49,6 +49,7 @@ type fixture struct {
 	internal deliveryv1.DeliveryServiceClient // called by a service of the suite
 	admin    *grpc.ClientConn                 // with the admin key
 	archives deliveryv1.ArchiveServiceClient
+	replays  deliveryv1.ReplayServiceClient
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -65,7 +66,7 @@ func newFixture(t *testing.T) *fixture {
 		Logger: slog.New(slog.DiscardHandler), Authenticator: authn.New(sha256.Sum256([]byte(adminKey)), tokens),
 	})
 	require.NoError(t, err)
-	rpc.Register(server, suite.Service, rpc.Options{Pages: page.NewCodec(make([]byte, 32))})
+	rpc.Register(server, suite.Service, rpc.Options{Jobs: suite.Jobs, Pages: page.NewCodec(make([]byte, 32))})
 	listener := bufconn.Listen(1 << 20)
 	ctx, stop := context.WithCancel(context.Background())
 	served := make(chan error, 1)
@@ -87,6 +88,7 @@ func newFixture(t *testing.T) *fixture {
 		Suite: suite, db: db, admin: admin,
 		api:      deliveryv1.NewDeliveryServiceClient(admin),
 		archives: deliveryv1.NewArchiveServiceClient(admin),
+		replays:  deliveryv1.NewReplayServiceClient(admin),
 		internal: deliveryv1.NewDeliveryServiceClient(dial(tokens.Credentials(authn.ServiceConnection))),
 	}
 }

@@ -38,14 +38,24 @@ func (s *Store) Accept(ctx context.Context, name delivery.BusName, plan delivery
 }
 
 func insertEvent(ctx context.Context, tx sqldb.Tx, e *delivery.Event) error {
+	return storeEvent(ctx, tx, e, insertEventText)
+}
+
+// insertEventOnce stores an event unless it is stored already.
+func insertEventOnce(ctx context.Context, tx sqldb.Tx, e *delivery.Event) error {
+	return storeEvent(ctx, tx, e, insertEventText+` ON CONFLICT (project, event_id) DO NOTHING`)
+}
+
+const insertEventText = `INSERT INTO events (project, event_id, bus_id, source, detail_type, detail, resources, time,
+	ingestion_time, traceparent, replay) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+
+func storeEvent(ctx context.Context, tx sqldb.Tx, e *delivery.Event, query string) error {
 	resources, err := encodeResources(e.Resources)
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO events (project, event_id, bus_id, source, detail_type, detail, resources, time,
-		ingestion_time, traceparent, replay) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-		e.Project, e.ID, e.Bus, e.Source, e.DetailType, e.Detail, resources, micros(e.Time), micros(e.IngestionTime), e.Traceparent,
-		e.Replay)
+	_, err = tx.ExecContext(ctx, query, e.Project, e.ID, e.Bus, e.Source, e.DetailType, e.Detail, resources, micros(e.Time),
+		micros(e.IngestionTime), e.Traceparent, e.Replay)
 	return err
 }
 

@@ -90,22 +90,24 @@ func enabledRules(ctx context.Context, tx sqldb.Tx, name delivery.BusName) ([]de
 
 // CreateRule implements delivery.Rules.
 func (s *Store) CreateRule(ctx context.Context, r delivery.Rule) error {
-	return s.write(ctx, func(ctx context.Context, tx sqldb.Tx) error {
-		if err := lockForRule(ctx, tx, &r); err != nil {
-			return err
-		}
-		targets, err := encodeTargets(r.Targets)
-		if err != nil {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO rules (`+ruleColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-			r.Name.Project, r.Name.Bus, r.Name.Rule, r.Description, r.EventPattern, number(r.Disabled), targets,
-			micros(r.CreateTime), micros(r.UpdateTime), r.Etag)
-		if err != nil {
-			return exists(err, r.Name)
-		}
-		return insertUses(ctx, tx, &r)
-	})
+	return s.write(ctx, func(ctx context.Context, tx sqldb.Tx) error { return insertRule(ctx, tx, &r) })
+}
+
+func insertRule(ctx context.Context, tx sqldb.Tx, r *delivery.Rule) error {
+	if err := lockForRule(ctx, tx, r); err != nil {
+		return err
+	}
+	targets, err := encodeTargets(r.Targets)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO rules (`+ruleColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		r.Name.Project, r.Name.Bus, r.Name.Rule, r.Description, r.EventPattern, number(r.Disabled), targets,
+		micros(r.CreateTime), micros(r.UpdateTime), r.Etag)
+	if err != nil {
+		return exists(err, r.Name)
+	}
+	return insertUses(ctx, tx, r)
 }
 
 // lockForRule gives the bus a new version of its rules, and locks it and the rule's destinations against deletion.

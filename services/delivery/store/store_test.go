@@ -24,6 +24,9 @@ func TestStore(t *testing.T) {
 			storetest.Run(t, func(t *testing.T) delivery.Store {
 				return store.New(sqltest.Open(t, engine, store.Migrations()), deliverytest.NewSealer(t))
 			})
+			storetest.RunJobs(t, func(t *testing.T) storetest.JobStore {
+				return store.New(sqltest.Open(t, engine, store.Migrations()), deliverytest.NewSealer(t))
+			})
 		})
 	}
 }

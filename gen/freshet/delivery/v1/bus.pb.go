@@ -239,7 +239,10 @@ type Rule struct {
 	// When it was last changed.
 	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
 	// As in Bus.
-	Etag          string `protobuf:"bytes,8,opt,name=etag,proto3" json:"etag,omitempty"`
+	Etag string `protobuf:"bytes,8,opt,name=etag,proto3" json:"etag,omitempty"`
+	// The replay that gives it the events from before it was created (CreateRuleRequest.start_time): `projects/{project}/replays/{replay}`.
+	// Only in CreateRule's answer.
+	Backfill      string `protobuf:"bytes,9,opt,name=backfill,proto3" json:"backfill,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -326,6 +329,13 @@ func (x *Rule) GetUpdateTime() *timestamppb.Timestamp {
 func (x *Rule) GetEtag() string {
 	if x != nil {
 		return x.Etag
+	}
+	return ""
+}
+
+func (x *Rule) GetBackfill() string {
+	if x != nil {
+		return x.Backfill
 	}
 	return ""
 }
@@ -651,7 +661,7 @@ const file_freshet_delivery_v1_bus_proto_rawDesc = "" +
 	"createTime\x12A\n" +
 	"\vupdate_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\n" +
 	"updateTime\x12\x12\n" +
-	"\x04etag\x18\x05 \x01(\tR\x04etag\"\xd8\x03\n" +
+	"\x04etag\x18\x05 \x01(\tR\x04etag\"\xfa\x03\n" +
 	"\x04Rule\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x05R\x04name\x12*\n" +
 	"\vdescription\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x04R\vdescription\x123\n" +
@@ -662,7 +672,8 @@ const file_freshet_delivery_v1_bus_proto_rawDesc = "" +
 	"createTime\x12A\n" +
 	"\vupdate_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\n" +
 	"updateTime\x12\x12\n" +
-	"\x04etag\x18\b \x01(\tR\x04etag\"9\n" +
+	"\x04etag\x18\b \x01(\tR\x04etag\x12 \n" +
+	"\bbackfill\x18\t \x01(\tB\x04\xe2A\x01\x03R\bbackfill\"9\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\v\n" +
 	"\aENABLED\x10\x01\x12\f\n" +

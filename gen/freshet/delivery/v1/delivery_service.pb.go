@@ -567,9 +567,15 @@ type CreateRuleRequest struct {
 	// The rule. Its name is ignored.
 	Rule *Rule `protobuf:"bytes,3,opt,name=rule,proto3" json:"rule,omitempty"`
 	// Checks everything and returns what would be created, but stores nothing.
-	ValidateOnly  bool `protobuf:"varint,4,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	ValidateOnly bool `protobuf:"varint,4,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
+	// Also give it the events of its bus that were accepted since then and that the bus's archives or its history have; in the past. A replay
+	// (ReplayService), which `rule.backfill` names, does that in the background. Every target gets such an event at most once, and none is
+	// left out between those and the ones that come to the rule by themselves from now on. The two kinds are not in order with each other.
+	StartTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	// The most such events in a second. Default 100; 1 to 10,000.
+	StartEventsPerSecond int32 `protobuf:"varint,6,opt,name=start_events_per_second,json=startEventsPerSecond,proto3" json:"start_events_per_second,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
 }
 
 func (x *CreateRuleRequest) Reset() {
@@ -628,6 +634,20 @@ func (x *CreateRuleRequest) GetValidateOnly() bool {
 		return x.ValidateOnly
 	}
 	return false
+}
+
+func (x *CreateRuleRequest) GetStartTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartTime
+	}
+	return nil
+}
+
+func (x *CreateRuleRequest) GetStartEventsPerSecond() int32 {
+	if x != nil {
+		return x.StartEventsPerSecond
+	}
+	return 0
 }
 
 // Response of CreateRule.
@@ -2348,13 +2368,17 @@ const file_freshet_delivery_v1_delivery_service_proto_rawDesc = "" +
 	"\x10DeleteBusRequest\x12h\n" +
 	"\x04name\x18\x01 \x01(\tBT\xe2A\x01\x02\xbaHMrK2I^projects/[a-z0-9][a-z0-9-]{0,62}/buses/[A-Za-z0-9][A-Za-z0-9._-]{0,255}$R\x04name\x12\x12\n" +
 	"\x04etag\x18\x02 \x01(\tR\x04etag\"\x13\n" +
-	"\x11DeleteBusResponse\"\xa8\x02\n" +
+	"\x11DeleteBusResponse\"\xa6\x03\n" +
 	"\x11CreateRuleRequest\x12l\n" +
 	"\x06parent\x18\x01 \x01(\tBT\xe2A\x01\x02\xbaHMrK2I^projects/[a-z0-9][a-z0-9-]{0,62}/buses/[A-Za-z0-9][A-Za-z0-9._-]{0,255}$R\x06parent\x12E\n" +
 	"\arule_id\x18\x02 \x01(\tB,\xe2A\x01\x02\xbaH%r#2!^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$R\x06ruleId\x129\n" +
 	"\x04rule\x18\x03 \x01(\v2\x19.freshet.delivery.v1.RuleB\n" +
 	"\xe2A\x01\x02\xbaH\x03\xc8\x01\x01R\x04rule\x12#\n" +
-	"\rvalidate_only\x18\x04 \x01(\bR\fvalidateOnly\"C\n" +
+	"\rvalidate_only\x18\x04 \x01(\bR\fvalidateOnly\x129\n" +
+	"\n" +
+	"start_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x12A\n" +
+	"\x17start_events_per_second\x18\x06 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\x90N(\x00R\x14startEventsPerSecond\"C\n" +
 	"\x12CreateRuleResponse\x12-\n" +
 	"\x04rule\x18\x01 \x01(\v2\x19.freshet.delivery.v1.RuleR\x04rule\"\xa1\x01\n" +
 	"\x0eGetRuleRequest\x12\x8e\x01\n" +
@@ -2544,8 +2568,8 @@ var file_freshet_delivery_v1_delivery_service_proto_goTypes = []any{
 	(*Bus)(nil),                       // 42: freshet.delivery.v1.Bus
 	(*fieldmaskpb.FieldMask)(nil),     // 43: google.protobuf.FieldMask
 	(*Rule)(nil),                      // 44: freshet.delivery.v1.Rule
-	(*Destination)(nil),               // 45: freshet.delivery.v1.Destination
-	(*timestamppb.Timestamp)(nil),     // 46: google.protobuf.Timestamp
+	(*timestamppb.Timestamp)(nil),     // 45: google.protobuf.Timestamp
+	(*Destination)(nil),               // 46: freshet.delivery.v1.Destination
 	(*Delivery)(nil),                  // 47: freshet.delivery.v1.Delivery
 }
 var file_freshet_delivery_v1_delivery_service_proto_depIdxs = []int32{
@@ -2557,70 +2581,71 @@ var file_freshet_delivery_v1_delivery_service_proto_depIdxs = []int32{
 	43, // 5: freshet.delivery.v1.UpdateBusRequest.update_mask:type_name -> google.protobuf.FieldMask
 	42, // 6: freshet.delivery.v1.UpdateBusResponse.bus:type_name -> freshet.delivery.v1.Bus
 	44, // 7: freshet.delivery.v1.CreateRuleRequest.rule:type_name -> freshet.delivery.v1.Rule
-	44, // 8: freshet.delivery.v1.CreateRuleResponse.rule:type_name -> freshet.delivery.v1.Rule
-	44, // 9: freshet.delivery.v1.GetRuleResponse.rule:type_name -> freshet.delivery.v1.Rule
-	44, // 10: freshet.delivery.v1.ListRulesResponse.rules:type_name -> freshet.delivery.v1.Rule
-	44, // 11: freshet.delivery.v1.UpdateRuleRequest.rule:type_name -> freshet.delivery.v1.Rule
-	43, // 12: freshet.delivery.v1.UpdateRuleRequest.update_mask:type_name -> google.protobuf.FieldMask
-	44, // 13: freshet.delivery.v1.UpdateRuleResponse.rule:type_name -> freshet.delivery.v1.Rule
-	45, // 14: freshet.delivery.v1.CreateDestinationRequest.destination:type_name -> freshet.delivery.v1.Destination
-	45, // 15: freshet.delivery.v1.CreateDestinationResponse.destination:type_name -> freshet.delivery.v1.Destination
-	45, // 16: freshet.delivery.v1.GetDestinationResponse.destination:type_name -> freshet.delivery.v1.Destination
-	45, // 17: freshet.delivery.v1.ListDestinationsResponse.destinations:type_name -> freshet.delivery.v1.Destination
-	45, // 18: freshet.delivery.v1.UpdateDestinationRequest.destination:type_name -> freshet.delivery.v1.Destination
-	43, // 19: freshet.delivery.v1.UpdateDestinationRequest.update_mask:type_name -> google.protobuf.FieldMask
-	45, // 20: freshet.delivery.v1.UpdateDestinationResponse.destination:type_name -> freshet.delivery.v1.Destination
-	31, // 21: freshet.delivery.v1.PutEventsRequest.entries:type_name -> freshet.delivery.v1.PutEventsRequestEntry
-	46, // 22: freshet.delivery.v1.PutEventsRequestEntry.time:type_name -> google.protobuf.Timestamp
-	33, // 23: freshet.delivery.v1.PutEventsResponse.entries:type_name -> freshet.delivery.v1.PutEventsResultEntry
-	47, // 24: freshet.delivery.v1.GetDeliveryResponse.delivery:type_name -> freshet.delivery.v1.Delivery
-	47, // 25: freshet.delivery.v1.ListDeliveriesResponse.deliveries:type_name -> freshet.delivery.v1.Delivery
-	47, // 26: freshet.delivery.v1.RedriveDeliveryResponse.delivery:type_name -> freshet.delivery.v1.Delivery
-	0,  // 27: freshet.delivery.v1.DeliveryService.CreateBus:input_type -> freshet.delivery.v1.CreateBusRequest
-	2,  // 28: freshet.delivery.v1.DeliveryService.GetBus:input_type -> freshet.delivery.v1.GetBusRequest
-	4,  // 29: freshet.delivery.v1.DeliveryService.ListBuses:input_type -> freshet.delivery.v1.ListBusesRequest
-	6,  // 30: freshet.delivery.v1.DeliveryService.UpdateBus:input_type -> freshet.delivery.v1.UpdateBusRequest
-	8,  // 31: freshet.delivery.v1.DeliveryService.DeleteBus:input_type -> freshet.delivery.v1.DeleteBusRequest
-	10, // 32: freshet.delivery.v1.DeliveryService.CreateRule:input_type -> freshet.delivery.v1.CreateRuleRequest
-	12, // 33: freshet.delivery.v1.DeliveryService.GetRule:input_type -> freshet.delivery.v1.GetRuleRequest
-	14, // 34: freshet.delivery.v1.DeliveryService.ListRules:input_type -> freshet.delivery.v1.ListRulesRequest
-	16, // 35: freshet.delivery.v1.DeliveryService.UpdateRule:input_type -> freshet.delivery.v1.UpdateRuleRequest
-	18, // 36: freshet.delivery.v1.DeliveryService.DeleteRule:input_type -> freshet.delivery.v1.DeleteRuleRequest
-	20, // 37: freshet.delivery.v1.DeliveryService.CreateDestination:input_type -> freshet.delivery.v1.CreateDestinationRequest
-	22, // 38: freshet.delivery.v1.DeliveryService.GetDestination:input_type -> freshet.delivery.v1.GetDestinationRequest
-	24, // 39: freshet.delivery.v1.DeliveryService.ListDestinations:input_type -> freshet.delivery.v1.ListDestinationsRequest
-	26, // 40: freshet.delivery.v1.DeliveryService.UpdateDestination:input_type -> freshet.delivery.v1.UpdateDestinationRequest
-	28, // 41: freshet.delivery.v1.DeliveryService.DeleteDestination:input_type -> freshet.delivery.v1.DeleteDestinationRequest
-	30, // 42: freshet.delivery.v1.DeliveryService.PutEvents:input_type -> freshet.delivery.v1.PutEventsRequest
-	34, // 43: freshet.delivery.v1.DeliveryService.GetDelivery:input_type -> freshet.delivery.v1.GetDeliveryRequest
-	36, // 44: freshet.delivery.v1.DeliveryService.ListDeliveries:input_type -> freshet.delivery.v1.ListDeliveriesRequest
-	38, // 45: freshet.delivery.v1.DeliveryService.RedriveDelivery:input_type -> freshet.delivery.v1.RedriveDeliveryRequest
-	40, // 46: freshet.delivery.v1.DeliveryService.RedriveDeliveries:input_type -> freshet.delivery.v1.RedriveDeliveriesRequest
-	1,  // 47: freshet.delivery.v1.DeliveryService.CreateBus:output_type -> freshet.delivery.v1.CreateBusResponse
-	3,  // 48: freshet.delivery.v1.DeliveryService.GetBus:output_type -> freshet.delivery.v1.GetBusResponse
-	5,  // 49: freshet.delivery.v1.DeliveryService.ListBuses:output_type -> freshet.delivery.v1.ListBusesResponse
-	7,  // 50: freshet.delivery.v1.DeliveryService.UpdateBus:output_type -> freshet.delivery.v1.UpdateBusResponse
-	9,  // 51: freshet.delivery.v1.DeliveryService.DeleteBus:output_type -> freshet.delivery.v1.DeleteBusResponse
-	11, // 52: freshet.delivery.v1.DeliveryService.CreateRule:output_type -> freshet.delivery.v1.CreateRuleResponse
-	13, // 53: freshet.delivery.v1.DeliveryService.GetRule:output_type -> freshet.delivery.v1.GetRuleResponse
-	15, // 54: freshet.delivery.v1.DeliveryService.ListRules:output_type -> freshet.delivery.v1.ListRulesResponse
-	17, // 55: freshet.delivery.v1.DeliveryService.UpdateRule:output_type -> freshet.delivery.v1.UpdateRuleResponse
-	19, // 56: freshet.delivery.v1.DeliveryService.DeleteRule:output_type -> freshet.delivery.v1.DeleteRuleResponse
-	21, // 57: freshet.delivery.v1.DeliveryService.CreateDestination:output_type -> freshet.delivery.v1.CreateDestinationResponse
-	23, // 58: freshet.delivery.v1.DeliveryService.GetDestination:output_type -> freshet.delivery.v1.GetDestinationResponse
-	25, // 59: freshet.delivery.v1.DeliveryService.ListDestinations:output_type -> freshet.delivery.v1.ListDestinationsResponse
-	27, // 60: freshet.delivery.v1.DeliveryService.UpdateDestination:output_type -> freshet.delivery.v1.UpdateDestinationResponse
-	29, // 61: freshet.delivery.v1.DeliveryService.DeleteDestination:output_type -> freshet.delivery.v1.DeleteDestinationResponse
-	32, // 62: freshet.delivery.v1.DeliveryService.PutEvents:output_type -> freshet.delivery.v1.PutEventsResponse
-	35, // 63: freshet.delivery.v1.DeliveryService.GetDelivery:output_type -> freshet.delivery.v1.GetDeliveryResponse
-	37, // 64: freshet.delivery.v1.DeliveryService.ListDeliveries:output_type -> freshet.delivery.v1.ListDeliveriesResponse
-	39, // 65: freshet.delivery.v1.DeliveryService.RedriveDelivery:output_type -> freshet.delivery.v1.RedriveDeliveryResponse
-	41, // 66: freshet.delivery.v1.DeliveryService.RedriveDeliveries:output_type -> freshet.delivery.v1.RedriveDeliveriesResponse
-	47, // [47:67] is the sub-list for method output_type
-	27, // [27:47] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	45, // 8: freshet.delivery.v1.CreateRuleRequest.start_time:type_name -> google.protobuf.Timestamp
+	44, // 9: freshet.delivery.v1.CreateRuleResponse.rule:type_name -> freshet.delivery.v1.Rule
+	44, // 10: freshet.delivery.v1.GetRuleResponse.rule:type_name -> freshet.delivery.v1.Rule
+	44, // 11: freshet.delivery.v1.ListRulesResponse.rules:type_name -> freshet.delivery.v1.Rule
+	44, // 12: freshet.delivery.v1.UpdateRuleRequest.rule:type_name -> freshet.delivery.v1.Rule
+	43, // 13: freshet.delivery.v1.UpdateRuleRequest.update_mask:type_name -> google.protobuf.FieldMask
+	44, // 14: freshet.delivery.v1.UpdateRuleResponse.rule:type_name -> freshet.delivery.v1.Rule
+	46, // 15: freshet.delivery.v1.CreateDestinationRequest.destination:type_name -> freshet.delivery.v1.Destination
+	46, // 16: freshet.delivery.v1.CreateDestinationResponse.destination:type_name -> freshet.delivery.v1.Destination
+	46, // 17: freshet.delivery.v1.GetDestinationResponse.destination:type_name -> freshet.delivery.v1.Destination
+	46, // 18: freshet.delivery.v1.ListDestinationsResponse.destinations:type_name -> freshet.delivery.v1.Destination
+	46, // 19: freshet.delivery.v1.UpdateDestinationRequest.destination:type_name -> freshet.delivery.v1.Destination
+	43, // 20: freshet.delivery.v1.UpdateDestinationRequest.update_mask:type_name -> google.protobuf.FieldMask
+	46, // 21: freshet.delivery.v1.UpdateDestinationResponse.destination:type_name -> freshet.delivery.v1.Destination
+	31, // 22: freshet.delivery.v1.PutEventsRequest.entries:type_name -> freshet.delivery.v1.PutEventsRequestEntry
+	45, // 23: freshet.delivery.v1.PutEventsRequestEntry.time:type_name -> google.protobuf.Timestamp
+	33, // 24: freshet.delivery.v1.PutEventsResponse.entries:type_name -> freshet.delivery.v1.PutEventsResultEntry
+	47, // 25: freshet.delivery.v1.GetDeliveryResponse.delivery:type_name -> freshet.delivery.v1.Delivery
+	47, // 26: freshet.delivery.v1.ListDeliveriesResponse.deliveries:type_name -> freshet.delivery.v1.Delivery
+	47, // 27: freshet.delivery.v1.RedriveDeliveryResponse.delivery:type_name -> freshet.delivery.v1.Delivery
+	0,  // 28: freshet.delivery.v1.DeliveryService.CreateBus:input_type -> freshet.delivery.v1.CreateBusRequest
+	2,  // 29: freshet.delivery.v1.DeliveryService.GetBus:input_type -> freshet.delivery.v1.GetBusRequest
+	4,  // 30: freshet.delivery.v1.DeliveryService.ListBuses:input_type -> freshet.delivery.v1.ListBusesRequest
+	6,  // 31: freshet.delivery.v1.DeliveryService.UpdateBus:input_type -> freshet.delivery.v1.UpdateBusRequest
+	8,  // 32: freshet.delivery.v1.DeliveryService.DeleteBus:input_type -> freshet.delivery.v1.DeleteBusRequest
+	10, // 33: freshet.delivery.v1.DeliveryService.CreateRule:input_type -> freshet.delivery.v1.CreateRuleRequest
+	12, // 34: freshet.delivery.v1.DeliveryService.GetRule:input_type -> freshet.delivery.v1.GetRuleRequest
+	14, // 35: freshet.delivery.v1.DeliveryService.ListRules:input_type -> freshet.delivery.v1.ListRulesRequest
+	16, // 36: freshet.delivery.v1.DeliveryService.UpdateRule:input_type -> freshet.delivery.v1.UpdateRuleRequest
+	18, // 37: freshet.delivery.v1.DeliveryService.DeleteRule:input_type -> freshet.delivery.v1.DeleteRuleRequest
+	20, // 38: freshet.delivery.v1.DeliveryService.CreateDestination:input_type -> freshet.delivery.v1.CreateDestinationRequest
+	22, // 39: freshet.delivery.v1.DeliveryService.GetDestination:input_type -> freshet.delivery.v1.GetDestinationRequest
+	24, // 40: freshet.delivery.v1.DeliveryService.ListDestinations:input_type -> freshet.delivery.v1.ListDestinationsRequest
+	26, // 41: freshet.delivery.v1.DeliveryService.UpdateDestination:input_type -> freshet.delivery.v1.UpdateDestinationRequest
+	28, // 42: freshet.delivery.v1.DeliveryService.DeleteDestination:input_type -> freshet.delivery.v1.DeleteDestinationRequest
+	30, // 43: freshet.delivery.v1.DeliveryService.PutEvents:input_type -> freshet.delivery.v1.PutEventsRequest
+	34, // 44: freshet.delivery.v1.DeliveryService.GetDelivery:input_type -> freshet.delivery.v1.GetDeliveryRequest
+	36, // 45: freshet.delivery.v1.DeliveryService.ListDeliveries:input_type -> freshet.delivery.v1.ListDeliveriesRequest
+	38, // 46: freshet.delivery.v1.DeliveryService.RedriveDelivery:input_type -> freshet.delivery.v1.RedriveDeliveryRequest
+	40, // 47: freshet.delivery.v1.DeliveryService.RedriveDeliveries:input_type -> freshet.delivery.v1.RedriveDeliveriesRequest
+	1,  // 48: freshet.delivery.v1.DeliveryService.CreateBus:output_type -> freshet.delivery.v1.CreateBusResponse
+	3,  // 49: freshet.delivery.v1.DeliveryService.GetBus:output_type -> freshet.delivery.v1.GetBusResponse
+	5,  // 50: freshet.delivery.v1.DeliveryService.ListBuses:output_type -> freshet.delivery.v1.ListBusesResponse
+	7,  // 51: freshet.delivery.v1.DeliveryService.UpdateBus:output_type -> freshet.delivery.v1.UpdateBusResponse
+	9,  // 52: freshet.delivery.v1.DeliveryService.DeleteBus:output_type -> freshet.delivery.v1.DeleteBusResponse
+	11, // 53: freshet.delivery.v1.DeliveryService.CreateRule:output_type -> freshet.delivery.v1.CreateRuleResponse
+	13, // 54: freshet.delivery.v1.DeliveryService.GetRule:output_type -> freshet.delivery.v1.GetRuleResponse
+	15, // 55: freshet.delivery.v1.DeliveryService.ListRules:output_type -> freshet.delivery.v1.ListRulesResponse
+	17, // 56: freshet.delivery.v1.DeliveryService.UpdateRule:output_type -> freshet.delivery.v1.UpdateRuleResponse
+	19, // 57: freshet.delivery.v1.DeliveryService.DeleteRule:output_type -> freshet.delivery.v1.DeleteRuleResponse
+	21, // 58: freshet.delivery.v1.DeliveryService.CreateDestination:output_type -> freshet.delivery.v1.CreateDestinationResponse
+	23, // 59: freshet.delivery.v1.DeliveryService.GetDestination:output_type -> freshet.delivery.v1.GetDestinationResponse
+	25, // 60: freshet.delivery.v1.DeliveryService.ListDestinations:output_type -> freshet.delivery.v1.ListDestinationsResponse
+	27, // 61: freshet.delivery.v1.DeliveryService.UpdateDestination:output_type -> freshet.delivery.v1.UpdateDestinationResponse
+	29, // 62: freshet.delivery.v1.DeliveryService.DeleteDestination:output_type -> freshet.delivery.v1.DeleteDestinationResponse
+	32, // 63: freshet.delivery.v1.DeliveryService.PutEvents:output_type -> freshet.delivery.v1.PutEventsResponse
+	35, // 64: freshet.delivery.v1.DeliveryService.GetDelivery:output_type -> freshet.delivery.v1.GetDeliveryResponse
+	37, // 65: freshet.delivery.v1.DeliveryService.ListDeliveries:output_type -> freshet.delivery.v1.ListDeliveriesResponse
+	39, // 66: freshet.delivery.v1.DeliveryService.RedriveDelivery:output_type -> freshet.delivery.v1.RedriveDeliveryResponse
+	41, // 67: freshet.delivery.v1.DeliveryService.RedriveDeliveries:output_type -> freshet.delivery.v1.RedriveDeliveriesResponse
+	48, // [48:68] is the sub-list for method output_type
+	28, // [28:48] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_freshet_delivery_v1_delivery_service_proto_init() }

@@ -72,7 +72,8 @@ type DeliveryServiceClient interface {
 	DeleteBus(ctx context.Context, in *DeleteBusRequest, opts ...grpc.CallOption) (*DeleteBusResponse, error)
 	// Creates a rule.
 	//
-	// Errors: RESOURCE_EXISTS, BUS_NOT_FOUND, DESTINATION_NOT_FOUND, INVALID_EVENT_PATTERN.
+	// Errors: RESOURCE_EXISTS, BUS_NOT_FOUND, DESTINATION_NOT_FOUND, INVALID_EVENT_PATTERN; LIMIT_EXCEEDED for one with a `start_time` while 10
+	// replays of the project have not ended.
 	CreateRule(ctx context.Context, in *CreateRuleRequest, opts ...grpc.CallOption) (*CreateRuleResponse, error)
 	// Returns a rule.
 	//
@@ -372,7 +373,8 @@ type DeliveryServiceServer interface {
 	DeleteBus(context.Context, *DeleteBusRequest) (*DeleteBusResponse, error)
 	// Creates a rule.
 	//
-	// Errors: RESOURCE_EXISTS, BUS_NOT_FOUND, DESTINATION_NOT_FOUND, INVALID_EVENT_PATTERN.
+	// Errors: RESOURCE_EXISTS, BUS_NOT_FOUND, DESTINATION_NOT_FOUND, INVALID_EVENT_PATTERN; LIMIT_EXCEEDED for one with a `start_time` while 10
+	// replays of the project have not ended.
 	CreateRule(context.Context, *CreateRuleRequest) (*CreateRuleResponse, error)
 	// Returns a rule.
 	//

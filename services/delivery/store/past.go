@@ -1,0 +1,160 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/freshet-io/freshet/services/delivery"
+	"github.com/freshet-io/freshet/services/delivery/jobs"
+	"github.com/freshet-io/freshet/services/internal/sqldb"
+)
+
+// Advance implements jobs.Jobs. The job's row is written first: it is the lock against another driver.
+func (s *Store) Advance(
+	ctx context.Context, j jobs.Job, bus delivery.BusName, plan delivery.Plan, once bool,
+) (stored []*delivery.Delivery, err error) {
+	return writing(ctx, s, func(ctx context.Context, tx sqldb.Tx) ([]*delivery.Delivery, error) {
+		if err := updateJob(ctx, tx, &j, jobs.Running); err != nil {
+			return nil, err
+		}
+		version, err := rulesVersion(ctx, tx, bus)
+		if err != nil {
+			return nil, err
+		}
+		batch, err := plan(version, func() (delivery.RuleSet, error) { return ruleSet(ctx, tx, bus, version) })
+		if err != nil {
+			return nil, err
+		}
+		if err := insertEvents(ctx, tx, &batch, once); err != nil {
+			return nil, err
+		}
+		for _, d := range batch.Deliveries {
+			if err := insertDelivery(ctx, tx, d); err != nil {
+				return nil, err
+			}
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE jobs SET effects = effects + $1 WHERE project = $2 AND kind = $3 AND job_id = $4`,
+			len(batch.Deliveries), j.Name.Project, int(j.Name.Kind), j.Name.ID)
+		return batch.Deliveries, err
+	})
+}
+
+// insertEvents stores the events of a batch; once: those of its new deliveries, to which it is cut down.
+func insertEvents(ctx context.Context, tx sqldb.Tx, batch *delivery.Batch, once bool) (err error) {
+	if once {
+		if batch.Deliveries, err = newDeliveries(ctx, tx, batch.Deliveries); err != nil {
+			return err
+		}
+		for _, d := range batch.Deliveries {
+			if err := insertEventOnce(ctx, tx, d.Event); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, e := range batch.Events {
+		if err := insertEvent(ctx, tx, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// newDeliveries leaves out those of targets that their event was meant for already.
+func newDeliveries(ctx context.Context, tx sqldb.Tx, list []*delivery.Delivery) ([]*delivery.Delivery, error) {
+	type key struct{ event, rule, target string }
+	scan := func(row scanner) (k key, err error) {
+		err = row.Scan(&k.event, &k.rule, &k.target)
+		return k, err
+	}
+	there := map[key]bool{}
+	last := ""
+	for _, d := range list { // those of an event follow each other
+		if d.Event.ID == last {
+			continue
+		}
+		last = d.Event.ID
+		keys, err := collect(ctx, tx, scan, `SELECT event_id, rule_id, target_id FROM deliveries WHERE project = $1 AND event_id = $2`,
+			d.ID.Project, d.Event.ID)
+		if err != nil {
+			return nil, err
+		}
+		for _, k := range keys {
+			there[k] = true
+		}
+	}
+	return slices.DeleteFunc(list, func(d *delivery.Delivery) bool { return there[key{d.Event.ID, d.Rule, d.Target.ID}] }), nil
+}
+
+// archivedColumns are those of scanArchived.
+const archivedColumns = `event_id, source, detail_type, detail, resources, time, ingestion_time, traceparent`
+
+func scanArchived(key jobs.ArchiveKey) func(scanner) (*delivery.Event, error) {
+	return func(row scanner) (*delivery.Event, error) {
+		e := &delivery.Event{Project: key.Bus.Project, Bus: key.Bus.Bus}
+		var resources string
+		var at, ingested int64
+		if err := row.Scan(&e.ID, &e.Source, &e.DetailType, &e.Detail, &resources, &at, &ingested, &e.Traceparent); err != nil {
+			return nil, err
+		}
+		e.Time, e.IngestionTime = sqldb.Time(at), sqldb.Time(ingested)
+		return e, decodeResources(resources, e)
+	}
+}
+
+func decodeResources(text string, e *delivery.Event) error {
+	if text == "[]" {
+		return nil
+	}
+	return decode(text, &e.Resources)
+}
+
+// ArchivedByTime implements jobs.Past.
+func (s *Store) ArchivedByTime(
+	ctx context.Context, key jobs.ArchiveKey, from, before time.Time, after jobs.Cursor, limit int,
+) ([]*delivery.Event, error) {
+	return reading(ctx, s, func(ctx context.Context, tx sqldb.Tx) ([]*delivery.Event, error) {
+		at := max(micros(from), micros(after.Time))
+		return collect(ctx, tx, scanArchived(key), `SELECT `+archivedColumns+` FROM archived_events
+			WHERE project = $1 AND archive_uid = $2 AND time < $3 AND (time, event_id) > ($4, $5) ORDER BY time, event_id LIMIT $6`,
+			key.Bus.Project, key.UID, micros(before), at, after.ID, limit)
+	})
+}
+
+// ArchivedByAcceptance implements jobs.Past.
+func (s *Store) ArchivedByAcceptance(
+	ctx context.Context, key jobs.ArchiveKey, from time.Time, after jobs.Cursor, limit int,
+) ([]*delivery.Event, error) {
+	return reading(ctx, s, func(ctx context.Context, tx sqldb.Tx) ([]*delivery.Event, error) {
+		at := max(micros(from), micros(after.Time))
+		return collect(ctx, tx, scanArchived(key), `SELECT `+archivedColumns+` FROM archived_events
+			WHERE project = $1 AND archive_uid = $2 AND (ingestion_time, event_id) > ($3, $4) ORDER BY ingestion_time, event_id LIMIT $5`,
+			key.Bus.Project, key.UID, at, after.ID, limit)
+	})
+}
+
+// History implements jobs.Past. Ids begin with the time of the acceptance, so that the table's key serves it.
+func (s *Store) History(
+	ctx context.Context, project string, from, before time.Time, after string, limit int,
+) ([]*delivery.Event, error) {
+	scan := func(row scanner) (*delivery.Event, error) {
+		e := &delivery.Event{Project: project}
+		var resources string
+		var at, ingested int64
+		err := row.Scan(&e.ID, &e.Bus, &e.Source, &e.DetailType, &e.Detail, &resources, &at, &ingested, &e.Traceparent, &e.Replay)
+		if err != nil {
+			return nil, err
+		}
+		e.Time, e.IngestionTime = sqldb.Time(at), sqldb.Time(ingested)
+		return e, decodeResources(resources, e)
+	}
+	if first := idAt(from); after < first {
+		after = first
+	}
+	return reading(ctx, s, func(ctx context.Context, tx sqldb.Tx) ([]*delivery.Event, error) {
+		return collect(ctx, tx, scan, `SELECT event_id, bus_id, source, detail_type, detail, resources, time, ingestion_time, traceparent,
+			replay FROM events WHERE project = $1 AND event_id > $2 AND event_id < $3 ORDER BY event_id LIMIT $4`,
+			project, after, idAt(before.Add(time.Millisecond)), limit)
+	})
+}
