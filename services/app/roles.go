@@ -128,6 +128,7 @@ func buildToken(_ context.Context, p *process, db *database) ([]lifecycle.Task, 
 	service, err := token.NewService(token.Params{
 		Store:        tokens,
 		Revocations:  tokens,
+		Budgets:      tokens,
 		Settings:     settings.New(conns[0]),
 		Exchanger:    exchanger,
 		Logger:       p.logger("token"),

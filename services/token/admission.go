@@ -22,18 +22,62 @@ func (s *OAuth2) client() gate.Client {
 }
 
 // admit is asked before a request leaves. A failure means that it does not, and when it is worth another try.
-func (r *rotation) admit(now time.Time) error {
+func (r *rotation) admit(ctx context.Context, now time.Time) error {
 	if failure := r.simulated(now); failure != nil {
 		return failure
 	}
 	o := &r.settings.OAuth2
-	limit := gate.Limit{Requests: o.Provider.MintLimit, Period: o.Provider.MintPeriod}
-	hold, ok := r.s.gate.Enter(o.client(), r.key, limit, r.entry.Trigger == TriggerAuthorize)
-	if ok {
-		r.entered = true
-		return nil
+	hold, ok := r.s.gate.Enter(o.client(), r.key, r.entry.Trigger == TriggerAuthorize)
+	if !ok {
+		return held(hold, now, r.s.p.Random)
 	}
-	return held(hold, now, r.s.p.Random)
+	if until, err := r.take(ctx, now); err != nil || !until.IsZero() {
+		r.s.gate.Leave(o.client(), r.key, gate.Outcome{Kind: gate.Unsent, Time: now})
+		if err != nil {
+			return err
+		}
+		return held(gate.Hold{Cause: gate.Spent, Until: until}, now, r.s.p.Random)
+	}
+	r.entered = true
+	return nil
+}
+
+// take counts the request against what the provider allows, or returns when there will be room for it.
+func (r *rotation) take(ctx context.Context, now time.Time) (until time.Time, err error) {
+	provider := r.settings.OAuth2.Provider
+	if provider.MintLimit <= 0 || provider.MintPeriod <= 0 {
+		return time.Time{}, nil
+	}
+	writing, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	err = r.s.p.Budgets.UpdateBudget(writing, r.key.Project, r.settings.OAuth2.server(), now, func(b *gate.Budget) {
+		until, _ = b.Take(gate.Limit{Requests: provider.MintLimit, Period: provider.MintPeriod}, now)
+	})
+	if unavailable(err) {
+		return time.Time{}, &Failure{Class: ClassOurs, Reason: ReasonStoreUnavailable, Message: "the store is unavailable", Time: now}
+	}
+	if err != nil {
+		return time.Time{}, ours(err, now)
+	}
+	if until.IsZero() {
+		r.taken = now
+	}
+	return until, nil
+}
+
+// giveBack takes back what was counted for a request that did not leave.
+func (r *rotation) giveBack(ctx context.Context) {
+	if r.taken.IsZero() {
+		return
+	}
+	writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	err := r.s.p.Budgets.UpdateBudget(writing, r.key.Project, r.settings.OAuth2.server(), r.s.p.Now(), func(b *gate.Budget) {
+		b.GiveBack(r.taken)
+	})
+	if err != nil { // the client has a request less until the period is over
+		r.s.p.Logger.WarnContext(ctx, "a token request that was not made stays counted", "token", r.key.Name(), "error", err)
+	}
 }
 
 // Waiting requests are spread over a quarter of the time that they waited, within these bounds, so that they do not all come at once.
@@ -84,6 +128,7 @@ func (r *rotation) report(ctx context.Context, err error) {
 		outcome.Kind = gate.Throttled
 	case !failure.Sent:
 		outcome.Kind = gate.Unsent
+		r.giveBack(ctx)
 	case failure.Class == ClassGrantDead, failure.Class == ClassTooEarly:
 	default:
 		outcome.Kind = gate.Unknown

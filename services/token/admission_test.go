@@ -122,6 +122,35 @@ func TestMintLimit(t *testing.T) {
 	})
 }
 
+// TestMintLimitOfReplicas: they share what the provider allows, and a restart forgets nothing.
+func TestMintLimitOfReplicas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSuite(t, openSQLite(t), time.Hour)
+		with := settings(1)
+		with.OAuth2.Provider.MintLimit, with.OAuth2.Provider.MintPeriod = 4, 30*time.Minute
+		s.connections.set(crm.ConnectionName(), with)
+		one, stop := s.start(s.params())
+		s.authorize(one, 1)
+		other, _ := s.start(s.params())
+		refresh := func(svc *token.Service) error {
+			_, err := svc.Refresh(t.Context(), crm)
+			time.Sleep(time.Second)
+			return err
+		}
+		require.NoError(t, refresh(other))
+		require.NoError(t, refresh(one))
+		stop()
+		require.NoError(t, refresh(other))
+		again, _ := s.start(s.params())
+		for _, svc := range []*token.Service{other, again} {
+			require.Equal(t, token.ReasonThrottled, reasonOf(t, refresh(svc)))
+		}
+		require.Equal(t, 4, s.auth.Stats().Requests)
+		time.Sleep(32 * time.Minute)
+		require.NoError(t, refresh(again))
+	})
+}
+
 // TestRefusedClientComesBack: a client that is repaired at its server is found again, by few requests, by whichever process runs then.
 func TestRefusedClientComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

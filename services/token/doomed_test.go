@@ -108,6 +108,7 @@ func runDoomed(text string) error {
 	}
 	svc, err := token.NewService(token.Params{
 		Revocations: store.New(db, sealer),
+		Budgets:     store.New(db, sealer),
 		Store:       &suicidalStore{Store: store.New(db, sealer), plan: &plan},
 		Settings:    &connections{settings: map[string]token.Settings{crm.ConnectionName(): plan.settings(2)}},
 		Exchanger:   client, LeaseTime: crashLease,

@@ -140,7 +140,7 @@ func (s *suite) params() token.Params {
 	client, err := oauth.New(oauth.Config{HTTP: &http.Client{Transport: s.transport}})
 	require.NoError(s.t, err)
 	return token.Params{
-		Store: store.New(s.db, s.sealer), Revocations: store.New(s.db, s.sealer), Settings: s.connections, Exchanger: client,
+		Store: store.New(s.db, s.sealer), Revocations: store.New(s.db, s.sealer), Budgets: store.New(s.db, s.sealer), Settings: s.connections, Exchanger: client,
 		Logger: slog.New(slog.NewTextHandler(s.t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})), Instance: "test",
 	}
 }

@@ -121,7 +121,7 @@ func ours(err error, now time.Time) error {
 
 // request makes the token request and stores its answer before anybody reads it.
 func (r *rotation) request(ctx context.Context) error {
-	if held := r.admit(r.s.p.Now()); held != nil {
+	if held := r.admit(ctx, r.s.p.Now()); held != nil {
 		return held
 	}
 	if err := r.freshenNonce(ctx); err != nil {

@@ -21,7 +21,8 @@ type rotation struct {
 	answer   *Answer
 	settings Settings
 	redeems  redemption
-	entered  bool // the gate let a request pass, and waits to hear of it
+	entered  bool      // the gate let a request pass, and waits to hear of it
+	taken    time.Time // when the request was counted against the client's budget; zero: it was not
 	span     trace.Span
 }
 

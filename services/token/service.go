@@ -26,6 +26,8 @@ type Params struct {
 	Store Store
 	// Revocations keeps what is to be revoked; required.
 	Revocations Revocations
+	// Budgets counts the requests of clients; required.
+	Budgets Budgets
 	// Settings tells how to obtain credentials; required.
 	Settings SettingsSource
 	// Exchanger makes token requests; required.
@@ -116,8 +118,8 @@ type Service struct {
 
 // NewService returns a Service. It starts nothing. Errors: a required member of p is missing.
 func NewService(p Params) (*Service, error) {
-	if p.Store == nil || p.Revocations == nil || p.Settings == nil || p.Exchanger == nil {
-		return nil, errors.New("token: Params needs Store, Revocations, Settings and Exchanger")
+	if p.Store == nil || p.Revocations == nil || p.Budgets == nil || p.Settings == nil || p.Exchanger == nil {
+		return nil, errors.New("token: Params needs Store, Revocations, Budgets, Settings and Exchanger")
 	}
 	p = p.withDefaults()
 	s := &Service{

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/freshet-io/freshet/services/internal/seal"
+	"github.com/freshet-io/freshet/services/token/gate"
 )
 
 // ErrUnchanged is returned by the function given to Store.Update when nothing shall be written. Update returns the token
@@ -45,6 +46,13 @@ type Store interface {
 	// Listen calls fn for every change that an Update or Delete of any replica committed, until ctx ends. Calls may
 	// repeat and overtake each other; Version orders them.
 	Listen(ctx context.Context, fn func(Notice)) error
+}
+
+// Budgets counts the requests of clients whose provider allows so many in a time, for all replicas.
+type Budgets interface {
+	// UpdateBudget lets change count in the budget of a client, named by a server, in one transaction that no other of the same budget
+	// overlaps. change may run more than once. Budgets that were not touched for a long time before now are forgotten.
+	UpdateBudget(ctx context.Context, project, server string, now time.Time, change func(*gate.Budget)) error
 }
 
 // Record is one token in an Update.

@@ -1,10 +1,12 @@
 // Package gate decides whether a token request may leave now, by what other
 // requests to the same authorization server have met: one breaker per client
-// that the server refuses, one pause per token endpoint that asked to wait, one
-// budget per client and endpoint that allows so many requests in a time.
+// that the server refuses, one pause per token endpoint that asked to wait. And
+// it counts the requests of a client whose provider allows so many in a time.
 //
-// Owns: that knowledge, in memory: it is exact within the process, each replica
-// has its own, and a restart forgets it. All of it is bounded.
+// Owns: breakers and pauses, in memory: each replica has its own, and a restart
+// forgets them, which costs a request each. All of it is bounded. How a budget
+// is counted; where it is kept is for others to say, because it must hold over
+// all replicas and restarts.
 //
 // Does not own: what becomes of a token that has to wait, or when it is tried
 // again (package token).

@@ -27,7 +27,7 @@ const (
 	Paused Cause = iota + 1
 	// Refused: the client is refused, and it is not time to see whether it still is.
 	Refused
-	// Spent: the client's requests of the period have been made.
+	// Spent: the client's requests of the period have been made; see [Budget].
 	Spent
 )
 
@@ -93,21 +93,16 @@ type Gate[K comparable] struct {
 	mu       sync.Mutex
 	pauses   map[string]time.Time // by endpoint: until when
 	breakers map[Client]*breaker[K]
-	budgets  map[budgetKey]*budget
 }
-
-type budgetKey struct{ endpoint, id string }
 
 // New returns a Gate that lets everything pass.
 func New[K comparable](now func() time.Time) *Gate[K] {
-	return &Gate[K]{
-		now: now, pauses: map[string]time.Time{}, breakers: map[Client]*breaker[K]{}, budgets: map[budgetKey]*budget{},
-	}
+	return &Gate[K]{now: now, pauses: map[string]time.Time{}, breakers: map[Client]*breaker[K]{}}
 }
 
 // Enter asks whether a request of the client may leave now. If so, Leave must follow. repaired tells that somebody has just seen to the
 // client, so that it is worth a try although it was refused.
-func (g *Gate[K]) Enter(c Client, member K, limit Limit, repaired bool) (Hold, bool) {
+func (g *Gate[K]) Enter(c Client, member K, repaired bool) (Hold, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.now()
@@ -118,12 +113,6 @@ func (g *Gate[K]) Enter(c Client, member K, limit Limit, repaired bool) (Hold, b
 	if b != nil && b.open && !repaired && now.Before(b.until) {
 		b.hold(member)
 		return Hold{Cause: Refused, Until: b.until}, false
-	}
-	if limit.Requests > 0 && limit.Period > 0 {
-		spent := g.budget(c, limit, now)
-		if until, ok := spent.take(limit, now); !ok {
-			return Hold{Cause: Spent, Until: until}, false
-		}
 	}
 	if b != nil && b.open { // this is the probe; the others wait for what it finds
 		b.until = now.Add(probeTime)
@@ -139,10 +128,6 @@ func (g *Gate[K]) Leave(c Client, member K, o Outcome) Change[K] {
 	switch o.Kind {
 	case Throttled:
 		g.pause(c.Endpoint, o)
-	case Unsent:
-		if spent := g.budgets[budgetKey{c.Endpoint, c.ID}]; spent != nil {
-			spent.giveBack()
-		}
 	case Denied:
 		if b == nil {
 			makeRoom(g.breakers, func(b *breaker[K]) bool { return g.now().Sub(b.touched) > forget })
@@ -154,7 +139,7 @@ func (g *Gate[K]) Leave(c Client, member K, o Outcome) Change[K] {
 		if b != nil {
 			return b.accept(member, o.Time)
 		}
-	case Unknown:
+	case Unsent, Unknown:
 	}
 	if b != nil && b.open {
 		b.until = o.Time // the probe found nothing out: the next may try
@@ -195,5 +180,5 @@ func makeRoom[M ~map[A]B, A comparable, B any](m M, stale func(B) bool) {
 func (g *Gate[K]) Len() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return len(g.pauses) + len(g.breakers) + len(g.budgets)
+	return len(g.pauses) + len(g.breakers)
 }

@@ -2,7 +2,6 @@ package gate_test
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -13,7 +12,6 @@ import (
 
 var (
 	client = gate.Client{Endpoint: "https://as.example/token", ID: "crm", Credential: "1"}
-	none   = gate.Limit{}
 )
 
 // clock is one that tests set.
@@ -29,21 +27,21 @@ func newGate() (*gate.Gate[string], *clock) {
 
 func TestPauseOfAnEndpoint(t *testing.T) {
 	g, c := newGate()
-	_, ok := g.Enter(client, "a", none, false)
+	_, ok := g.Enter(client, "a", false)
 	require.True(t, ok)
 	g.Leave(client, "a", gate.Outcome{Kind: gate.Throttled, Time: c.at, RetryAfter: time.Minute})
 	other := gate.Client{Endpoint: client.Endpoint, ID: "other"}
-	hold, ok := g.Enter(other, "b", none, true)
+	hold, ok := g.Enter(other, "b", true)
 	require.False(t, ok, "all clients at the endpoint wait")
 	require.Equal(t, gate.Hold{Cause: gate.Paused, Until: c.at.Add(time.Minute)}, hold)
-	_, ok = g.Enter(gate.Client{Endpoint: "https://elsewhere.example/token", ID: "crm"}, "c", none, false)
+	_, ok = g.Enter(gate.Client{Endpoint: "https://elsewhere.example/token", ID: "crm"}, "c", false)
 	require.True(t, ok)
 	c.advance(time.Minute)
-	_, ok = g.Enter(other, "b", none, false)
+	_, ok = g.Enter(other, "b", false)
 	require.True(t, ok)
 
 	g.Leave(client, "a", gate.Outcome{Kind: gate.Throttled, Time: c.at, RetryAfter: 1000 * time.Hour})
-	hold, _ = g.Enter(client, "a", none, false)
+	hold, _ = g.Enter(client, "a", false)
 	require.Equal(t, c.at.Add(gate.MaxPause), hold.Until)
 }
 
@@ -51,18 +49,18 @@ func TestBreakerOfAClient(t *testing.T) {
 	g, c := newGate()
 	change := g.Leave(client, "a", gate.Outcome{Kind: gate.Denied, Time: c.at})
 	require.True(t, change.Opened)
-	hold, ok := g.Enter(client, "b", none, false)
+	hold, ok := g.Enter(client, "b", false)
 	require.False(t, ok)
 	require.Equal(t, gate.Refused, hold.Cause)
 	other := client
 	other.Credential = "2"
-	_, ok = g.Enter(other, "c", none, false)
+	_, ok = g.Enter(other, "c", false)
 	require.True(t, ok, "with another secret it is another client")
 
 	probes := 0
 	for range 3600 { // an hour in which all the time ten tokens are due
 		for i := range 10 {
-			if _, ok := g.Enter(client, fmt.Sprint(i), none, false); ok {
+			if _, ok := g.Enter(client, fmt.Sprint(i), false); ok {
 				probes++
 				require.False(t, g.Leave(client, fmt.Sprint(i), gate.Outcome{Kind: gate.Denied, Time: c.at}).Opened, "it is told once")
 			}
@@ -73,89 +71,47 @@ func TestBreakerOfAClient(t *testing.T) {
 	require.Greater(t, probes, 10)
 
 	c.advance(10 * time.Minute)
-	_, ok = g.Enter(client, "b", none, false)
+	_, ok = g.Enter(client, "b", false)
 	require.True(t, ok)
-	_, ok = g.Enter(client, "d", none, false)
+	_, ok = g.Enter(client, "d", false)
 	require.False(t, ok, "one probe at a time")
 	change = g.Leave(client, "b", gate.Outcome{Kind: gate.Accepted, Time: c.at})
 	require.True(t, change.Closed)
 	require.Contains(t, change.Held, "a")
 	require.Contains(t, change.Held, "d")
 	require.NotContains(t, change.Held, "b")
-	_, ok = g.Enter(client, "d", none, false)
+	_, ok = g.Enter(client, "d", false)
 	require.True(t, ok)
 
 	require.False(t, g.Leave(client, "a", gate.Outcome{Kind: gate.Denied, Time: c.at}).Opened, "that is a's own trouble")
-	_, ok = g.Enter(client, "b", none, false)
+	_, ok = g.Enter(client, "b", false)
 	require.True(t, ok)
 }
 
 func TestProbeThatFindsNothingOut(t *testing.T) {
 	g, c := newGate()
 	g.Leave(client, "a", gate.Outcome{Kind: gate.Denied, Time: c.at})
-	_, ok := g.Enter(client, "b", none, true)
+	_, ok := g.Enter(client, "b", true)
 	require.True(t, ok, "somebody repaired something")
 	g.Leave(client, "b", gate.Outcome{Kind: gate.Unknown, Time: c.at})
-	_, ok = g.Enter(client, "c", none, false)
+	_, ok = g.Enter(client, "c", false)
 	require.True(t, ok)
-	_, ok = g.Enter(client, "d", none, false)
+	_, ok = g.Enter(client, "d", false)
 	require.False(t, ok)
 	c.advance(time.Minute)
-	_, ok = g.Enter(client, "d", none, false)
+	_, ok = g.Enter(client, "d", false)
 	require.True(t, ok, "c was not heard of again")
-}
-
-// TestBudget asks at random times and counts in every period there is.
-func TestBudget(t *testing.T) {
-	g, c := newGate()
-	limit := gate.Limit{Requests: 10, Period: 10 * time.Minute}
-	var passed []time.Time
-	for range 20_000 {
-		c.advance(rand.N(2 * time.Second))
-		hold, ok := g.Enter(client, "a", limit, false)
-		if ok {
-			passed = append(passed, c.at)
-			continue
-		}
-		require.Equal(t, gate.Spent, hold.Cause)
-		require.True(t, hold.Until.After(c.at))
-		require.LessOrEqual(t, hold.Until.Sub(c.at), limit.Period+limit.Period/60)
-	}
-	for i := limit.Requests; i < len(passed); i++ {
-		require.GreaterOrEqual(t, passed[i].Sub(passed[i-limit.Requests]), limit.Period)
-	}
-	require.Greater(t, len(passed), 300, "and what is allowed is used")
-}
-
-func TestBudgetIsPerClient(t *testing.T) {
-	g, c := newGate()
-	limit := gate.Limit{Requests: 1, Period: time.Minute}
-	_, ok := g.Enter(client, "a", limit, false)
-	require.True(t, ok)
-	rotated := client
-	rotated.Credential = "2"
-	hold, ok := g.Enter(rotated, "a", limit, false)
-	require.False(t, ok, "with another secret it is the same client to the server's count")
-	g.Leave(client, "a", gate.Outcome{Kind: gate.Unsent, Time: c.at})
-	_, ok = g.Enter(client, "a", limit, false)
-	require.True(t, ok, "what did not leave does not count")
-	_, ok = g.Enter(gate.Client{Endpoint: client.Endpoint, ID: "other"}, "b", limit, false)
-	require.True(t, ok)
-	c.at = hold.Until.Add(time.Minute)
-	_, ok = g.Enter(client, "a", limit, false)
-	require.True(t, ok)
 }
 
 func TestGateIsBounded(t *testing.T) {
 	g, c := newGate()
-	limit := gate.Limit{Requests: 1, Period: time.Minute}
 	for i := range 30_000 {
 		one := gate.Client{Endpoint: fmt.Sprint(i), ID: fmt.Sprint(i)}
-		_, ok := g.Enter(one, "a", limit, false)
+		_, ok := g.Enter(one, "a", false)
 		require.True(t, ok)
 		g.Leave(one, "a", gate.Outcome{Kind: gate.Throttled, Time: c.at, RetryAfter: time.Hour})
 		g.Leave(one, "a", gate.Outcome{Kind: gate.Denied, Time: c.at})
 		c.advance(time.Millisecond)
 	}
-	require.LessOrEqual(t, g.Len(), 30_000)
+	require.LessOrEqual(t, g.Len(), 20_000)
 }

@@ -169,7 +169,7 @@ func (w *world) serve() {
 	}
 	tokens := store.New(sqltest.Open(t, sqldb.SQLite, store.Migrations()), sealer)
 	svc, err := token.NewService(token.Params{
-		Store: tokens, Revocations: tokens,
+		Store: tokens, Revocations: tokens, Budgets: tokens,
 		Settings: settings.New(dial(internalKeys.Credentials(authn.ServiceToken))), Exchanger: client, Logger: logger,
 		Tracer: tracing,
 		Meter:  metric.NewMeterProvider(metric.WithReader(w.metrics)),

@@ -16,6 +16,7 @@ import (
 type Store interface {
 	token.Store
 	token.Revocations
+	token.Budgets
 }
 
 // Stores makes stores on one and the same empty database.
@@ -55,6 +56,8 @@ func Run(t *testing.T, newStores func(t *testing.T) Stores) {
 		{"Revocations", revocations},
 		{"RevocationsAreClaimedOnce", revocationsAreClaimedOnce},
 		{"RevocationsOfAnotherKey", revocationsOfAnotherKey},
+		{"Budgets", budgets},
+		{"BudgetsAreShared", budgetsAreShared},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, newStores(t)) })
 	}
