@@ -64,7 +64,7 @@ func TestDocumentedConnections(t *testing.T) {
 	}
 
 	requests := regexp.MustCompile(`(?s) -d '(\{.*?\})'\n`).FindAllStringSubmatch(string(text), -1)
-	require.Len(t, requests, 9)
+	require.Len(t, requests, 10)
 	for _, request := range requests {
 		require.NoError(t, protojson.Unmarshal([]byte(request[1]), &connectionv1.Connection{}), request[1])
 	}
