@@ -10,9 +10,7 @@ import (
 	"github.com/freshet-io/freshet/services/token/gate"
 )
 
-var (
-	client = gate.Client{Endpoint: "https://as.example/token", ID: "crm", Credential: "1"}
-)
+var client = gate.Client{Endpoint: "https://as.example/token", ID: "crm", Credential: "1"}
 
 // clock is one that tests set.
 type clock struct{ at time.Time }
