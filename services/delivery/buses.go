@@ -69,7 +69,11 @@ func (s *Service) UpdateBus(ctx context.Context, name BusName, w Write, change f
 		if w.ValidateOnly {
 			return bus, nil
 		}
-		return bus, s.store.ReplaceBus(ctx, bus, stored)
+		if err := s.store.ReplaceBus(ctx, bus, stored); err != nil {
+			return Bus{}, err
+		}
+		s.indexes.forget(name)
+		return bus, nil
 	})
 }
 

@@ -19,6 +19,8 @@ type Event struct {
 	Resources     []string
 	Time          time.Time // in whole seconds
 	IngestionTime time.Time
+	// DeduplicationID is what it was put with, if anything. It is not stored.
+	DeduplicationID string
 	// Traceparent is the W3C trace context of the call that put it; empty without one.
 	Traceparent string
 	// Replay is the id of the replay that put it again; empty for an event that was put.

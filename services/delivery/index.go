@@ -16,6 +16,7 @@ type busIndex struct {
 	patterns *pattern.Index
 	rules    map[string]*Rule
 	archives []archiveIndex
+	settings BusSettings
 }
 
 // indexCache has indexes of buses. One may be outdated: Accept compares its version with the stored one.
@@ -41,7 +42,7 @@ func (s *Service) index(ctx context.Context, bus BusName) (*busIndex, error) {
 
 // build compiles rules and keeps the result.
 func (c *indexCache) build(bus BusName, set RuleSet) *busIndex {
-	x := &busIndex{version: set.Version, rules: make(map[string]*Rule, len(set.Rules))}
+	x := &busIndex{version: set.Version, settings: set.Settings, rules: make(map[string]*Rule, len(set.Rules))}
 	var entries []pattern.Entry
 	for i := range set.Rules {
 		rule := &set.Rules[i]

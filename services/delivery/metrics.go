@@ -34,7 +34,7 @@ func newMetrics(m metric.Meter, backlogAge func() time.Duration, held func() (pa
 		return nil, err
 	}
 	if x.events, err = m.Int64Counter("freshet.delivery.events",
-		metric.WithDescription("Events put: accepted, or refused by error code.")); err != nil {
+		metric.WithDescription("Events put: accepted, duplicate, or refused by error code.")); err != nil {
 		return nil, err
 	}
 	if _, err = m.Int64ObservableGauge("freshet.delivery.destinations.held",

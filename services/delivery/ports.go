@@ -20,6 +20,7 @@ type Store interface {
 	Queue
 	Instances
 	Schedules
+	Deduplications
 }
 
 // Buses keeps buses. A project's default bus is there although nobody created it, with the etag "0".
@@ -55,9 +56,10 @@ type Rules interface {
 
 // RuleSet is what a bus matches events with.
 type RuleSet struct {
-	Version  string // changes with every change of the rules or archives; never the same again
+	Version  string // changes with every change of the rules, the archives or the bus itself; never the same again
 	Rules    []Rule
 	Archives []Archive
+	Settings BusSettings
 }
 
 // Destinations keeps destinations.
@@ -89,7 +91,8 @@ type Controls interface {
 // Events takes events.
 type Events interface {
 	// Accept stores what plan returns, in one transaction in which it learned the version of the bus's rules. plan calls load to get
-	// the rules themselves; it has no other effect, as it may be called again. ErrBusNotFound; ErrTickTaken, of which nothing is stored.
+	// the rules themselves; it has no other effect, as it may be called again. ErrBusNotFound; ErrTickTaken and a
+	// DuplicatesError, of which nothing is stored.
 	Accept(ctx context.Context, bus BusName, plan Plan) error
 }
 
@@ -101,6 +104,8 @@ type Batch struct {
 	Events     []*Event
 	Deliveries []*Delivery
 	Archived   []Archived
+	// Keys are claimed for their events.
+	Keys []Key
 	// Tick, if set, is what the events are of.
 	Tick *Tick
 }

@@ -35,6 +35,7 @@ type Entry struct {
 	Detail             string
 	Resources          []string
 	Time               time.Time // zero: now
+	DeduplicationID    string    // at most 128 characters; empty: none
 }
 
 func (e *Entry) size() int {
@@ -51,8 +52,10 @@ func (e *Entry) size() int {
 // EntryResult says what became of an Entry: EventID, or Code and Message.
 type EntryResult struct {
 	EventID string
-	Code    string // as in EventBridge
-	Message string
+	// Duplicate says that the event was accepted before: EventID is that of the first.
+	Duplicate bool
+	Code      string // as in EventBridge
+	Message   string
 }
 
 // Codes of an [EntryResult].
@@ -86,11 +89,18 @@ func (s *Service) PutEvents(ctx context.Context, bus BusName, entries []Entry, i
 		results[i].EventID = e.ID
 		events = append(events, e)
 	}
-	if err := s.accept(ctx, bus, Batch{Events: events}, now); err != nil {
+	first, err := s.acceptDistinct(ctx, bus, events, now)
+	if err != nil {
 		span.SetStatus(codes.Error, "not accepted")
 		return nil, err
 	}
-	s.metrics.put(ctx, "accepted", len(events))
+	for i := range results {
+		if id, ok := first[results[i].EventID]; ok {
+			results[i].EventID, results[i].Duplicate = id, true
+		}
+	}
+	s.metrics.put(ctx, "accepted", len(events)-len(first))
+	s.metrics.put(ctx, "duplicate", len(first))
 	return results, nil
 }
 
@@ -133,6 +143,9 @@ func checkEntry(e *Entry, internal bool) *EntryResult {
 				"each of Resources must have at most %d characters and no control characters.", maxResource))
 		}
 	}
+	if utf8.RuneCountInString(e.DeduplicationID) > maxDeduplicationID {
+		return refuseArgument("DeduplicationId", fmt.Sprintf("DeduplicationId must have at most %d characters.", maxDeduplicationID))
+	}
 	if year := e.Time.UTC().Year(); !e.Time.IsZero() && (year < 1970 || year > 9999) {
 		return refuseArgument("Time", "Time must be between the years 1970 and 9999.")
 	}
@@ -168,6 +181,7 @@ func (s *Service) newEvent(ctx context.Context, bus BusName, e *Entry, now time.
 	return &Event{
 		Project: bus.Project, ID: s.newID(now), Bus: bus.Bus, Source: e.Source, DetailType: e.DetailType, Detail: e.Detail,
 		Resources: e.Resources, Time: at.UTC().Truncate(time.Second), IngestionTime: now, Traceparent: carrier["traceparent"],
+		DeduplicationID: e.DeduplicationID,
 	}
 }
 
@@ -183,6 +197,7 @@ func (s *Service) accept(ctx context.Context, bus BusName, batch Batch, now time
 		return err
 	}
 	planned, archived := s.match(index, events, now), index.archive(events)
+	batch.Keys = index.keys(events, now)
 	reserved := s.reserve(planned)
 	stored := planned
 	err = s.store.Accept(ctx, bus, func(version string, load func() (RuleSet, error)) (Batch, error) {
@@ -194,6 +209,7 @@ func (s *Service) accept(ctx context.Context, bus BusName, batch Batch, now time
 			}
 			index := s.indexes.build(bus, set)
 			stored, archived = s.match(index, events, now), index.archive(events)
+			batch.Keys = index.keys(events, now)
 		}
 		batch.Deliveries, batch.Archived = stored, archived
 		return batch, nil

@@ -11,9 +11,16 @@ import (
 type Bus struct {
 	Name        BusName
 	Description string
+	Settings    BusSettings
 	CreateTime  time.Time // zero for a default bus that nobody has written yet
 	UpdateTime  time.Time
 	Etag        string
+}
+
+// BusSettings are what a bus is seldom given.
+type BusSettings struct {
+	// DeduplicateContent says that an event is not accepted again within the DeduplicationWindow, unless it has a deduplication id.
+	DeduplicateContent bool
 }
 
 // Rule selects events of its bus and sends them to its targets.

@@ -41,6 +41,7 @@ func (s *Service) Run(ctx context.Context) error {
 	tasks.Go(func() { s.every(ctx, sweepEvery, s.sweep) })
 	tasks.Go(func() { s.every(ctx, scanEvery, s.scan) })
 	tasks.Go(func() { s.every(ctx, archiveEvery, s.keepArchives) })
+	tasks.Go(func() { s.every(ctx, trimEvery, s.trim) })
 	tasks.Go(func() { s.follow(ctx) })
 	tasks.Go(func() { s.tickAway(ctx) })
 	tasks.Go(func() { _ = s.store.Watch(ctx, s.changed) })

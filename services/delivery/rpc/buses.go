@@ -14,7 +14,7 @@ func (s *server) CreateBus(ctx context.Context, req *deliveryv1.CreateBusRequest
 		return nil, s.fail(ctx, err)
 	}
 	bus := delivery.Bus{Name: delivery.BusName{Project: project, Bus: req.GetBusId()}}
-	bus.Description = req.GetBus().GetDescription()
+	setBus(&bus, req.GetBus())
 	bus, err = s.service.CreateBus(ctx, bus, delivery.Write{ValidateOnly: req.GetValidateOnly()})
 	if err != nil {
 		return nil, s.fail(ctx, err)
@@ -62,11 +62,11 @@ func (s *server) UpdateBus(ctx context.Context, req *deliveryv1.UpdateBusRequest
 	bus, err := s.service.UpdateBus(ctx, name, delivery.Write{Etag: in.GetEtag(), ValidateOnly: req.GetValidateOnly()},
 		func(bus *delivery.Bus) error {
 			merged := fromBus(bus)
-			err := s.merge("bus", merged, in, req.GetUpdateMask(), "description")
+			err := s.merge("bus", merged, in, req.GetUpdateMask(), "description", "deduplicate_content")
 			if err != nil {
 				return err
 			}
-			bus.Description = merged.GetDescription()
+			setBus(bus, merged)
 			return nil
 		})
 	if err != nil {
@@ -85,4 +85,9 @@ func (s *server) DeleteBus(ctx context.Context, req *deliveryv1.DeleteBusRequest
 		return nil, s.fail(ctx, err)
 	}
 	return &deliveryv1.DeleteBusResponse{}, nil
+}
+
+// setBus sets what a caller can change.
+func setBus(b *delivery.Bus, m *deliveryv1.Bus) {
+	b.Description, b.Settings = m.GetDescription(), delivery.BusSettings{DeduplicateContent: m.GetDeduplicateContent()}
 }

@@ -22,7 +22,7 @@ func timestamp(t time.Time) *timestamppb.Timestamp {
 
 func fromBus(b *delivery.Bus) *deliveryv1.Bus {
 	return &deliveryv1.Bus{
-		Name: b.Name.String(), Description: b.Description, Etag: b.Etag,
+		Name: b.Name.String(), Description: b.Description, Etag: b.Etag, DeduplicateContent: b.Settings.DeduplicateContent,
 		CreateTime: timestamp(b.CreateTime), UpdateTime: timestamp(b.UpdateTime),
 	}
 }
@@ -198,6 +198,7 @@ func toEntries(list []*deliveryv1.PutEventsRequestEntry) []delivery.Entry {
 	for i, m := range list {
 		entries[i] = delivery.Entry{
 			Source: m.GetSource(), DetailType: m.GetDetailType(), Detail: m.GetDetail(), Resources: m.GetResources(),
+			DeduplicationID: m.GetDeduplicationId(),
 		}
 		if m.GetTime() != nil {
 			entries[i].Time = m.GetTime().AsTime()

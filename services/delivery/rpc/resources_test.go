@@ -61,7 +61,7 @@ func TestBuses(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, changed.GetDescription())
 	_, err = update(&deliveryv1.Bus{Name: name}, "nothing")
-	requireField(t, err, errorsv1.Reason_INVALID_UPDATE_MASK, "update_mask", "those that can: description")
+	requireField(t, err, errorsv1.Reason_INVALID_UPDATE_MASK, "update_mask", "those that can: description, deduplicate_content")
 	_, err = update(&deliveryv1.Bus{Name: name}, "create_time")
 	requireField(t, err, errorsv1.Reason_INVALID_UPDATE_MASK, "update_mask", "cannot be changed")
 	_, err = update(&deliveryv1.Bus{Name: name, Description: string(make([]byte, 513))}, "*")

@@ -98,7 +98,7 @@ func (s *server) PutEvents(ctx context.Context, req *deliveryv1.PutEventsRequest
 			*response.FailedEntryCount++
 		}
 		response.Entries = append(response.Entries, &deliveryv1.PutEventsResultEntry{
-			EventId: r.EventID, ErrorCode: r.Code, ErrorMessage: r.Message,
+			EventId: r.EventID, Duplicate: r.Duplicate, ErrorCode: r.Code, ErrorMessage: r.Message,
 		})
 	}
 	return response, nil

@@ -16,14 +16,34 @@ const (
 	virtualVersion = "0"
 )
 
-const busColumns = `project, bus_id, description, create_time, update_time, etag`
+const busColumns = `project, bus_id, description, create_time, update_time, etag, settings`
 
 func scanBus(row scanner) (delivery.Bus, error) {
 	var b delivery.Bus
 	var created, updated int64
-	err := row.Scan(&b.Name.Project, &b.Name.Bus, &b.Description, &created, &updated, &b.Etag)
+	var text string
+	err := row.Scan(&b.Name.Project, &b.Name.Bus, &b.Description, &created, &updated, &b.Etag, &text)
+	if err != nil {
+		return b, err
+	}
 	b.CreateTime, b.UpdateTime = sqldb.Time(created), sqldb.Time(updated)
+	b.Settings, err = decodeBusSettings(text)
 	return b, err
+}
+
+// busSettings are delivery.BusSettings as they are stored.
+type busSettings struct {
+	DeduplicateContent bool `json:"deduplicate_content,omitempty"`
+}
+
+func encodeBusSettings(s delivery.BusSettings) (string, error) {
+	return encode(busSettings{DeduplicateContent: s.DeduplicateContent})
+}
+
+func decodeBusSettings(text string) (delivery.BusSettings, error) {
+	var s busSettings
+	err := decode(text, &s)
+	return delivery.BusSettings{DeduplicateContent: s.DeduplicateContent}, err
 }
 
 // Bus implements delivery.Buses.
@@ -75,8 +95,12 @@ func (s *Store) CreateBus(ctx context.Context, b delivery.Bus) error {
 		if b.Name.Bus == delivery.DefaultBus {
 			return fmt.Errorf("%s: %w", b.Name, delivery.ErrExists)
 		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO buses (`+busColumns+`, rules_version) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-			b.Name.Project, b.Name.Bus, b.Description, micros(b.CreateTime), micros(b.UpdateTime), b.Etag, b.Etag)
+		text, err := encodeBusSettings(b.Settings)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `INSERT INTO buses (`+busColumns+`, rules_version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+			b.Name.Project, b.Name.Bus, b.Description, micros(b.CreateTime), micros(b.UpdateTime), b.Etag, text, b.Etag)
 		return exists(err, b.Name)
 	})
 }
@@ -86,7 +110,7 @@ func materialise(ctx context.Context, tx sqldb.Tx, name delivery.BusName) error 
 	if name.Bus != delivery.DefaultBus {
 		return nil
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO buses (`+busColumns+`, rules_version) VALUES ($1, $2, '', 0, 0, $3, $4)
+	_, err := tx.ExecContext(ctx, `INSERT INTO buses (`+busColumns+`, rules_version) VALUES ($1, $2, '', 0, 0, $3, '{}', $4)
 		ON CONFLICT (project, bus_id) DO NOTHING`, name.Project, name.Bus, virtualEtag, virtualVersion)
 	return err
 }
@@ -97,9 +121,13 @@ func (s *Store) ReplaceBus(ctx context.Context, b delivery.Bus, etag string) err
 		if err := materialise(ctx, tx, b.Name); err != nil {
 			return err
 		}
-		n, err := affected(ctx, tx, `UPDATE buses SET description = $1, update_time = $2, etag = $3
-			WHERE project = $4 AND bus_id = $5 AND etag = $6`,
-			b.Description, micros(b.UpdateTime), b.Etag, b.Name.Project, b.Name.Bus, etag)
+		text, err := encodeBusSettings(b.Settings)
+		if err != nil {
+			return err
+		}
+		n, err := affected(ctx, tx, `UPDATE buses SET description = $1, update_time = $2, etag = $3, settings = $4, rules_version = $3
+			WHERE project = $5 AND bus_id = $6 AND etag = $7`,
+			b.Description, micros(b.UpdateTime), b.Etag, text, b.Name.Project, b.Name.Bus, etag)
 		if err != nil || n == 1 {
 			return err
 		}

@@ -18,6 +18,11 @@ func (s *Store) Accept(ctx context.Context, name delivery.BusName, plan delivery
 		if err != nil {
 			return err
 		}
+		if len(batch.Keys) > 0 {
+			if err := claimKeys(ctx, tx, name, batch.Keys); err != nil {
+				return err
+			}
+		}
 		if batch.Tick != nil {
 			if err := passTick(ctx, tx, batch.Tick); err != nil {
 				return err

@@ -69,7 +69,11 @@ func ruleSet(ctx context.Context, tx sqldb.Tx, name delivery.BusName, version st
 	if set.Rules, err = enabledRules(ctx, tx, name); err != nil {
 		return set, err
 	}
-	set.Archives, err = enabledArchives(ctx, tx, name)
+	if set.Archives, err = enabledArchives(ctx, tx, name); err != nil {
+		return set, err
+	}
+	b, err := bus(ctx, tx, name)
+	set.Settings = b.Settings
 	return set, err
 }
 

@@ -15,7 +15,9 @@ func testBuses(t *testing.T, f *fixture) {
 	name := delivery.BusName{Project: "p", Bus: "orders"}
 	_, err := f.Bus(ctx, name)
 	require.ErrorIs(t, err, delivery.ErrBusNotFound)
-	b := delivery.Bus{Name: name, Description: "about", CreateTime: now, UpdateTime: now, Etag: "1"}
+	b := delivery.Bus{
+		Name: name, Description: "about", CreateTime: now, UpdateTime: now, Etag: "1", Settings: delivery.BusSettings{DeduplicateContent: true},
+	}
 	require.NoError(t, f.CreateBus(ctx, b))
 	require.ErrorIs(t, f.CreateBus(ctx, b), delivery.ErrExists)
 	got, err := f.Bus(ctx, name)
@@ -23,6 +25,7 @@ func testBuses(t *testing.T, f *fixture) {
 	require.Equal(t, b, got)
 
 	b.Description, b.UpdateTime, b.Etag = "new", now.Add(time.Second), "2"
+	b.Settings = delivery.BusSettings{}
 	require.ErrorIs(t, f.ReplaceBus(ctx, b, "0"), delivery.ErrEtagMismatch)
 	require.NoError(t, f.ReplaceBus(ctx, b, "1"))
 	got, err = f.Bus(ctx, name)

@@ -49,6 +49,8 @@ func Run(t *testing.T, newStore func(t *testing.T) delivery.Store) {
 		{"BusWithSchedules", testBusWithSchedules},
 		{"DueSchedules", testDueSchedules},
 		{"Ticks", testTicks},
+		{"Keys", testKeys},
+		{"KeysOfABatch", testKeysOfABatch},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, &fixture{Store: newStore(t)}) })
 	}

@@ -149,9 +149,12 @@ type Bus struct {
 	// When it was last changed.
 	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
 	// Changes with every change. Sent back in an update or delete, it makes the call fail with ETAG_MISMATCH if somebody else was quicker.
-	Etag          string `protobuf:"bytes,5,opt,name=etag,proto3" json:"etag,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Etag string `protobuf:"bytes,5,opt,name=etag,proto3" json:"etag,omitempty"`
+	// An event without `deduplication_id` whose source, detail type, detail (byte for byte) and resources are those of one that was accepted
+	// less than 5 minutes ago is a duplicate. Default: no.
+	DeduplicateContent bool `protobuf:"varint,8,opt,name=deduplicate_content,json=deduplicateContent,proto3" json:"deduplicate_content,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *Bus) Reset() {
@@ -217,6 +220,13 @@ func (x *Bus) GetEtag() string {
 		return x.Etag
 	}
 	return ""
+}
+
+func (x *Bus) GetDeduplicateContent() bool {
+	if x != nil {
+		return x.DeduplicateContent
+	}
+	return false
 }
 
 // Rule selects events of its bus by a pattern and sends them to its targets. A change is in force for every event put after the call
@@ -653,7 +663,7 @@ var File_freshet_delivery_v1_bus_proto protoreflect.FileDescriptor
 
 const file_freshet_delivery_v1_bus_proto_rawDesc = "" +
 	"\n" +
-	"\x1dfreshet/delivery/v1/bus.proto\x12\x13freshet.delivery.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe5\x01\n" +
+	"\x1dfreshet/delivery/v1/bus.proto\x12\x13freshet.delivery.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x96\x02\n" +
 	"\x03Bus\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x05R\x04name\x12*\n" +
 	"\vdescription\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x04R\vdescription\x12A\n" +
@@ -661,7 +671,8 @@ const file_freshet_delivery_v1_bus_proto_rawDesc = "" +
 	"createTime\x12A\n" +
 	"\vupdate_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\n" +
 	"updateTime\x12\x12\n" +
-	"\x04etag\x18\x05 \x01(\tR\x04etag\"\xfa\x03\n" +
+	"\x04etag\x18\x05 \x01(\tR\x04etag\x12/\n" +
+	"\x13deduplicate_content\x18\b \x01(\bR\x12deduplicateContent\"\xfa\x03\n" +
 	"\x04Rule\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x05R\x04name\x12*\n" +
 	"\vdescription\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x04R\vdescription\x123\n" +

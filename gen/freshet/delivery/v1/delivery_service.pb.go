@@ -1709,9 +1709,12 @@ type PutEventsRequestEntry struct {
 	// What it concerns. At most 100, each at most 2048 characters.
 	Resources []string `protobuf:"bytes,4,rep,name=resources,proto3" json:"resources,omitempty"`
 	// When it happened. Default: now.
-	Time          *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=time,proto3" json:"time,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Time *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=time,proto3" json:"time,omitempty"`
+	// An event of the same id that was accepted on the bus less than 5 minutes ago makes this one a duplicate. At most 128 characters.
+	// Default: none, and then the bus's `deduplicate_content` counts.
+	DeduplicationId string `protobuf:"bytes,6,opt,name=deduplication_id,json=deduplicationId,proto3" json:"deduplication_id,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *PutEventsRequestEntry) Reset() {
@@ -1779,6 +1782,13 @@ func (x *PutEventsRequestEntry) GetTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *PutEventsRequestEntry) GetDeduplicationId() string {
+	if x != nil {
+		return x.DeduplicationId
+	}
+	return ""
+}
+
 // Response of PutEvents.
 type PutEventsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1837,13 +1847,15 @@ func (x *PutEventsResponse) GetEntries() []*PutEventsResultEntry {
 // PutEventsResultEntry says what became of one entry: an `event_id`, or an error.
 type PutEventsResultEntry struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The accepted event's id.
+	// The accepted event's id; of a duplicate, that of the event that was accepted first.
 	EventId string `protobuf:"bytes,1,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
 	// As in EventBridge: `InvalidArgument`, `MalformedDetail`, `NotAuthorizedForSourceException`, `InternalFailure`.
 	// https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsResultEntry.html
 	ErrorCode string `protobuf:"bytes,2,opt,name=error_code,json=errorCode,proto3" json:"error_code,omitempty"`
 	// What is wrong, with the field and what is allowed.
-	ErrorMessage  string `protobuf:"bytes,3,opt,name=error_message,json=errorMessage,proto3" json:"error_message,omitempty"`
+	ErrorMessage string `protobuf:"bytes,3,opt,name=error_message,json=errorMessage,proto3" json:"error_message,omitempty"`
+	// The event was accepted before, within 5 minutes, and is not accepted again.
+	Duplicate     bool `protobuf:"varint,4,opt,name=duplicate,proto3" json:"duplicate,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1897,6 +1909,13 @@ func (x *PutEventsResultEntry) GetErrorMessage() string {
 		return x.ErrorMessage
 	}
 	return ""
+}
+
+func (x *PutEventsResultEntry) GetDuplicate() bool {
+	if x != nil {
+		return x.Duplicate
+	}
+	return false
 }
 
 // Request of GetDelivery.
@@ -2439,23 +2458,25 @@ const file_freshet_delivery_v1_delivery_service_proto_rawDesc = "" +
 	"\x19DeleteDestinationResponse\"\xc6\x01\n" +
 	"\x10PutEventsRequest\x12f\n" +
 	"\x03bus\x18\x01 \x01(\tBT\xe2A\x01\x02\xbaHMrK2I^projects/[a-z0-9][a-z0-9-]{0,62}/buses/[A-Za-z0-9][A-Za-z0-9._-]{0,255}$R\x03bus\x12J\n" +
-	"\aentries\x18\x02 \x03(\v2*.freshet.delivery.v1.PutEventsRequestEntryB\x04\xe2A\x01\x02R\aentries\"\xb6\x01\n" +
+	"\aentries\x18\x02 \x03(\v2*.freshet.delivery.v1.PutEventsRequestEntryB\x04\xe2A\x01\x02R\aentries\"\xe1\x01\n" +
 	"\x15PutEventsRequestEntry\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12\x1f\n" +
 	"\vdetail_type\x18\x02 \x01(\tR\n" +
 	"detailType\x12\x16\n" +
 	"\x06detail\x18\x03 \x01(\tR\x06detail\x12\x1c\n" +
 	"\tresources\x18\x04 \x03(\tR\tresources\x12.\n" +
-	"\x04time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\"\xa2\x01\n" +
+	"\x04time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12)\n" +
+	"\x10deduplication_id\x18\x06 \x01(\tR\x0fdeduplicationId\"\xa2\x01\n" +
 	"\x11PutEventsResponse\x121\n" +
 	"\x12failed_entry_count\x18\x01 \x01(\x05H\x00R\x10failedEntryCount\x88\x01\x01\x12C\n" +
 	"\aentries\x18\x02 \x03(\v2).freshet.delivery.v1.PutEventsResultEntryR\aentriesB\x15\n" +
-	"\x13_failed_entry_count\"u\n" +
+	"\x13_failed_entry_count\"\x93\x01\n" +
 	"\x14PutEventsResultEntry\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\tR\aeventId\x12\x1d\n" +
 	"\n" +
 	"error_code\x18\x02 \x01(\tR\terrorCode\x12#\n" +
-	"\rerror_message\x18\x03 \x01(\tR\ferrorMessage\"o\n" +
+	"\rerror_message\x18\x03 \x01(\tR\ferrorMessage\x12\x1c\n" +
+	"\tduplicate\x18\x04 \x01(\bR\tduplicate\"o\n" +
 	"\x12GetDeliveryRequest\x12Y\n" +
 	"\x04name\x18\x01 \x01(\tBE\xe2A\x01\x02\xbaH>r<2:^projects/[a-z0-9][a-z0-9-]{0,62}/deliveries/[0-9A-Z]{26}$R\x04name\"P\n" +
 	"\x13GetDeliveryResponse\x129\n" +

@@ -64,6 +64,7 @@ func parseEntry(text []byte) (*deliveryv1.PutEventsRequestEntry, error) {
 		Detail     json.RawMessage `json:"detail"`
 		Resources  []string        `json:"resources"`
 		Time       *time.Time      `json:"time"`
+		DedupID    string          `json:"deduplicationId"`
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
@@ -75,6 +76,7 @@ func parseEntry(text []byte) (*deliveryv1.PutEventsRequestEntry, error) {
 	}
 	entry := &deliveryv1.PutEventsRequestEntry{
 		Source: event.Source, DetailType: event.DetailType, Detail: string(event.Detail), Resources: event.Resources,
+		DeduplicationId: event.DedupID,
 	}
 	if bytes.HasPrefix(event.Detail, []byte(`"`)) {
 		if err := json.Unmarshal(event.Detail, &entry.Detail); err != nil {
