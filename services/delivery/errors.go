@@ -18,6 +18,8 @@ var (
 	ErrExists = errors.New("exists already")
 	// ErrEtagMismatch means that the resource was changed by someone else.
 	ErrEtagMismatch = errors.New("the etag is not that of the stored resource: read it again, then write")
+	// ErrSuperseded means that a credential is not the current one any more.
+	ErrSuperseded = errors.New("the credential is not the current one any more")
 	// ErrInUse means that others still use the resource.
 	ErrInUse = errors.New("still in use")
 	// ErrStateConflict means that the resource's state does not allow the call.

@@ -245,6 +245,7 @@ type Credential struct {
 	ExpireTime  time.Time // zero: never
 	HoldUntil   time.Time // no attempt begins with it before: it is about to be replaced by one that ends it
 	Traceparent string    // of the refresh cycle that made it
+	Bound       bool      // to a key (RFC 9449): each request needs a proof besides
 }
 
 // Field is a header, query parameter or body member.
@@ -265,6 +266,15 @@ type Credentials interface {
 	Current(connection string) (*Credential, <-chan struct{})
 	// Reject reports that an API refused the credential of that fingerprint.
 	Reject(ctx context.Context, connection, fingerprint string) error
+	// Prove returns the proof of possession for a request with the bound credential of that fingerprint, for its header DPoP. ErrSuperseded if
+	// that is not the current one any more.
+	Prove(ctx context.Context, connection, fingerprint string, proof ProofRequest) (string, error)
+}
+
+// ProofRequest is what a proof of possession is for.
+type ProofRequest struct {
+	Method, URL string
+	Nonce       string // the destination's latest; empty: it gave none
 }
 
 // Connections knows which connections there are.
@@ -291,6 +301,8 @@ type Request struct {
 	SecretHeaders []string
 	// Detail is what is wanted in the Response's Exchange.
 	Detail Detail
+	// Prove returns the value of the header DPoP, with the destination's nonce in it. Nil: none is needed.
+	Prove func(ctx context.Context, nonce string) (string, error)
 }
 
 // Response is what became of a Request.
@@ -301,6 +313,10 @@ type Response struct {
 	Failure ErrorClass
 	// Message describes the failure, without secrets.
 	Message string
+	// Unproven is an error of the request's Prove. There is no answer then that means anything: nothing was processed.
+	Unproven error
+	// Challenged means that the destination wanted yet another nonce in the proof: it says nothing of the credential.
+	Challenged bool
 	// RetryAfter is the header of that name; negative: do not try again.
 	RetryAfter *time.Duration
 	// Excerpt is the beginning of the body unless the status is 2xx, without secrets.

@@ -51,6 +51,12 @@ func (s *Service) request(ctx context.Context, d *Delivery, lane *laneState, c *
 		r.Body = shape.MergeBody(payload, revealed(c.Body))
 	}
 	s.addHeaders(ctx, &r, d, c)
+	if c.Bound {
+		connection := ConnectionName(d.ID.Project, lane.destination.Connection)
+		r.Prove = func(ctx context.Context, nonce string) (string, error) {
+			return s.credentials.Prove(ctx, connection, c.Fingerprint, ProofRequest{Method: r.Method, URL: r.URL, Nonce: nonce})
+		}
+	}
 	return r, nil
 }
 

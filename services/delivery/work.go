@@ -42,7 +42,10 @@ func (s *Service) work(ctx context.Context, name DestinationName, d *Delivery, f
 		!lane.waits(credential.Fingerprint, now).IsZero() {
 		return dispatch.Again{Keep: true, At: time.Now()} // the gate closes
 	}
-	attempt, payload := s.attempt(ctx, d, lane, credential)
+	attempt, payload, err := s.attempt(ctx, d, lane, credential)
+	if err != nil {
+		return s.unproven(ctx, lane, credential, err)
+	}
 	if ctx.Err() != nil && attempt.Class != NoFailure { // cut off at the end of the process: whoever is next begins anew
 		return dispatch.Again{}
 	}
@@ -56,6 +59,21 @@ func (s *Service) work(ctx context.Context, name DestinationName, d *Delivery, f
 	}
 	d.after(attempt, payload, s.stamp())
 	return s.record(ctx, d, attempt, free)
+}
+
+// unproven is what follows from an attempt that could not be made for want of a proof of possession: it has to wait, and costs nothing. The
+// next credential, if that is what it takes, is on its way here.
+func (s *Service) unproven(ctx context.Context, lane *laneState, c *Credential, err error) dispatch.Again {
+	switch {
+	case ctx.Err() != nil:
+		return dispatch.Again{}
+	case errors.Is(err, ErrSuperseded):
+		lane.refuse(c.Fingerprint, s.now())
+		return dispatch.Again{Keep: true, At: time.Now()}
+	default:
+		s.logger.WarnContext(ctx, "no proof for a request with a bound credential", "connection", lane.destination.Connection, "error", err)
+		return dispatch.Again{Keep: true, At: time.Now().Add(lookAgain)}
+	}
 }
 
 // overdue ends a delivery whose time is over. Where there was no credential for it, the attempt that could not be made is returned, for
@@ -93,8 +111,9 @@ func held(lane *laneState) (why string, code ErrorCode) {
 	return "", NoError
 }
 
-// attempt makes one request and returns what became of it, and the body without what the connection added.
-func (s *Service) attempt(ctx context.Context, d *Delivery, lane *laneState, c *Credential) (*Attempt, string) {
+// attempt makes one request and returns what became of it, and the body without what the connection added. The error is that of the
+// credential's proof, without which there is no attempt.
+func (s *Service) attempt(ctx context.Context, d *Delivery, lane *laneState, c *Credential) (*Attempt, string, error) {
 	ctx, span := s.startAttempt(ctx, d, c)
 	defer span.End()
 	a := &Attempt{Number: d.Attempts + 1, StartTime: s.stamp(), TokenGeneration: c.Generation}
@@ -110,8 +129,9 @@ func (s *Service) attempt(ctx context.Context, d *Delivery, lane *laneState, c *
 	}
 	if err != nil {
 		a.Class, a.Message, a.NoJSON = InvalidRequest, clip(err.Error()), errors.Is(err, shape.ErrNotJSON)
-	} else {
-		s.send(ctx, request, a)
+	} else if err := s.send(ctx, request, a); err != nil {
+		span.SetStatus(codes.Error, "no proof of possession")
+		return nil, "", err
 	}
 	a.Duration = time.Since(begin)
 	span.SetAttributes(attribute.String("freshet.outcome", a.Class.String()))
@@ -122,20 +142,27 @@ func (s *Service) attempt(ctx context.Context, d *Delivery, lane *laneState, c *
 		span.SetStatus(codes.Error, a.Class.String())
 	}
 	s.metrics.attempted(ctx, a.Class)
-	return a, string(payload)
+	return a, string(payload), nil
 }
 
-func (s *Service) send(ctx context.Context, request Request, a *Attempt) {
+func (s *Service) send(ctx context.Context, request Request, a *Attempt) error {
 	response := s.sender.Send(ctx, request)
+	if response.Unproven != nil {
+		return response.Unproven
+	}
 	a.StatusCode, a.RetryAfter, a.Exchange = response.Status, response.RetryAfter, response.Exchange
 	if response.Status == 0 {
 		a.Class, a.Message = response.Failure, clip(response.Message)
-		return
+		return nil
 	}
 	if a.Class = classify(response.Status); a.Class != NoFailure {
 		a.Excerpt = response.Excerpt
 		a.Message = clip(statusMessage(response.Status, response.Excerpt))
 	}
+	if response.Challenged {
+		a.Class = RetryableStatus // not the credential was refused, but its proof's nonce
+	}
+	return nil
 }
 
 // startAttempt starts the span of an attempt: in the trace of the call that put the event, linked to the refresh cycle that made its

@@ -17,7 +17,7 @@ func fromToken(t *tokenv1.Token) *delivery.Credential {
 		c.Reason = strings.TrimSpace(t.GetStateReason().String() + " " + t.GetStateMessage())
 		return c
 	}
-	c.State = delivery.CredentialValid
+	c.State, c.Bound = delivery.CredentialValid, t.GetDpop() != nil
 	c.Headers = fromFields(t.GetCredential().GetHeaders())
 	c.Query = fromFields(t.GetCredential().GetQuery())
 	c.Body = fromFields(t.GetCredential().GetBody())

@@ -35,6 +35,7 @@ const (
 // Watcher implements delivery.Credentials.
 type Watcher struct {
 	client tokenv1.TokenServiceClient
+	proofs tokenv1.DpopServiceClient
 	logger *slog.Logger
 	now    func() time.Time
 
@@ -79,7 +80,7 @@ func New(conn grpc.ClientConnInterface, o Options) *Watcher {
 		o.Now = time.Now
 	}
 	return &Watcher{
-		client: tokenv1.NewTokenServiceClient(conn), logger: o.Logger, now: o.Now,
+		client: tokenv1.NewTokenServiceClient(conn), proofs: tokenv1.NewDpopServiceClient(conn), logger: o.Logger, now: o.Now,
 		watched: map[string]*watched{}, kick: make(chan struct{}, 1),
 	}
 }

@@ -133,6 +133,7 @@ func Dial(t testing.TB, tokens *Tokens) *grpc.ClientConn {
 	listener := bufconn.Listen(1 << 20)
 	server := grpc.NewServer()
 	tokenv1.RegisterTokenServiceServer(server, tokens)
+	tokenv1.RegisterDpopServiceServer(server, tokens)
 	connectionv1.RegisterConnectionServiceServer(server, tokens)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/go-jose/go-jose/v4"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -17,16 +18,20 @@ import (
 // Tokens is a token service and a connection service: whatever has a token is a connection.
 type Tokens struct {
 	tokenv1.UnimplementedTokenServiceServer
+	tokenv1.UnimplementedDpopServiceServer
 	connectionv1.UnimplementedConnectionServiceServer
 
 	// OnReject, if set before the first call, is called for every report with the connection and the fingerprint.
 	OnReject func(connection, fingerprint string)
+	// OnProve, if set before the first call, is asked before every proof; its error is the answer.
+	OnProve func(*tokenv1.CreateDpopProofRequest) error
 
 	mu       sync.Mutex
 	tokens   map[string]*tokenv1.Token
 	changed  chan struct{} // closes with every change
 	acked    map[string]int64
 	rejected []string
+	prover   jose.Signer // of the bound token
 }
 
 // NewTokens returns a service without tokens.

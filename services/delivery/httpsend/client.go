@@ -10,6 +10,7 @@ import (
 	"net/http/httptrace"
 	"time"
 
+	"github.com/freshet-io/freshet/sdk/dpop"
 	"github.com/freshet-io/freshet/services/delivery"
 	"github.com/freshet-io/freshet/services/internal/egress"
 )
@@ -27,6 +28,7 @@ const (
 type Client struct {
 	client *http.Client
 	now    func() time.Time
+	nonces dpop.Nonces
 }
 
 var _ delivery.Sender = (*Client)(nil)
@@ -47,6 +49,15 @@ func New(client *http.Client, now func() time.Time) *Client {
 
 // Send implements delivery.Sender. The status decides as soon as it is there: an answer that breaks off after a 2xx is a success.
 func (c *Client) Send(ctx context.Context, r delivery.Request) delivery.Response {
+	if r.Prove != nil {
+		return c.sendProved(ctx, r)
+	}
+	result, _ := c.send(ctx, r)
+	return result
+}
+
+// send makes one request. The header is that of the answer; nil without one.
+func (c *Client) send(ctx context.Context, r delivery.Request) (delivery.Response, http.Header) {
 	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
 	defer cancel()
 	observed := &observer{begin: time.Now()}
@@ -57,7 +68,7 @@ func (c *Client) Send(ctx context.Context, r delivery.Request) delivery.Response
 	}
 	request, err := http.NewRequestWithContext(ctx, r.Method, r.URL, body)
 	if err != nil {
-		return delivery.Response{Failure: delivery.InvalidRequest, Message: "the URL or method is not valid"}
+		return delivery.Response{Failure: delivery.InvalidRequest, Message: "the URL or method is not valid"}, nil
 	}
 	request.Header = r.Header
 	response, err := c.client.Do(request)
@@ -65,10 +76,10 @@ func (c *Client) Send(ctx context.Context, r delivery.Request) delivery.Response
 		redact := redactor(r.Secrets)
 		result := failed(ctx, err, observed.connected(), redact)
 		result.Exchange = observed.exchange(&r, nil, true, redact)
-		return result
+		return result, nil
 	}
 	defer func() { _ = response.Body.Close() }()
-	return c.answered(&r, response, observed)
+	return c.answered(&r, response, observed), response.Header
 }
 
 func (c *Client) answered(r *delivery.Request, response *http.Response, observed *observer) delivery.Response {
