@@ -29,6 +29,7 @@ type Config struct {
 	TLS             TLSConfig         `embed:"" prefix:"tls-"`
 	Egress          EgressConfig      `embed:"" prefix:"egress-"`
 	Delivery        DeliveryConfig    `embed:"" prefix:"delivery-"`
+	Streams         StreamsConfig     `embed:"" prefix:"streams-"`
 	Log             LogConfig         `embed:"" prefix:"log-"`
 }
 
@@ -48,6 +49,13 @@ type EgressConfig struct {
 // DeliveryConfig tunes the delivery service.
 type DeliveryConfig struct {
 	MaxEntries int `default:"10" help:"Most events in one PutEvents call, 1 to 1000."`
+}
+
+// StreamsConfig bounds the streams that callers have open.
+type StreamsConfig struct {
+	Open      int `default:"100000" help:"Most streams open at once."`
+	PerCaller int `default:"50000" help:"Most streams of one caller."`
+	OpenRate  int `default:"2000" help:"Streams opened in a second, on average; more wait up to 5 s, and are refused beyond."`
 }
 
 // LogConfig tunes the log.
@@ -111,6 +119,13 @@ func (c *Config) Validate() error {
 	}
 	if c.Delivery.MaxEntries < 1 || c.Delivery.MaxEntries > 1000 {
 		fail("delivery.max_entries", "%d is not within 1 to 1000", c.Delivery.MaxEntries)
+	}
+	for setting, value := range map[string]int{
+		"streams.open": c.Streams.Open, "streams.per_caller": c.Streams.PerCaller, "streams.open_rate": c.Streams.OpenRate,
+	} {
+		if value < 1 {
+			fail(setting, "%d is less than 1", value)
+		}
 	}
 	if c.ShutdownTimeout < time.Second {
 		fail("shutdown_timeout", "%s is less than 1s", c.ShutdownTimeout)

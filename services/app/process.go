@@ -79,6 +79,7 @@ func newProcess(config *Config, version string, tel *telemetry.Telemetry) (p *pr
 		TracerProvider: tel.TracerProvider,
 		MeterProvider:  tel.MeterProvider,
 		TLS:            tlsConfig,
+		Streams:        rpcserver.StreamLimits(config.Streams),
 		DrainTimeout:   config.ShutdownTimeout / 2,
 	})
 	if err != nil {

@@ -3,11 +3,13 @@ package rpcerr
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	errorsv1 "github.com/freshet-io/freshet/gen/freshet/errors/v1"
 )
@@ -29,6 +31,13 @@ type Violation struct {
 // for callers: it holds no secrets and nothing of our insides.
 func New(code codes.Code, reason errorsv1.Reason, format string, args ...any) error {
 	return build(code, fmt.Sprintf(format, args...), info(reason))
+}
+
+// Exhausted returns RESOURCE_EXHAUSTED with the reason LIMIT_EXCEEDED, and as
+// google.rpc.RetryInfo when it is worth another try.
+func Exhausted(retry time.Duration, format string, args ...any) error {
+	return build(codes.ResourceExhausted, fmt.Sprintf(format, args...), info(errorsv1.Reason_LIMIT_EXCEEDED),
+		&errdetails.RetryInfo{RetryDelay: durationpb.New(retry)})
 }
 
 // Invalid returns INVALID_ARGUMENT with the reason INVALID_FIELD and all

@@ -12,6 +12,7 @@ type call struct {
 	method    string // full: "/freshet.token.v1.TokenService/GetToken"
 	streaming bool
 	caller    string // for the log; set once it is known
+	internal  bool   // the caller is a service of the suite; set with it
 }
 
 // service returns the full name of the called service.

@@ -66,6 +66,8 @@ type Config struct {
 	TLS *tls.Config
 	// MaxRecvBytes bounds one received message. Default 4 MiB.
 	MaxRecvBytes int
+	// Streams bound the streams of callers.
+	Streams StreamLimits
 	// DrainTimeout is how long calls may take to end once Serve's context has.
 	// Default 10 s.
 	DrainTimeout time.Duration
@@ -105,6 +107,7 @@ func New(cfg Config) (*Server, error) {
 		endStreams(s.leaving),
 		recoverPanics(),
 		authorize(cfg.Authenticator, cfg.Policy),
+		limitStreams(cfg.Streams),
 		validate(validator),
 	}
 	s.grpc = grpc.NewServer(options(cfg, stages)...)

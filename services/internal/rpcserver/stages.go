@@ -141,7 +141,7 @@ func authorize(authenticator *authn.Authenticator, policy Policy) stage {
 		if err != nil {
 			return err
 		}
-		c.caller = caller.String()
+		c.caller, c.internal = caller.String(), caller.Service != ""
 		if !policy.allows(service, caller) {
 			return rpcerr.New(codes.PermissionDenied, errorsv1.Reason_PERMISSION_DENIED, "%s may not call %s", caller, service)
 		}
