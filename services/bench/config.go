@@ -44,8 +44,7 @@ type DeliveryConfig struct {
 	Publishers int
 	// BodyBytes is the size of each body; 64 to 65,536.
 	BodyBytes int
-	// Destinations share the events evenly; 1 to 64. A destination takes at most 300 requests a second, so one alone would measure
-	// that limit; 64 take 19,200.
+	// Destinations without rate limit share the events evenly; 1 to 64.
 	Destinations int
 	// PacedEvents are put at 100 a second after that, to measure latency without a queue; 1 to 100,000.
 	PacedEvents int

@@ -67,7 +67,7 @@ func newDeliveryResult(c *DeliveryConfig) *DeliveryResult {
 	result := &DeliveryResult{
 		Name: "delivery", Target: targetSQLite,
 		Events: c.Events, Publishers: c.Publishers, EntriesPerCall: entriesPerCall, BodyBytes: c.BodyBytes,
-		Destinations: c.Destinations, RatePerDestSec: maxRate, AuthorizationBy: "api_key",
+		Destinations: c.Destinations, AuthorizationBy: "api_key",
 		PacedPerSecond: pacedRate, PacedEvents: c.PacedEvents,
 	}
 	if c.Database != "" {

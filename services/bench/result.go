@@ -48,7 +48,6 @@ type DeliveryResult struct {
 	EntriesPerCall  int     `json:"entries_per_call"`
 	BodyBytes       int     `json:"body_bytes"`
 	Destinations    int     `json:"destinations"`
-	RatePerDestSec  int     `json:"rate_limit_per_destination_per_second"`
 	AuthorizationBy string  `json:"authorization"` // api_key or oauth2
 
 	Machine

@@ -87,20 +87,20 @@ func (s *Service) cancelNow(ctx context.Context, list []Cancellation) {
 }
 
 func (s *Service) cancel(ctx context.Context, c Cancellation) error {
-	s.dropCovered(c)
+	s.suspect(s.dropCovered(c))
 	for after, done := "", false; !done; {
 		var err error
 		if after, done, err = s.store.Cancel(ctx, c, after, s.stamp(), batch); err != nil {
 			return err
 		}
 	}
-	s.dropCovered(c) // what was claimed before it was cancelled
+	s.suspect(s.dropCovered(c)) // what was claimed before it was cancelled
 	return nil
 }
 
-// dropCovered removes from memory what a cancellation means. What turns out not to be cancelled, because it was redriven since, is backlog
-// again.
-func (s *Service) dropCovered(c Cancellation) {
+// dropCovered removes from memory what a cancellation means, and returns it. What turns out not to be cancelled, because it was redriven
+// since, is to be backlog again.
+func (s *Service) dropCovered(c Cancellation) (dropped []*Delivery) {
 	s.lanes.mu.Lock()
 	var names []DestinationName
 	for name := range s.lanes.lanes {
@@ -110,6 +110,7 @@ func (s *Service) dropCovered(c Cancellation) {
 	}
 	s.lanes.mu.Unlock()
 	for _, name := range names {
-		s.suspect(s.dispatcher.Drop(name, c.Covers))
+		dropped = append(dropped, s.dispatcher.Drop(name, c.Covers)...)
 	}
+	return dropped
 }

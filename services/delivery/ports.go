@@ -18,6 +18,7 @@ type Store interface {
 	Archives
 	Deliveries
 	Queue
+	Journal
 	Instances
 	Schedules
 	Deduplications
@@ -194,6 +195,13 @@ type Schedules interface {
 	DueSchedules(ctx context.Context, now time.Time, limit int) (due []Schedule, next time.Time, err error)
 	// PassTick moves a schedule on without an event; ErrTickTaken.
 	PassTick(ctx context.Context, tick Tick) error
+}
+
+// Journal keeps the deliveries that an instance owned when they were accepted in a shorter form until they end or are unfolded. The other
+// methods of the same Store see them all the same; those of other instances' see them once they have ended or are unfolded.
+type Journal interface {
+	// Unfold stores those accepted before that time like the others, and returns how many are left.
+	Unfold(ctx context.Context, before time.Time) (left int, err error)
 }
 
 // Instances keeps which instances are alive, and what they tell each other.

@@ -222,6 +222,9 @@ func (s *Service) accept(ctx context.Context, bus BusName, batch Batch, now time
 		s.suspect(stored)
 		return err
 	}
+	if len(reserved) > 0 {
+		s.accepted()
+	}
 	s.dispatch(stored, reserved)
 	return nil
 }

@@ -44,6 +44,7 @@ func (s *Service) Run(ctx context.Context) error {
 	tasks.Go(func() { s.every(ctx, trimEvery, s.trim) })
 	tasks.Go(func() { s.follow(ctx) })
 	tasks.Go(func() { s.tickAway(ctx) })
+	tasks.Go(func() { s.unfold(ctx) })
 	tasks.Go(func() { _ = s.store.Watch(ctx, s.changed) })
 	s.dispatcher.Wait()
 	tasks.Wait()
@@ -159,9 +160,6 @@ func (s *Service) follow(ctx context.Context) {
 
 // sweep ends what is overdue, and follows up what was left undone.
 func (s *Service) sweep(ctx context.Context) error {
-	if err := s.clearSuspects(ctx); err != nil {
-		return err
-	}
 	cancellations, err := s.store.Cancellations(ctx, batch)
 	if err != nil {
 		return err
@@ -170,6 +168,9 @@ func (s *Service) sweep(ctx context.Context) error {
 		if err := s.cancel(ctx, c); err != nil {
 			return err
 		}
+	}
+	if err := s.clearSuspects(ctx); err != nil {
+		return err
 	}
 	return s.endOverdue(ctx)
 }
@@ -206,7 +207,8 @@ func (s *Service) changed(c Change) {
 		s.forgetLane(c.Destination)
 		s.dispatcher.Wake(*c.Destination, s.now())
 	case c.Cancelled != nil:
-		s.dropCovered(*c.Cancelled)
+		// Not at once: what was in this instance's journal when the other looked is to be cancelled by the next sweep first.
+		s.suspects.add(owned(s.dropCovered(*c.Cancelled)))
 	case c.Backlog:
 		s.look()
 	case c.Instances:

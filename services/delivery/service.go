@@ -69,6 +69,7 @@ type Service struct {
 	news       chan struct{} // holds one: look at suspects and the backlog
 	ticked     chan struct{} // holds one: look at the schedules
 	joined     chan struct{} // closes when the store knows this instance
+	journaled  chan struct{} // holds one: look at what was accepted
 	shared     atomic.Bool   // other instances are alive
 }
 
@@ -87,9 +88,7 @@ func NewService(p Params) (*Service, error) {
 		ids:     &ulid.LockedMonotonicReader{MonotonicReader: ulid.Monotonic(rand.Reader, 0)},
 		lanes:   laneCache{lanes: map[DestinationName]*laneState{}},
 		indexes: indexCache{indexes: map[BusName]*busIndex{}},
-		news:    make(chan struct{}, 1),
-		ticked:  make(chan struct{}, 1),
-		joined:  make(chan struct{}),
+		news:    make(chan struct{}, 1), ticked: make(chan struct{}, 1), journaled: make(chan struct{}, 1), joined: make(chan struct{}),
 	}
 	s.owner = p.Instance + "/" + s.newID(p.Now())
 	s.dispatcher = dispatch.New(worker{s}, dispatch.Config{Drain: p.Drain, Logger: p.Logger})

@@ -29,16 +29,20 @@ func (s *suspects) take(n int) []ID {
 }
 
 func (s *Service) suspect(deliveries []*Delivery) {
-	var ids []ID
+	if ids := owned(deliveries); len(ids) > 0 {
+		s.suspects.add(ids)
+		s.look()
+	}
+}
+
+// owned returns the ids of deliveries that are stored as somebody's.
+func owned(deliveries []*Delivery) (ids []ID) {
 	for _, d := range deliveries {
 		if d.Owner != "" {
 			ids = append(ids, d.ID)
 		}
 	}
-	if len(ids) > 0 {
-		s.suspects.add(ids)
-		s.look()
-	}
+	return ids
 }
 
 // clearSuspects releases what is suspect.

@@ -14,7 +14,7 @@ import (
 const (
 	DefaultConcurrency = 64
 	DefaultTotal       = 4096
-	DefaultLane        = 1024
+	DefaultLane        = 16384
 	DefaultMemory      = 128 << 20
 	DefaultDrain       = 8 * time.Second
 

@@ -29,6 +29,9 @@ func (s *Store) Cancellations(ctx context.Context, limit int) ([]delivery.Cancel
 
 // Cancel implements delivery.Deliveries. A rule's history may be long, so it is read apart from the write that changes rows.
 func (s *Store) Cancel(ctx context.Context, c delivery.Cancellation, after string, now time.Time, limit int) (string, bool, error) {
+	if err := s.unfoldAll(ctx); err != nil {
+		return after, false, err
+	}
 	w := &conditions{}
 	w.add(`state = 1`)
 	w.add(`project = ? AND delivery_id > ? AND delivery_id <= ?`, c.Project, after, c.ID)
@@ -55,8 +58,9 @@ func (s *Store) Cancel(ctx context.Context, c delivery.Cancellation, after strin
 			}
 		}
 		if len(ids) < limit {
-			if _, err := tx.ExecContext(ctx, `DELETE FROM cancellations WHERE project = $1 AND cancellation_id = $2`,
-				c.Project, c.ID); err != nil {
+			// What another instance has in its journal gets its row soon, and is then to be cancelled too.
+			if _, err := tx.ExecContext(ctx, `DELETE FROM cancellations WHERE project = $1 AND cancellation_id = $2
+				AND NOT EXISTS (SELECT 1 FROM journal WHERE project = $1 AND journal_id <= $2)`, c.Project, c.ID); err != nil {
 				return err
 			}
 		}

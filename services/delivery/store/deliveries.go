@@ -48,6 +48,9 @@ func scanDelivery(row scanner) (delivery.Delivery, error) {
 
 // Delivery implements delivery.Deliveries.
 func (s *Store) Delivery(ctx context.Context, id delivery.ID) (delivery.Delivery, error) {
+	if err := s.unfoldAll(ctx); err != nil {
+		return delivery.Delivery{}, err
+	}
 	return reading(ctx, s, func(ctx context.Context, tx sqldb.Tx) (delivery.Delivery, error) {
 		d, err := oneDelivery(ctx, tx, id)
 		if err != nil {
@@ -95,6 +98,9 @@ func scanAttempt(row scanner) (delivery.Attempt, error) {
 func (s *Store) ListDeliveries(
 	ctx context.Context, project string, f delivery.Filter, now time.Time, before string, limit int,
 ) ([]delivery.Delivery, error) {
+	if err := s.unfoldAll(ctx); err != nil {
+		return nil, err
+	}
 	query, args := listQuery(project, f, now, before, limit)
 	return reading(ctx, s, func(ctx context.Context, tx sqldb.Tx) ([]delivery.Delivery, error) {
 		return collect(ctx, tx, scanDelivery, query, args...)
@@ -184,6 +190,9 @@ const startAnew = `state = 1, owner = '', next_attempt = $1, expire_time = $1 + 
 
 // Redrive implements delivery.Deliveries.
 func (s *Store) Redrive(ctx context.Context, id delivery.ID, now time.Time) (delivery.Delivery, error) {
+	if err := s.unfoldAll(ctx); err != nil {
+		return delivery.Delivery{}, err
+	}
 	return writing(ctx, s, func(ctx context.Context, tx sqldb.Tx) (delivery.Delivery, error) {
 		d, err := oneDelivery(ctx, tx, id)
 		if err != nil {

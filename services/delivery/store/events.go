@@ -7,61 +7,153 @@ import (
 	"github.com/freshet-io/freshet/services/internal/sqldb"
 )
 
+// acceptance is a call of Accept.
+type acceptance struct {
+	bus   delivery.BusName
+	plan  delivery.Plan
+	batch delivery.Batch
+	page  foldedPage
+}
+
+// foldedPage is what the journal is to know once the acceptance is durable.
+type foldedPage struct {
+	deliveries []*delivery.Delivery
+	rows       [][]any
+}
+
 // Accept implements delivery.Events.
 func (s *Store) Accept(ctx context.Context, name delivery.BusName, plan delivery.Plan) error {
-	return s.write(ctx, func(ctx context.Context, tx sqldb.Tx) error {
-		version, err := rulesVersion(ctx, tx, name)
-		if err != nil {
-			return err
-		}
-		batch, err := plan(version, func() (delivery.RuleSet, error) { return ruleSet(ctx, tx, name, version) })
-		if err != nil {
-			return err
-		}
-		if len(batch.Keys) > 0 {
-			if err := claimKeys(ctx, tx, name, batch.Keys); err != nil {
-				return err
-			}
-		}
-		if batch.Tick != nil {
-			if err := passTick(ctx, tx, batch.Tick); err != nil {
-				return err
-			}
-		}
-		for _, e := range batch.Events {
-			if err := insertEvent(ctx, tx, e); err != nil {
-				return err
-			}
-		}
-		for _, d := range batch.Deliveries {
-			if err := insertDelivery(ctx, tx, d); err != nil {
-				return err
-			}
-		}
-		return insertArchived(ctx, tx, batch.Archived)
-	})
-}
-
-func insertEvent(ctx context.Context, tx sqldb.Tx, e *delivery.Event) error {
-	return storeEvent(ctx, tx, e, insertEventText)
-}
-
-// insertEventOnce stores an event unless it is stored already.
-func insertEventOnce(ctx context.Context, tx sqldb.Tx, e *delivery.Event) error {
-	return storeEvent(ctx, tx, e, insertEventText+` ON CONFLICT (project, event_id) DO NOTHING`)
-}
-
-const insertEventText = `INSERT INTO events (project, event_id, bus_id, source, detail_type, detail, resources, time,
-	ingestion_time, traceparent, replay) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
-
-func storeEvent(ctx context.Context, tx sqldb.Tx, e *delivery.Event, query string) error {
-	resources, err := encodeResources(e.Resources)
-	if err != nil {
+	a := &acceptance{bus: name, plan: plan}
+	if err := s.accepting.do(ctx, a); err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, query, e.Project, e.ID, e.Bus, e.Source, e.DetailType, e.Detail, resources, micros(e.Time),
-		micros(e.IngestionTime), e.Traceparent, e.Replay)
+	if first := a.page.deliveries; len(first) > 0 {
+		s.journal.add(journalID{name.Project, first[0].ID.Delivery}, first, a.page.rows)
+	}
+	return nil
+}
+
+// acceptAll stores what several callers put. A statement that fails for one of them fails for all, so they are then tried one by one.
+func (s *Store) acceptAll(ctx context.Context, calls []*call[*acceptance]) {
+	var failed error
+	err := s.write(ctx, func(ctx context.Context, tx sqldb.Tx) error {
+		failed = s.acceptIn(ctx, tx, calls)
+		return failed
+	})
+	if err != nil && failed != nil && len(calls) > 1 && !sqldb.IsUnavailable(err) {
+		for i := range calls {
+			s.acceptAll(ctx, calls[i:i+1])
+		}
+		return
+	}
+	if err != nil {
+		for _, c := range calls {
+			c.err = err
+		}
+	}
+}
+
+func (s *Store) acceptIn(ctx context.Context, tx sqldb.Tx, calls []*call[*acceptance]) error {
+	var events, deliveries, pages [][]any
+	versions := map[delivery.BusName]string{}
+	for _, c := range calls {
+		a := c.item
+		if c.err = a.decide(ctx, tx, versions); c.err != nil {
+			continue // which leaves nothing; an error of a statement fails the next one too
+		}
+		if err := a.claim(ctx, tx); err != nil {
+			return err
+		}
+		for _, e := range a.batch.Events {
+			row, err := eventRow(e)
+			if err != nil {
+				return err
+			}
+			events = append(events, row)
+		}
+		page, rows, err := a.deliveryRows()
+		if err != nil {
+			return err
+		}
+		deliveries = append(deliveries, rows...)
+		if page != nil {
+			pages = append(pages, page)
+		}
+	}
+	for _, step := range []struct {
+		insertion insertion
+		rows      [][]any
+	}{{s.inserts.events, events}, {s.inserts.deliveries, deliveries}, {s.inserts.pages, pages}} {
+		if _, err := step.insertion.run(ctx, tx, step.rows); err != nil {
+			return err
+		}
+	}
+	for _, c := range calls {
+		if err := insertArchived(ctx, tx, c.item.batch.Archived); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// decide asks what is to be stored.
+func (a *acceptance) decide(ctx context.Context, tx sqldb.Tx, versions map[delivery.BusName]string) (err error) {
+	a.batch, a.page = delivery.Batch{}, foldedPage{}
+	version, known := versions[a.bus]
+	if !known {
+		if version, err = rulesVersion(ctx, tx, a.bus); err != nil {
+			return err
+		}
+		versions[a.bus] = version
+	}
+	batch, err := a.plan(version, func() (delivery.RuleSet, error) { return ruleSet(ctx, tx, a.bus, version) })
+	if err == nil {
+		a.batch = batch
+	}
 	return err
+}
+
+// claim makes sure that nobody has stored this before, as far as the batch asks for that. An error leaves part of it to be undone.
+func (a *acceptance) claim(ctx context.Context, tx sqldb.Tx) error {
+	if len(a.batch.Keys) > 0 {
+		if err := claimKeys(ctx, tx, a.bus, a.batch.Keys); err != nil {
+			return err
+		}
+	}
+	if a.batch.Tick != nil {
+		return passTick(ctx, tx, a.batch.Tick)
+	}
+	return nil
+}
+
+// deliveryRows returns the rows of deliveries that are backlog, and a page of the journal for those that an instance has in memory.
+func (a *acceptance) deliveryRows() (page []any, rows [][]any, err error) {
+	for _, d := range a.batch.Deliveries {
+		row, err := deliveryRow(d)
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case d.Owner == "":
+			rows = append(rows, row)
+		default:
+			a.page.deliveries = append(a.page.deliveries, d)
+			a.page.rows = append(a.page.rows, row)
+		}
+	}
+	if len(a.page.rows) == 0 {
+		return nil, rows, nil
+	}
+	text, err := fold(a.page.rows)
+	first := a.page.deliveries[0]
+	return []any{first.ID.Project, first.ID.Delivery, first.Owner, text}, rows, err
+}
+
+func eventRow(e *delivery.Event) ([]any, error) {
+	resources, err := encodeResources(e.Resources)
+	return []any{
+		e.Project, e.ID, e.Bus, e.Source, e.DetailType, e.Detail, resources, micros(e.Time), micros(e.IngestionTime), e.Traceparent,
+		e.Replay,
+	}, err
 }
 
 func encodeResources(resources []string) (string, error) {
@@ -71,16 +163,13 @@ func encodeResources(resources []string) (string, error) {
 	return encode(resources)
 }
 
-func insertDelivery(ctx context.Context, tx sqldb.Tx, d *delivery.Delivery) error {
+// deliveryRow is a delivery as insertion has it. Pages of the journal keep it: a new column comes last and has a default.
+func deliveryRow(d *delivery.Delivery) ([]any, error) {
 	target, err := encodeTarget(d.Target)
-	if err != nil {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO deliveries (project, delivery_id, event_id, bus_id, rule_id, target_id, destination_id,
-		target, state, owner, create_time, next_attempt, expire_time, end_time, max_age, attempts, charged, auth_forgiven, error_code,
-		error_message, condition, payload, redrives)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9, $10, $11, $12, 0, $13, 0, 0, 0, 0, '', 0, '', 0)`,
-		d.ID.Project, d.ID.Delivery, d.Event.ID, d.Event.Bus, d.Rule, d.Target.ID, d.Destination, target, d.Owner,
-		micros(d.CreateTime), micros(d.NextAttempt), micros(d.ExpireTime), d.Target.Retry.Lifetime().Microseconds())
-	return err
+	return []any{
+		d.ID.Project, d.ID.Delivery, d.Event.ID, d.Event.Bus, d.Rule, d.Target.ID, d.Destination, target, int64(d.State), d.Owner,
+		micros(d.CreateTime), micros(d.NextAttempt), micros(d.ExpireTime), micros(d.EndTime), d.Target.Retry.Lifetime().Microseconds(),
+		int64(d.Attempts), int64(d.Charged), number(d.AuthForgiven), int64(d.ErrorCode), d.ErrorMessage, int64(d.Condition), d.Payload,
+		int64(d.Redrives),
+	}, err
 }

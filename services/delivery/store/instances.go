@@ -65,9 +65,12 @@ func (s *Store) Bury(ctx context.Context, now time.Time, limit int) (int, error)
 // Leave implements delivery.Instances.
 func (s *Store) Leave(ctx context.Context, instance string, limit int) (int, error) {
 	return writing(ctx, s, func(ctx context.Context, tx sqldb.Tx) (int, error) {
-		n, err := affected(ctx, tx, `UPDATE deliveries SET owner = '' WHERE (project, delivery_id) IN (
-			SELECT project, delivery_id FROM deliveries WHERE state = 1 AND owner <> '' AND owner = $1 LIMIT $2 `+
-			s.db.ForUpdateSkipLocked()+`)`, instance, limit)
+		n, err := s.replayOwned(ctx, tx, instance, limit)
+		if err == nil && n == 0 {
+			n, err = affected(ctx, tx, `UPDATE deliveries SET owner = '' WHERE (project, delivery_id) IN (
+				SELECT project, delivery_id FROM deliveries WHERE state = 1 AND owner <> '' AND owner = $1 LIMIT $2 `+
+				s.db.ForUpdateSkipLocked()+`)`, instance, limit)
+		}
 		if err != nil {
 			return n, err
 		}
@@ -82,6 +85,9 @@ func (s *Store) Leave(ctx context.Context, instance string, limit int) (int, err
 // Adopt implements delivery.Instances.
 func (s *Store) Adopt(ctx context.Context, limit int) (int, error) {
 	const orphans = `FROM deliveries WHERE state = 1 AND owner <> '' AND owner NOT IN (SELECT instance_id FROM instances)`
+	if n, err := s.replayOrphans(ctx, limit); err != nil || n > 0 {
+		return n, err
+	}
 	some, err := reading(ctx, s, func(ctx context.Context, tx sqldb.Tx) ([]string, error) {
 		return collect(ctx, tx, scanText, `SELECT owner `+orphans+` LIMIT 1`)
 	})

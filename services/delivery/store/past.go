@@ -14,6 +14,9 @@ import (
 func (s *Store) Advance(
 	ctx context.Context, j jobs.Job, bus delivery.BusName, plan delivery.Plan, once bool,
 ) (stored []*delivery.Delivery, err error) {
+	if err := s.unfoldAll(ctx); err != nil {
+		return nil, err
+	}
 	return writing(ctx, s, func(ctx context.Context, tx sqldb.Tx) ([]*delivery.Delivery, error) {
 		if err := updateJob(ctx, tx, &j, jobs.Running); err != nil {
 			return nil, err
@@ -26,13 +29,17 @@ func (s *Store) Advance(
 		if err != nil {
 			return nil, err
 		}
-		if err := insertEvents(ctx, tx, &batch, once); err != nil {
+		if err := s.insertEvents(ctx, tx, &batch, once); err != nil {
 			return nil, err
 		}
-		for _, d := range batch.Deliveries {
-			if err := insertDelivery(ctx, tx, d); err != nil {
+		rows := make([][]any, len(batch.Deliveries))
+		for i, d := range batch.Deliveries {
+			if rows[i], err = deliveryRow(d); err != nil {
 				return nil, err
 			}
+		}
+		if _, err := s.inserts.deliveries.run(ctx, tx, rows); err != nil {
+			return nil, err
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE jobs SET effects = effects + $1 WHERE project = $2 AND kind = $3 AND job_id = $4`,
 			len(batch.Deliveries), j.Name.Project, int(j.Name.Kind), j.Name.ID)
@@ -41,34 +48,37 @@ func (s *Store) Advance(
 }
 
 // insertEvents stores the events of a batch; once: those of its new deliveries, to which it is cut down.
-func insertEvents(ctx context.Context, tx sqldb.Tx, batch *delivery.Batch, once bool) (err error) {
+func (s *Store) insertEvents(ctx context.Context, tx sqldb.Tx, batch *delivery.Batch, once bool) (err error) {
+	insertion, events := s.inserts.events, batch.Events
 	if once {
 		if batch.Deliveries, err = newDeliveries(ctx, tx, batch.Deliveries); err != nil {
 			return err
 		}
+		insertion, events = s.inserts.eventsOnce, nil
 		for _, d := range batch.Deliveries {
-			if err := insertEventOnce(ctx, tx, d.Event); err != nil {
-				return err
-			}
+			events = append(events, d.Event)
 		}
-		return nil
 	}
-	for _, e := range batch.Events {
-		if err := insertEvent(ctx, tx, e); err != nil {
+	rows := make([][]any, len(events))
+	for i, e := range events {
+		if rows[i], err = eventRow(e); err != nil {
 			return err
 		}
 	}
-	return nil
+	_, err = insertion.run(ctx, tx, rows)
+	return err
 }
 
 // newDeliveries leaves out those of targets that their event was meant for already.
 func newDeliveries(ctx context.Context, tx sqldb.Tx, list []*delivery.Delivery) ([]*delivery.Delivery, error) {
-	type key struct{ event, rule, target string }
-	scan := func(row scanner) (k key, err error) {
+	scan := func(row scanner) (k meant, err error) {
 		err = row.Scan(&k.event, &k.rule, &k.target)
 		return k, err
 	}
-	there := map[key]bool{}
+	there, err := meantInJournals(ctx, tx, list)
+	if err != nil {
+		return nil, err
+	}
 	last := ""
 	for _, d := range list { // those of an event follow each other
 		if d.Event.ID == last {
@@ -84,7 +94,7 @@ func newDeliveries(ctx context.Context, tx sqldb.Tx, list []*delivery.Delivery) 
 			there[k] = true
 		}
 	}
-	return slices.DeleteFunc(list, func(d *delivery.Delivery) bool { return there[key{d.Event.ID, d.Rule, d.Target.ID}] }), nil
+	return slices.DeleteFunc(list, func(d *delivery.Delivery) bool { return there[meant{d.Event.ID, d.Rule, d.Target.ID}] }), nil
 }
 
 // archivedColumns are those of scanArchived.

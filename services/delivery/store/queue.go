@@ -112,7 +112,13 @@ func placeholders(first, n int) string {
 
 // Release implements delivery.Queue.
 func (s *Store) Release(ctx context.Context, owner string, ids []delivery.ID) error {
+	if err := s.unfoldAll(ctx); err != nil {
+		return err
+	}
 	return s.write(ctx, func(ctx context.Context, tx sqldb.Tx) error {
+		if err := s.replayNamed(ctx, tx, owner, ids); err != nil { // of an Accept whose outcome was not known
+			return err
+		}
 		for _, id := range ids {
 			if _, err := tx.ExecContext(ctx, `UPDATE deliveries SET owner = ''
 				WHERE project = $1 AND delivery_id = $2 AND state = 1 AND owner = $3`, id.Project, id.Delivery, owner); err != nil {
@@ -121,41 +127,6 @@ func (s *Store) Release(ctx context.Context, owner string, ids []delivery.ID) er
 		}
 		return nil
 	})
-}
-
-// Record implements delivery.Queue.
-func (s *Store) Record(ctx context.Context, owner string, d *delivery.Delivery, a *delivery.Attempt) (bool, error) {
-	return writing(ctx, s, func(ctx context.Context, tx sqldb.Tx) (bool, error) {
-		n, err := affected(ctx, tx, `UPDATE deliveries SET state = $1, owner = $2, next_attempt = $3, end_time = $4, attempts = $5,
-			charged = $6, auth_forgiven = $7, error_code = $8, error_message = $9, condition = $10, payload = $11
-			WHERE project = $12 AND delivery_id = $13 AND state = 1 AND (owner = $14 OR $15 = 1)`,
-			int(d.State), d.Owner, micros(d.NextAttempt), micros(d.EndTime), d.Attempts, d.Charged, number(d.AuthForgiven),
-			int(d.ErrorCode), d.ErrorMessage, int(d.Condition), d.Payload, d.ID.Project, d.ID.Delivery, owner,
-			number(d.State == delivery.Succeeded))
-		if err != nil || n == 0 || a == nil {
-			return n > 0, err
-		}
-		return true, insertAttempt(ctx, tx, d.ID, a)
-	})
-}
-
-func insertAttempt(ctx context.Context, tx sqldb.Tx, id delivery.ID, a *delivery.Attempt) error {
-	var retryAfter *int64
-	if a.RetryAfter != nil {
-		us := a.RetryAfter.Microseconds()
-		retryAfter = &us
-	}
-	exchange, err := encodeExchange(a.Exchange)
-	if err != nil {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO attempts (project, delivery_id, number, start_time, duration, status_code, error_class,
-		message, token_generation, retry_after, excerpt, trace_id, exchange)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-		ON CONFLICT (project, delivery_id, number) DO NOTHING`,
-		id.Project, id.Delivery, a.Number, micros(a.StartTime), a.Duration.Microseconds(), a.StatusCode, int(a.Class), a.Message,
-		a.TokenGeneration, retryAfter, a.Excerpt, a.TraceID, exchange)
-	return err
 }
 
 // Due implements delivery.Queue.

@@ -28,14 +28,22 @@ func Migrations() fs.FS {
 
 // Store implements delivery.Store.
 type Store struct {
-	db     *sqldb.DB
-	sealer *seal.Sealer
+	db        *sqldb.DB
+	sealer    *seal.Sealer
+	inserts   insertions
+	journal   journal
+	accepting group[*acceptance]
+	recording group[*outcome]
 }
 
 var _ delivery.Store = (*Store)(nil)
 
 // New returns a store on a database that has the migrations. Secrets are sealed with sealer.
-func New(db *sqldb.DB, sealer *seal.Sealer) *Store { return &Store{db: db, sealer: sealer} }
+func New(db *sqldb.DB, sealer *seal.Sealer) *Store {
+	s := &Store{db: db, sealer: sealer, inserts: newInsertions(), journal: journal{open: map[delivery.ID]*folded{}}}
+	s.accepting.run, s.recording.run = s.acceptAll, s.recordAll
+	return s
+}
 
 // Alone implements delivery.Instances.
 func (s *Store) Alone() bool { return s.db.Engine() == sqldb.SQLite }

@@ -85,7 +85,7 @@ type benchDeliveryCmd struct {
 	Events       int      `default:"20000" help:"Events put as fast as they are acknowledged. Default: ${default}." placeholder:"N"`
 	Publishers   int      `default:"64" help:"Callers that put at the same time. Default: ${default}." placeholder:"N"`
 	Body         byteSize `default:"1KiB" help:"Size of a body. Default: ${default}." placeholder:"SIZE"`
-	Destinations int      `default:"64" help:"Destinations that share the events; each takes at most 300 a second. Default: ${default}." placeholder:"N"`
+	Destinations int      `default:"1" help:"Destinations without rate limit that share the events. Default: ${default}." placeholder:"N"`
 	PacedEvents  int      `default:"1000" help:"Events put at 100 a second after that. Default: ${default}." placeholder:"N"`
 	OAuth        bool     `name:"oauth" help:"Deliver with an OAuth 2.0 token instead of an API key."`
 }
@@ -120,7 +120,7 @@ func (c *benchDeliveryCmd) Run(ctx context.Context, s *session) error {
 }
 
 func deliveryFigures(t table, r *bench.DeliveryResult) {
-	t.row(fmt.Sprintf("%d events of %d bytes, %d publishers, %d destinations, %s, %s, %d cores",
+	t.row(fmt.Sprintf("%d events of %d bytes, %d publishers, %d destination(s), %s, %s, %d cores",
 		r.Events, r.BodyBytes, r.Publishers, r.Destinations, r.AuthorizationBy, r.Store, r.Cores))
 	t.row("  delivered", fmt.Sprintf("%.0f/s", r.DeliveredPerSecond))
 	t.row("  raw posts", fmt.Sprintf("%.0f/s", r.RawPostsPerSecond), fmt.Sprintf("%d workers", r.RawWorkers))

@@ -1,0 +1,108 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// maxGroup is how many calls share a transaction at most.
+	maxGroup = 256
+	// groupTimeout bounds a transaction that several calls share, whose own deadlines do not cut it off.
+	groupTimeout = 10 * time.Second
+)
+
+// group lets calls that come while a transaction is under way share the next one. The first of them runs it for all; nobody waits
+// for company.
+type group[T any] struct {
+	// run does the calls in one transaction and sets their errors.
+	run func(ctx context.Context, calls []*call[T])
+
+	mu    sync.Mutex
+	queue []*call[T]
+	busy  bool
+}
+
+// call is one call of a group.
+type call[T any] struct {
+	item T
+	err  error
+	turn chan bool // true: it is done; false: it is to run the next transaction
+}
+
+// do returns the call's error once the transaction is over. If ctx ends before it began, the call is not part of it.
+func (g *group[T]) do(ctx context.Context, item T) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	c := &call[T]{item: item, turn: make(chan bool, 1)}
+	g.mu.Lock()
+	g.queue = append(g.queue, c)
+	if !g.busy {
+		g.busy = true
+		c.turn <- false
+	}
+	g.mu.Unlock()
+	select {
+	case done := <-c.turn:
+		if !done {
+			g.lead(ctx)
+		}
+		return c.err
+	case <-ctx.Done():
+	}
+	if g.withdraw(c) {
+		return ctx.Err()
+	}
+	if done := <-c.turn; !done { // it cannot be: who is to run the next is still queued
+		g.lead(ctx)
+	}
+	return c.err
+}
+
+// lead runs what is queued and names who runs the next.
+func (g *group[T]) lead(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), groupTimeout)
+	defer cancel()
+	g.mu.Lock()
+	n := min(len(g.queue), maxGroup)
+	calls := g.queue[:n:n]
+	g.queue = g.queue[n:]
+	g.mu.Unlock()
+	g.run(ctx, calls)
+	g.mu.Lock()
+	g.pass()
+	g.mu.Unlock()
+	for _, c := range calls {
+		select {
+		case c.turn <- true:
+		default:
+		}
+	}
+}
+
+// pass makes the first in the queue run the next transaction.
+func (g *group[T]) pass() {
+	if g.busy = len(g.queue) > 0; g.busy {
+		g.queue[0].turn <- false
+	}
+}
+
+// withdraw takes a call back that no transaction has begun with.
+func (g *group[T]) withdraw(c *call[T]) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	at := slices.Index(g.queue, c)
+	if at < 0 {
+		return false
+	}
+	g.queue = slices.Delete(g.queue, at, at+1)
+	select {
+	case <-c.turn: // it was to run the next
+		g.pass()
+	default:
+	}
+	return true
+}
