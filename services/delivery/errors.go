@@ -14,6 +14,9 @@ var (
 	ErrArchiveNotFound     = errors.New("no such archive")
 	ErrConnectionNotFound  = errors.New("no such connection")
 	ErrScheduleNotFound    = errors.New("no such schedule")
+	ErrSigningKeyNotFound  = errors.New("no such signing key")
+	// ErrLimit means that a limit is reached, which the text names.
+	ErrLimit = errors.New("a limit is reached")
 	// ErrExists means that a resource of the name is there already.
 	ErrExists = errors.New("exists already")
 	// ErrEtagMismatch means that the resource was changed by someone else.

@@ -31,6 +31,7 @@ type laneState struct {
 	missing     bool // there is no such destination
 	destination Destination
 	endpoint    shape.Endpoint
+	keys        []laneKey
 
 	troubled     atomic.Bool // failures or open are not zero: what works costs no lock
 	mu           sync.Mutex
@@ -78,6 +79,9 @@ func (s *Service) lane(ctx context.Context, name DestinationName) (*laneState, e
 			state.troubled.Store(true)
 		}
 		if state.endpoint, err = shape.ParseEndpoint(destination.Endpoint); err != nil {
+			return nil, err
+		}
+		if state.keys, err = s.laneKeys(ctx, name); err != nil {
 			return nil, err
 		}
 	}

@@ -45,3 +45,12 @@ func (n ID) String() string { return "projects/" + n.Project + "/deliveries/" + 
 func ConnectionName(project, connection string) string {
 	return "projects/" + project + "/connections/" + connection
 }
+
+// SigningKeyName names a signing key of a destination.
+type SigningKeyName struct{ Project, Destination, Key string }
+
+// String returns the resource name.
+func (n SigningKeyName) String() string { return n.On().String() + "/signingKeys/" + n.Key }
+
+// On returns the key's destination.
+func (n SigningKeyName) On() DestinationName { return DestinationName{n.Project, n.Destination} }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -20,18 +21,48 @@ const (
 // maxMessage bounds error messages, in characters.
 const maxMessage = 1024
 
+// Statuses are what a destination means by statuses, where that differs from EventBridge. No status is in two lists.
+type Statuses struct {
+	Unauthorized []int // as 401
+	Retryable    []int
+	Permanent    []int
+}
+
 // classify says what a status means, as EventBridge does: 401, 407, 409, 429 and 5xx are tried again, other failures are not.
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-api-destinations.html
-func classify(status int) ErrorClass {
+func (s *Statuses) classify(status int) ErrorClass {
 	switch {
 	case status >= 200 && status <= 299:
 		return NoFailure
+	case slices.Contains(s.Unauthorized, status):
+		return Unauthorized
+	case slices.Contains(s.Retryable, status):
+		return RetryableStatus
+	case slices.Contains(s.Permanent, status):
+		return PermanentStatus
 	case status == http.StatusUnauthorized, status == http.StatusProxyAuthRequired:
 		return Unauthorized
 	case status == http.StatusConflict, status == http.StatusTooManyRequests, status >= 500 && status <= 599:
 		return RetryableStatus
 	}
 	return PermanentStatus
+}
+
+// overlap returns a violation for a status in two lists.
+func (s *Statuses) overlap() *Violation {
+	seen := map[int]bool{}
+	for _, list := range []struct {
+		field    string
+		statuses []int
+	}{{"extra_unauthorized_statuses", s.Unauthorized}, {"retryable_statuses", s.Retryable}, {"permanent_statuses", s.Permanent}} {
+		for _, status := range list.statuses {
+			if seen[status] {
+				return &Violation{"destination." + list.field, fmt.Sprintf("%d is in another list, too; a status means one thing", status)}
+			}
+			seen[status] = true
+		}
+	}
+	return nil
 }
 
 // retryable tells whether another attempt may help.

@@ -14,6 +14,7 @@ type Store interface {
 	Rules
 	Destinations
 	Controls
+	SigningKeys
 	Events
 	Archives
 	Deliveries
@@ -87,6 +88,17 @@ type Controls interface {
 	SetCircuit(ctx context.Context, name DestinationName, c Circuit) error
 	// Backlog counts up to limit unfinished deliveries of a lane that nobody owns, and tells which has been due for longest.
 	Backlog(ctx context.Context, lane DestinationName, limit int) (Backlog, error)
+}
+
+// SigningKeys keeps the keys of destinations.
+type SigningKeys interface {
+	// SigningKeys returns a destination's keys that have not expired, oldest first.
+	SigningKeys(ctx context.Context, on DestinationName, now time.Time) ([]SigningKey, error)
+	// AddSigningKey stores a key, lets the others expire at retire at the latest, unless that is zero, and forgets those that have
+	// expired; ErrDestinationNotFound, ErrLimit beyond limit keys.
+	AddSigningKey(ctx context.Context, key SigningKey, now, retire time.Time, limit int) error
+	// DeleteSigningKey returns ErrSigningKeyNotFound.
+	DeleteSigningKey(ctx context.Context, name SigningKeyName) error
 }
 
 // Events takes events.

@@ -50,7 +50,7 @@ func (s *Service) request(ctx context.Context, d *Delivery, lane *laneState, c *
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		r.Body = shape.MergeBody(payload, revealed(c.Body))
 	}
-	s.addHeaders(ctx, &r, d, c)
+	s.addHeaders(ctx, &r, d, lane, c)
 	if c.Bound {
 		connection := ConnectionName(d.ID.Project, lane.destination.Connection)
 		r.Prove = func(ctx context.Context, nonce string) (string, error) {
@@ -61,7 +61,7 @@ func (s *Service) request(ctx context.Context, d *Delivery, lane *laneState, c *
 }
 
 // addHeaders adds the connection's headers and our own.
-func (s *Service) addHeaders(ctx context.Context, r *Request, d *Delivery, c *Credential) {
+func (s *Service) addHeaders(ctx context.Context, r *Request, d *Delivery, lane *laneState, c *Credential) {
 	seen := map[string]bool{}
 	for _, f := range c.Headers {
 		if name := http.CanonicalHeaderKey(f.Key); !seen[name] {
@@ -80,9 +80,10 @@ func (s *Service) addHeaders(ctx context.Context, r *Request, d *Delivery, c *Cr
 		r.Header.Set("Content-Type", "application/json; charset=utf-8")
 	}
 	r.Header.Set("User-Agent", s.userAgent)
-	r.Header.Set("Idempotency-Key", d.ID.Delivery) // the same in every attempt
+	r.Header.Set(lane.destination.IdempotencyHeader, d.ID.Delivery) // the same in every attempt
 	r.Header.Set("X-Freshet-Event-Id", d.Event.ID)
 	propagation.TraceContext{}.Inject(ctx, propagation.HeaderCarrier(r.Header))
+	lane.sign(r, d, s.now())
 }
 
 // evaluate returns parameters with their values, by name.

@@ -86,6 +86,8 @@ const (
 	DefaultMethod  = http.MethodPost
 	DefaultRate    = 300
 	DefaultTimeout = 5 * time.Second
+	// DefaultIdempotencyHeader is a destination's IdempotencyHeader.
+	DefaultIdempotencyHeader = "Idempotency-Key"
 	// DefaultConcurrency is a destination's MaxConcurrency, in each process.
 	DefaultConcurrency = dispatch.DefaultConcurrency
 )
@@ -104,6 +106,9 @@ type Destination struct {
 	MaxConcurrency int
 	Breaker        Breaker // unset fields have the defaults
 	Detail         Detail  // default DetailFailures
+	Statuses       Statuses
+	// IdempotencyHeader carries the delivery's id. Default DefaultIdempotencyHeader.
+	IdempotencyHeader string
 	// Pause and Circuit are not changed by those who change the destination, nor do they change its etag.
 	Pause   Pause
 	Circuit Circuit
@@ -129,6 +134,9 @@ func (d Destination) withDefaults() Destination {
 	}
 	if d.MaxConcurrency == 0 {
 		d.MaxConcurrency = DefaultConcurrency
+	}
+	if d.IdempotencyHeader == "" {
+		d.IdempotencyHeader = DefaultIdempotencyHeader
 	}
 	if d.Detail == 0 {
 		d.Detail = DetailFailures

@@ -3,11 +3,13 @@ package delivery
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 
 	"github.com/freshet-io/freshet/services/delivery/pattern"
 	"github.com/freshet-io/freshet/services/delivery/shape"
+	"github.com/freshet-io/freshet/services/delivery/signature"
 )
 
 // checkRule checks what does not depend on other resources. Bounds of single fields are the API's.
@@ -106,8 +108,24 @@ func (s *Service) checkDestination(d *Destination) error {
 	if _, err := url.ParseQuery(u.RawQuery); err != nil {
 		return invalid(KindField, field, "the URL's query is not valid")
 	}
+	if v := d.Statuses.overlap(); v != nil {
+		return &InvalidError{Kind: KindField, Violations: []Violation{*v}}
+	}
+	if shape.Forbidden(d.IdempotencyHeader) || ours(d.IdempotencyHeader) {
+		return invalid(KindField, "destination.idempotency_header", "this header is set by the HTTP client, the connection or Freshet itself")
+	}
 	if err := s.checkURL(endpoint.Sample()); err != nil {
 		return invalid(KindEgress, field, err.Error())
 	}
 	return nil
+}
+
+// ours tells whether we, or connections, set a header ourselves.
+func ours(name string) bool {
+	switch http.CanonicalHeaderKey(name) {
+	case "Authorization", "Proxy-Authorization", "Cookie", "Content-Type", "X-Freshet-Event-Id", "Traceparent", "Tracestate",
+		signature.HeaderID, signature.HeaderTimestamp, signature.HeaderSignature:
+		return true
+	}
+	return false
 }

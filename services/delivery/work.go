@@ -129,7 +129,7 @@ func (s *Service) attempt(ctx context.Context, d *Delivery, lane *laneState, c *
 	}
 	if err != nil {
 		a.Class, a.Message, a.NoJSON = InvalidRequest, clip(err.Error()), errors.Is(err, shape.ErrNotJSON)
-	} else if err := s.send(ctx, request, a); err != nil {
+	} else if err := s.send(ctx, lane, request, a); err != nil {
 		span.SetStatus(codes.Error, "no proof of possession")
 		return nil, "", err
 	}
@@ -145,7 +145,7 @@ func (s *Service) attempt(ctx context.Context, d *Delivery, lane *laneState, c *
 	return a, string(payload), nil
 }
 
-func (s *Service) send(ctx context.Context, request Request, a *Attempt) error {
+func (s *Service) send(ctx context.Context, lane *laneState, request Request, a *Attempt) error {
 	response := s.sender.Send(ctx, request)
 	if response.Unproven != nil {
 		return response.Unproven
@@ -155,7 +155,7 @@ func (s *Service) send(ctx context.Context, request Request, a *Attempt) error {
 		a.Class, a.Message = response.Failure, clip(response.Message)
 		return nil
 	}
-	if a.Class = classify(response.Status); a.Class != NoFailure {
+	if a.Class = lane.destination.Statuses.classify(response.Status); a.Class != NoFailure {
 		a.Excerpt = response.Excerpt
 		a.Message = clip(statusMessage(response.Status, response.Excerpt))
 	}

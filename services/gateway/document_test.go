@@ -43,6 +43,7 @@ var samples = map[string]string{
 	"project": "default", "connection": "crm", "grant": "ada", "bus": "orders", "rule": "r1", "destination": "shop",
 	"provider": "google", "schedule": "s1",
 	"delivery":     "01JZZZZZZZZZZZZZZZZZZZZZZZ",
+	"signingKey":   "01JZZZZZZZZZZZZZZZZZZZZZZZ",
 	"connectionId": "crm", "busId": "orders", "archive": "a1", "archiveId": "a1", "ruleId": "r1", "destinationId": "shop", "scheduleId": "s1",
 	"replay": "r1", "replayId": "r1", "startTime": "2026-01-02T03:04:05Z", "startEventsPerSecond": "50",
 	"pageSize": "7", "pageToken": "next", "filter": "state=DEAD", "state": "AUTHORIZED", "etag": "e1", "validateOnly": "true",
@@ -87,6 +88,7 @@ var bodies = map[string]string{
 
 	"DestinationControlService.PauseDestination":  `{"reason":"moving"}`,
 	"DestinationControlService.ResumeDestination": `{}`,
+	"SigningKeyService.CreateSigningKey":          `{"algorithm":"HMAC_SHA256","secret":"whsec_x","retireOthersAfter":"3600s"}`,
 	"PatternService.TestEventPattern":             `{"eventPattern":"{\"source\":[\"shop\"]}","event":"{\"id\":\"1\"}"}`,
 	"PatternService.ExplainEventPattern":          `{"eventPattern":"{\"source\":[\"shop\"]}","event":"{}"}`,
 }

@@ -122,7 +122,9 @@ func fromDestination(d *delivery.Destination) *deliveryv1.Destination {
 		RateLimitPerSecond: int32(d.RateLimit), Timeout: durationpb.New(d.Timeout),
 		State: deliveryv1.Destination_INACTIVE, CreateTime: timestamp(d.CreateTime), UpdateTime: timestamp(d.UpdateTime), Etag: d.Etag,
 		UnlimitedRate: d.Unlimited, MaxConcurrency: int32(d.MaxConcurrency), // at most 1000
-		AttemptDetail: deliveryv1.Destination_AttemptDetail(d.Detail), // 1 to 3
+		AttemptDetail:             deliveryv1.Destination_AttemptDetail(d.Detail), // 1 to 3
+		ExtraUnauthorizedStatuses: numbers[int32](d.Statuses.Unauthorized), RetryableStatuses: numbers[int32](d.Statuses.Retryable),
+		PermanentStatuses: numbers[int32](d.Statuses.Permanent), IdempotencyHeader: d.IdempotencyHeader,
 	}
 	if d.Active {
 		m.State = deliveryv1.Destination_ACTIVE
@@ -146,7 +148,24 @@ func setDestination(d *delivery.Destination, m *deliveryv1.Destination) error {
 	d.Unlimited, d.MaxConcurrency = m.GetUnlimitedRate(), int(m.GetMaxConcurrency())
 	d.Breaker = toBreaker(m.GetCircuitBreaker())
 	d.Detail = delivery.Detail(m.GetAttemptDetail())
+	d.Statuses = delivery.Statuses{
+		Unauthorized: numbers[int](m.GetExtraUnauthorizedStatuses()), Retryable: numbers[int](m.GetRetryableStatuses()),
+		Permanent: numbers[int](m.GetPermanentStatuses()),
+	}
+	d.IdempotencyHeader = m.GetIdempotencyHeader()
 	return nil
+}
+
+// numbers converts small numbers.
+func numbers[To, From int | int32](list []From) []To {
+	if len(list) == 0 {
+		return nil
+	}
+	out := make([]To, len(list))
+	for i, n := range list {
+		out[i] = To(n)
+	}
+	return out
 }
 
 func fromEvent(e *delivery.Event) *deliveryv1.Event {

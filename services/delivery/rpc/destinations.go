@@ -65,7 +65,8 @@ func (s *server) UpdateDestination(ctx context.Context, req *deliveryv1.UpdateDe
 		func(d *delivery.Destination) error {
 			merged := fromDestination(d)
 			err := s.merge("destination", merged, in, req.GetUpdateMask(), "description", "connection", "endpoint", "http_method",
-				"rate_limit_per_second", "timeout", "unlimited_rate", "max_concurrency", "circuit_breaker", "attempt_detail")
+				"rate_limit_per_second", "timeout", "unlimited_rate", "max_concurrency", "circuit_breaker", "attempt_detail",
+				"extra_unauthorized_statuses", "retryable_statuses", "permanent_statuses", "idempotency_header")
 			if err != nil {
 				return err
 			}

@@ -52,12 +52,14 @@ func (s *server) fail(ctx context.Context, err error) error {
 		return rpcerr.New(codes.NotFound, errorsv1.Reason_DELIVERY_NOT_FOUND, "%s", err)
 	case errors.Is(err, jobs.ErrReplayNotFound):
 		return rpcerr.New(codes.NotFound, errorsv1.Reason_REPLAY_NOT_FOUND, "%s", err)
-	case errors.Is(err, jobs.ErrLimit):
+	case errors.Is(err, jobs.ErrLimit), errors.Is(err, delivery.ErrLimit):
 		return rpcerr.New(codes.ResourceExhausted, errorsv1.Reason_LIMIT_EXCEEDED, "%s", err)
 	case errors.Is(err, delivery.ErrArchiveNotFound):
 		return rpcerr.New(codes.NotFound, errorsv1.Reason_ARCHIVE_NOT_FOUND, "%s", err)
 	case errors.Is(err, delivery.ErrScheduleNotFound):
 		return rpcerr.New(codes.NotFound, errorsv1.Reason_SCHEDULE_NOT_FOUND, "%s", err)
+	case errors.Is(err, delivery.ErrSigningKeyNotFound):
+		return rpcerr.New(codes.NotFound, errorsv1.Reason_SIGNING_KEY_NOT_FOUND, "%s", err)
 	case errors.Is(err, delivery.ErrConnectionNotFound):
 		return rpcerr.New(codes.NotFound, errorsv1.Reason_CONNECTION_NOT_FOUND, "%s", err)
 	case errors.Is(err, delivery.ErrExists):

@@ -41,6 +41,7 @@ func Register(r grpc.ServiceRegistrar, svc *delivery.Service, o Options) {
 	deliveryv1.RegisterScheduleServiceServer(r, s)
 	deliveryv1.RegisterArchiveServiceServer(r, archiveServer{server: s})
 	deliveryv1.RegisterReplayServiceServer(r, replayServer{server: s})
+	deliveryv1.RegisterSigningKeyServiceServer(r, signingServer{server: s})
 }
 
 type server struct {

@@ -137,6 +137,10 @@ func (s *Store) DeleteDestination(
 		if len(users) > 0 {
 			return fmt.Errorf("%s: %w by %s", name, delivery.ErrInUse, users[0].Name)
 		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM signing_keys WHERE project = $1 AND destination_id = $2`,
+			name.Project, name.Destination); err != nil {
+			return err
+		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM rate_slots WHERE project = $1 AND destination_id = $2`,
 			name.Project, name.Destination); err != nil {
 			return err

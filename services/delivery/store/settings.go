@@ -12,6 +12,11 @@ type settings struct {
 	MaxConcurrency int      `json:"max_concurrency,omitempty"`
 	Breaker        *breaker `json:"breaker,omitempty"`
 	Detail         int      `json:"detail,omitempty"`
+	Unauthorized   []int    `json:"unauthorized,omitempty"`
+	Retryable      []int    `json:"retryable,omitempty"`
+	Permanent      []int    `json:"permanent,omitempty"`
+	// IdempotencyHeader is the name of a header.
+	IdempotencyHeader string `json:"idempotency_header,omitempty"`
 }
 
 // breaker is a delivery.Breaker as it is stored. Durations are nanoseconds.
@@ -24,7 +29,12 @@ type breaker struct {
 }
 
 func encodeSettings(d *delivery.Destination) (string, error) {
-	s := settings{Unlimited: d.Unlimited}
+	s := settings{
+		Unlimited: d.Unlimited, Unauthorized: d.Statuses.Unauthorized, Retryable: d.Statuses.Retryable, Permanent: d.Statuses.Permanent,
+	}
+	if d.IdempotencyHeader != delivery.DefaultIdempotencyHeader {
+		s.IdempotencyHeader = d.IdempotencyHeader
+	}
 	if d.MaxConcurrency != delivery.DefaultConcurrency {
 		s.MaxConcurrency = d.MaxConcurrency
 	}
@@ -45,6 +55,10 @@ func decodeSettings(text string, d *delivery.Destination) error {
 	d.Unlimited, d.MaxConcurrency = s.Unlimited, s.MaxConcurrency
 	if d.MaxConcurrency == 0 {
 		d.MaxConcurrency = delivery.DefaultConcurrency
+	}
+	d.Statuses = delivery.Statuses{Unauthorized: s.Unauthorized, Retryable: s.Retryable, Permanent: s.Permanent}
+	if d.IdempotencyHeader = s.IdempotencyHeader; d.IdempotencyHeader == "" {
+		d.IdempotencyHeader = delivery.DefaultIdempotencyHeader
 	}
 	if d.Detail = delivery.Detail(s.Detail); d.Detail == 0 {
 		d.Detail = delivery.DetailFailures

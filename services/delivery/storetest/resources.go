@@ -171,6 +171,8 @@ func testDestinations(t *testing.T, f *fixture) {
 	d.Description, d.Connection, d.Endpoint, d.Method, d.RateLimit = "new", "other", "https://x.example", "GET", 1
 	d.Timeout, d.UpdateTime, d.Etag = 30*time.Second, now.Add(time.Second), f.id()
 	d.Unlimited, d.MaxConcurrency, d.Detail = true, 7, delivery.DetailNone
+	d.Statuses = delivery.Statuses{Unauthorized: []int{403}, Retryable: []int{404, 425}, Permanent: []int{501}}
+	d.IdempotencyHeader = "X-Id"
 	pass := func([]delivery.Rule) error { return nil }
 	require.ErrorIs(t, f.ReplaceDestination(ctx, d, "other", pass), delivery.ErrEtagMismatch)
 	require.NoError(t, f.ReplaceDestination(ctx, d, old, pass))

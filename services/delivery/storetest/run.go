@@ -25,6 +25,7 @@ func Run(t *testing.T, newStore func(t *testing.T) delivery.Store) {
 		{"DestinationInUse", testInUse},
 		{"Controls", testControls},
 		{"Backlog", testBacklog},
+		{"SigningKeys", testSigningKeys},
 		{"Accept", testAccept},
 		{"AcceptIsAtomic", testAcceptFails},
 		{"Archives", testArchives},
@@ -92,6 +93,7 @@ func (f *fixture) destination(t *testing.T, name delivery.DestinationName) deliv
 		Name: name, Description: "about", Connection: "crm", Endpoint: "https://api.example/*", Method: "PUT", RateLimit: 50,
 		Timeout: 1500 * time.Millisecond, CreateTime: now, UpdateTime: now, Etag: f.id(),
 		MaxConcurrency: delivery.DefaultConcurrency, Detail: delivery.DetailFailures,
+		IdempotencyHeader: delivery.DefaultIdempotencyHeader,
 	}
 	require.NoError(t, f.CreateDestination(t.Context(), d))
 	return d

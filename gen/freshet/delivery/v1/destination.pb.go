@@ -307,8 +307,18 @@ type Destination struct {
 	Circuit *Circuit `protobuf:"bytes,16,opt,name=circuit,proto3" json:"circuit,omitempty"`
 	// What attempts keep of their HTTP exchange. Default FAILURES.
 	AttemptDetail Destination_AttemptDetail `protobuf:"varint,17,opt,name=attempt_detail,json=attemptDetail,proto3,enum=freshet.delivery.v1.Destination_AttemptDetail" json:"attempt_detail,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Statuses besides 401 and 407 by which it refuses a credential: the credential is renewed, and the first costs no retry. For instance
+	// 403. 400 to 499; at most 20, none of them also in another list.
+	ExtraUnauthorizedStatuses []int32 `protobuf:"varint,18,rep,packed,name=extra_unauthorized_statuses,json=extraUnauthorizedStatuses,proto3" json:"extra_unauthorized_statuses,omitempty"`
+	// Statuses that are tried again although they are not by default, for instance 404. 300 to 599; at most 20.
+	RetryableStatuses []int32 `protobuf:"varint,19,rep,packed,name=retryable_statuses,json=retryableStatuses,proto3" json:"retryable_statuses,omitempty"`
+	// Statuses that are not tried again although they are by default, for instance 501. 300 to 599, but not 401 and 407; at most 20.
+	PermanentStatuses []int32 `protobuf:"varint,20,rep,packed,name=permanent_statuses,json=permanentStatuses,proto3" json:"permanent_statuses,omitempty"`
+	// The header that carries the delivery's id, the same in every attempt. Default `Idempotency-Key`. At most 64 characters; not one that
+	// targets cannot set, nor one of ours.
+	IdempotencyHeader string `protobuf:"bytes,21,opt,name=idempotency_header,json=idempotencyHeader,proto3" json:"idempotency_header,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Destination) Reset() {
@@ -458,6 +468,34 @@ func (x *Destination) GetAttemptDetail() Destination_AttemptDetail {
 		return x.AttemptDetail
 	}
 	return Destination_ATTEMPT_DETAIL_UNSPECIFIED
+}
+
+func (x *Destination) GetExtraUnauthorizedStatuses() []int32 {
+	if x != nil {
+		return x.ExtraUnauthorizedStatuses
+	}
+	return nil
+}
+
+func (x *Destination) GetRetryableStatuses() []int32 {
+	if x != nil {
+		return x.RetryableStatuses
+	}
+	return nil
+}
+
+func (x *Destination) GetPermanentStatuses() []int32 {
+	if x != nil {
+		return x.PermanentStatuses
+	}
+	return nil
+}
+
+func (x *Destination) GetIdempotencyHeader() string {
+	if x != nil {
+		return x.IdempotencyHeader
+	}
+	return ""
 }
 
 // Pause is a stop of a destination's deliveries by somebody.
@@ -685,8 +723,7 @@ var File_freshet_delivery_v1_destination_proto protoreflect.FileDescriptor
 
 const file_freshet_delivery_v1_destination_proto_rawDesc = "" +
 	"\n" +
-	"%freshet/delivery/v1/destination.proto\x12\x13freshet.delivery.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd4\n" +
-	"\n" +
+	"%freshet/delivery/v1/destination.proto\x12\x13freshet.delivery.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x97\r\n" +
 	"\vDestination\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x05R\x04name\x12*\n" +
 	"\vdescription\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x04R\vdescription\x12y\n" +
@@ -712,7 +749,11 @@ const file_freshet_delivery_v1_destination_proto_rawDesc = "" +
 	"\x05pause\x18\x0e \x01(\v2\x1a.freshet.delivery.v1.PauseB\x04\xe2A\x01\x03R\x05pause\x12L\n" +
 	"\x0fcircuit_breaker\x18\x0f \x01(\v2#.freshet.delivery.v1.CircuitBreakerR\x0ecircuitBreaker\x12<\n" +
 	"\acircuit\x18\x10 \x01(\v2\x1c.freshet.delivery.v1.CircuitB\x04\xe2A\x01\x03R\acircuit\x12_\n" +
-	"\x0eattempt_detail\x18\x11 \x01(\x0e2..freshet.delivery.v1.Destination.AttemptDetailB\b\xbaH\x05\x82\x01\x02\x10\x01R\rattemptDetail\"s\n" +
+	"\x0eattempt_detail\x18\x11 \x01(\x0e2..freshet.delivery.v1.Destination.AttemptDetailB\b\xbaH\x05\x82\x01\x02\x10\x01R\rattemptDetail\x12T\n" +
+	"\x1bextra_unauthorized_statuses\x18\x12 \x03(\x05B\x14\xbaH\x11\x92\x01\x0e\x10\x14\x18\x01\"\b\x1a\x06\x18\xf3\x03(\x90\x03R\x19extraUnauthorizedStatuses\x12C\n" +
+	"\x12retryable_statuses\x18\x13 \x03(\x05B\x14\xbaH\x11\x92\x01\x0e\x10\x14\x18\x01\"\b\x1a\x06\x18\xd7\x04(\xac\x02R\x11retryableStatuses\x12I\n" +
+	"\x12permanent_statuses\x18\x14 \x03(\x05B\x1a\xbaH\x17\x92\x01\x14\x10\x14\x18\x01\"\x0e\x1a\f8\x91\x038\x97\x03\x18\xd7\x04(\xac\x02R\x11permanentStatuses\x12[\n" +
+	"\x12idempotency_header\x18\x15 \x01(\tB,\xbaH)r'2%^([!#$%&'*+.^_`|~0-9A-Za-z-]{1,64})?$R\x11idempotencyHeader\"s\n" +
 	"\n" +
 	"HttpMethod\x12\x1b\n" +
 	"\x17HTTP_METHOD_UNSPECIFIED\x10\x00\x12\a\n" +

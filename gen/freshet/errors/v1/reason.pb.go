@@ -86,6 +86,8 @@ const (
 	Reason_RESOURCE_IN_USE Reason = 62
 	// The resource's state does not allow the call, for instance redriving a delivery that has not ended. Code FAILED_PRECONDITION.
 	Reason_STATE_CONFLICT Reason = 63
+	// The signing key does not exist. Code NOT_FOUND.
+	Reason_SIGNING_KEY_NOT_FOUND Reason = 65
 	// A limit of the system or of the project is reached; the message names it. Code RESOURCE_EXHAUSTED. Over REST also a body that is too
 	// large (413).
 	Reason_LIMIT_EXCEEDED Reason = 64
@@ -167,6 +169,7 @@ var (
 		61:  "ETAG_MISMATCH",
 		62:  "RESOURCE_IN_USE",
 		63:  "STATE_CONFLICT",
+		65:  "SIGNING_KEY_NOT_FOUND",
 		64:  "LIMIT_EXCEEDED",
 		80:  "SHUTTING_DOWN",
 		81:  "STORE_UNAVAILABLE",
@@ -217,6 +220,7 @@ var (
 		"ETAG_MISMATCH":         61,
 		"RESOURCE_IN_USE":       62,
 		"STATE_CONFLICT":        63,
+		"SIGNING_KEY_NOT_FOUND": 65,
 		"LIMIT_EXCEEDED":        64,
 		"SHUTTING_DOWN":         80,
 		"STORE_UNAVAILABLE":     81,
@@ -273,7 +277,7 @@ var File_freshet_errors_v1_reason_proto protoreflect.FileDescriptor
 
 const file_freshet_errors_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1efreshet/errors/v1/reason.proto\x12\x11freshet.errors.v1*\xf2\a\n" +
+	"\x1efreshet/errors/v1/reason.proto\x12\x11freshet.errors.v1*\x8d\b\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rINVALID_FIELD\x10\x01\x12\x16\n" +
@@ -300,7 +304,8 @@ const file_freshet_errors_v1_reason_proto_rawDesc = "" +
 	"\x0fRESOURCE_EXISTS\x10<\x12\x11\n" +
 	"\rETAG_MISMATCH\x10=\x12\x13\n" +
 	"\x0fRESOURCE_IN_USE\x10>\x12\x12\n" +
-	"\x0eSTATE_CONFLICT\x10?\x12\x12\n" +
+	"\x0eSTATE_CONFLICT\x10?\x12\x19\n" +
+	"\x15SIGNING_KEY_NOT_FOUND\x10A\x12\x12\n" +
 	"\x0eLIMIT_EXCEEDED\x10@\x12\x11\n" +
 	"\rSHUTTING_DOWN\x10P\x12\x15\n" +
 	"\x11STORE_UNAVAILABLE\x10Q\x12\x17\n" +

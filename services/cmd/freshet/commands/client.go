@@ -45,6 +45,7 @@ type client struct {
 	deliveries  deliveryv1.DeliveryServiceClient
 	controls    deliveryv1.DestinationControlServiceClient
 	schedules   deliveryv1.ScheduleServiceClient
+	signingKeys deliveryv1.SigningKeyServiceClient
 	opened      map[string]*grpc.ClientConn // by address
 }
 
@@ -100,6 +101,7 @@ func (c *client) open(role, addr string, timeout time.Duration, options rpcclien
 		c.deliveries = deliveryv1.NewDeliveryServiceClient(bounded)
 		c.controls = deliveryv1.NewDestinationControlServiceClient(bounded)
 		c.schedules = deliveryv1.NewScheduleServiceClient(bounded)
+		c.signingKeys = deliveryv1.NewSigningKeyServiceClient(bounded)
 	}
 	return nil
 }

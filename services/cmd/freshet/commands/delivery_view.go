@@ -84,7 +84,9 @@ func times(a *deliveryv1.Attempt) string {
 		name string
 		took *durationpb.Duration
 	}{
-		{"dns", a.GetDnsDuration()}, {"connect", a.GetConnectDuration()}, {"tls", a.GetTlsDuration()},
+		{"dns", a.GetDnsDuration()},
+		{"connect", a.GetConnectDuration()},
+		{"tls", a.GetTlsDuration()},
 		{"first byte", a.GetFirstByteDuration()},
 	} {
 		if step.took != nil {

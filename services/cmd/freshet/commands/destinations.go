@@ -13,6 +13,7 @@ type destinationsCmd struct {
 	Get    destinationsGetCmd    `cmd:"" help:"Show one destination and what waits for it."`
 	Pause  destinationsPauseCmd  `cmd:"" help:"Hold a destination's deliveries."`
 	Resume destinationsResumeCmd `cmd:"" help:"Let a destination's deliveries go on: end a pause, close an open circuit."`
+	Keys   signingKeysCmd        `cmd:"" name:"signing-keys" help:"Keys that sign what a destination is sent."`
 }
 
 // destinationArg names a destination.

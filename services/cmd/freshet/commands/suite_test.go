@@ -299,6 +299,7 @@ func (s *suite) deliver() {
 	require.Contains(t, s.run(exitDone, "", "destinations", "list"), "PAUSED")
 	require.Contains(t, s.run(exitDone, "", "destinations", "get", "orders"), "Waiting:      0 deliveries")
 	require.Contains(t, s.run(exitDone, "", "destinations", "resume", "orders"), "ACTIVE")
+	s.signingKeys()
 	require.True(t, slices.ContainsFunc(s.api.Received(), func(c resourceapi.Call) bool { return c.Path == "/orders/7" && c.Status == 200 }))
 
 	var list struct {
@@ -316,4 +317,20 @@ func (s *suite) deliver() {
 		return strings.Contains(s.run(exitDone, "", "deliveries", "get", dead), "Redriven:     1 time") &&
 			strings.Contains(s.run(exitDone, "", "deliveries", "get", dead), "DEAD")
 	}, 30*time.Second, 20*time.Millisecond)
+}
+
+func (s *suite) signingKeys() {
+	t := s.t
+	require.Contains(t, s.run(exitDone, "", "destinations", "signing-keys", "create", "orders", "--algorithm", "ed25519"), "whpk_")
+	require.Contains(t, s.run(exitDone, "", "destinations", "signing-keys", "create", "orders", "--retire-others-after", "24h"), "whsec_")
+	const imported = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+	require.Contains(t, s.run(exitUsage, "", "destinations", "signing-keys", "create", "orders", "--secret", imported), "command line")
+	created := s.run(exitDone, imported+"\n", "destinations", "signing-keys", "create", "orders", "--secret", "-", "-o", "json")
+	require.NotContains(t, created, imported)
+	var answer struct{ SigningKey struct{ Name string } }
+	require.NoError(t, json.Unmarshal([]byte(created), &answer))
+	require.Contains(t, s.run(exitDone, "", "destinations", "signing-keys", "list", "orders"), "in 23h59m")
+	key := last(answer.SigningKey.Name)
+	require.Contains(t, s.run(exitDone, "", "destinations", "signing-keys", "delete", "orders", key), "deleted")
+	require.NotContains(t, s.run(exitDone, "", "destinations", "signing-keys", "list", "orders"), key)
 }
