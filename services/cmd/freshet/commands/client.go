@@ -42,6 +42,7 @@ type client struct {
 	connections connectionv1.ConnectionServiceClient
 	providers   connectionv1.ProviderServiceClient
 	tokens      tokenv1.TokenServiceClient
+	rehearsals  tokenv1.RehearsalServiceClient
 	deliveries  deliveryv1.DeliveryServiceClient
 	controls    deliveryv1.DestinationControlServiceClient
 	schedules   deliveryv1.ScheduleServiceClient
@@ -97,6 +98,7 @@ func (c *client) open(role, addr string, timeout time.Duration, options rpcclien
 		c.providers = connectionv1.NewProviderServiceClient(bounded)
 	case roleToken:
 		c.tokens = tokenv1.NewTokenServiceClient(bounded)
+		c.rehearsals = tokenv1.NewRehearsalServiceClient(bounded)
 	case roleDelivery:
 		c.deliveries = deliveryv1.NewDeliveryServiceClient(bounded)
 		c.controls = deliveryv1.NewDestinationControlServiceClient(bounded)

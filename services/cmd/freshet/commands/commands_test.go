@@ -112,6 +112,13 @@ func TestOutput(t *testing.T) {
 			{args: "providers lint testdata/provider.yaml -", stdin: "id: x\nnames: y\n", env: alone},
 			{args: "providers lint testdata/none.yaml", env: alone},
 		},
+		"token_rehearse": {
+			{args: "token rehearse crm --plan"},
+			{args: "token rehearse crm --plan -o json --class grant_dead,not_sent"},
+			{args: "token rehearse crm --class too_early"},
+			{args: "token rehearse crm --class NOPE"},
+			{args: "token rehearse crm --window 2h"},
+		},
 		"token_watch": {
 			{args: "token watch crm"}, {args: "token watch crm --count 2 -o json"}, {args: "token watch crm --count 1 --show-secret"},
 		},

@@ -22,6 +22,7 @@ type tokenCmd struct {
 	Get       tokenGetCmd       `cmd:"" help:"Show the current token."`
 	Watch     tokenWatchCmd     `cmd:"" help:"Show the token now and after every change, each generation ahead of the former one's expiry."`
 	Refresh   tokenRefreshCmd   `cmd:"" help:"Obtain the next generation now."`
+	Rehearse  tokenRehearseCmd  `cmd:"" help:"Walk the token through expiry, failing refreshes and recovery, and say what consumers would have seen."`
 	Rotations tokenRotationsCmd `cmd:"" help:"List the attempts to get a next generation, newest first."`
 }
 
