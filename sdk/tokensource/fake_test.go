@@ -31,7 +31,9 @@ const (
 // tokenServer is a TokenService that keeps one token and does what tests tell.
 type tokenServer struct {
 	tokenv1.UnimplementedTokenServiceServer
+	tokenv1.UnimplementedDpopServiceServer
 
+	onProof   func() error                                       // asked before each proof
 	rejectErr error                                              // answers ReportRejected
 	onReject  func(fingerprint string)                           // what a report of the current credential causes
 	onGet     func(minTTL time.Duration) (*tokenv1.Token, error) // answers GetToken
@@ -164,6 +166,7 @@ func (s *tokenServer) serve(t testing.TB, opts ...grpc.DialOption) *grpc.ClientC
 	t.Helper()
 	server := grpc.NewServer()
 	tokenv1.RegisterTokenServiceServer(server, s)
+	tokenv1.RegisterDpopServiceServer(server, s)
 	listener := serveGRPC(t, server)
 	conn, err := grpc.NewClient("passthrough:///memory", append([]grpc.DialOption{
 		grpc.WithTransportCredentials(insecure.NewCredentials()), inMemory(listener),

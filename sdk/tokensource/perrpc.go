@@ -17,7 +17,8 @@ import (
 //
 // A call for which there is no credential fails: with UNAVAILABLE when that will
 // pass, with UNAUTHENTICATED when somebody must repair something, when the watch
-// has ended, and when the credential has query or body parameters. A call that
+// has ended, and when the credential has query or body parameters or is bound to
+// a key. A call that
 // the server refuses is not repeated; tell it by [Source.ReportRejected].
 func (s *Source) PerRPCCredentials() credentials.PerRPCCredentials {
 	return perRPC{source: s}
@@ -35,6 +36,10 @@ func (p perRPC) GetRequestMetadata(ctx context.Context, _ ...string) (map[string
 	if len(credential.GetQuery())+len(credential.GetBody()) > 0 {
 		return nil, status.Errorf(codes.Unauthenticated,
 			"tokensource: %s: the credential has query or body parameters, which a gRPC call cannot carry", p.source.name)
+	}
+	if token.GetDpop() != nil {
+		return nil, status.Errorf(codes.Unauthenticated,
+			"tokensource: %s: the token is bound to a key (RFC 9449), which is proved to HTTP APIs only", p.source.name)
 	}
 	fields := make(map[string]string, len(credential.GetHeaders()))
 	for _, h := range credential.GetHeaders() {

@@ -3,10 +3,10 @@ package tokensource
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 
 	tokenv1 "github.com/freshet-io/freshet/gen/freshet/token/v1"
+	"github.com/freshet-io/freshet/sdk/dpop"
 )
 
 // drainLimit is how much of a 401's body is read so that its connection can be
@@ -23,6 +23,11 @@ const drainLimit = 64 << 10
 // waits for the next generation (see [WithRejectionWait]) and tries once more if
 // the body can be sent again: there is none, or the request has GetBody.
 // Otherwise, and when no other credential comes, the 401 is the answer.
+//
+// A token that is bound to a key (RFC 9449) goes with a proof for each request,
+// made by the token service. An answer 401 by which the API wants another nonce
+// in the proof is not reported: the request is sent once more with it, if the
+// body can be, and the nonce is remembered for the API's origin.
 //
 // The credential goes over https or to the loopback only (see
 // [WithInsecureHTTP]), and not where an [http.Client]'s redirect leads to
@@ -60,8 +65,8 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 		return nil, discard(request, err)
 	}
 	out := &outgoing{request: request}
-	response, err := t.send(out, token)
-	if err != nil || response.StatusCode != http.StatusUnauthorized {
+	response, token, err := t.send(out, token)
+	if err != nil || response.StatusCode != http.StatusUnauthorized || challenged(token, response) {
 		return response, err
 	}
 	return t.again(out, token, response)
@@ -87,22 +92,41 @@ func (t *transport) again(out *outgoing, refused *tokenv1.Token, response *http.
 	if next == nil {
 		return response, nil
 	}
-	// What is left of the refusal does not matter, only its connection does.
-	_, _ = io.CopyN(io.Discard, response.Body, drainLimit)
-	_ = response.Body.Close()
-	response, err := t.send(out, next)
-	if err == nil && response.StatusCode == http.StatusUnauthorized {
+	drain(response)
+	response, next, err := t.send(out, next)
+	if err == nil && response.StatusCode == http.StatusUnauthorized && !challenged(next, response) {
 		t.source.rejections.retriedInVain(next.GetFingerprint())
 	}
 	return response, err
 }
 
-// send makes one attempt. The response names the caller's request, so that the
+// send makes one attempt, and once more if the server wants another nonce for
+// it. It returns the token that was used: another one if the given one was
+// replaced before it could be proved.
+func (t *transport) send(out *outgoing, token *tokenv1.Token) (*http.Response, *tokenv1.Token, error) {
+	for again := false; ; again = true {
+		proof, proved, err := t.source.proofFor(out.request, token)
+		if err != nil {
+			return nil, token, discard(out.request, err)
+		}
+		token = proved
+		response, err := t.once(out, token, proof)
+		if err != nil || !t.heed(out, token, response) || again {
+			return response, token, err
+		}
+		drain(response)
+	}
+}
+
+// once sends the request. The response names the caller's request, so that the
 // credential does not get about with it.
-func (t *transport) send(out *outgoing, token *tokenv1.Token) (*http.Response, error) {
+func (t *transport) once(out *outgoing, token *tokenv1.Token, proof string) (*http.Response, error) {
 	request, err := out.with(token)
 	if err != nil {
 		return nil, discard(out.request, err)
+	}
+	if proof != "" {
+		request.Header.Set(dpop.HeaderProof, proof)
 	}
 	response, err := t.base.RoundTrip(request)
 	if response != nil {

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	tokenv1 "github.com/freshet-io/freshet/gen/freshet/token/v1"
+	"github.com/freshet-io/freshet/sdk/dpop"
 )
 
 // Source holds the newest state of one token. It is made by [New], safe for
@@ -25,7 +26,9 @@ import (
 type Source struct {
 	name   string
 	client tokenv1.TokenServiceClient
+	proofs tokenv1.DpopServiceClient
 	opts   options
+	nonces dpop.Nonces // of the servers that bound tokens are sent to
 
 	ctx        context.Context // the source's life; ended by Close
 	cancel     context.CancelFunc
@@ -65,6 +68,7 @@ func New(ctx context.Context, conn grpc.ClientConnInterface, name string, opts .
 	s := &Source{
 		name:    name,
 		client:  tokenv1.NewTokenServiceClient(conn),
+		proofs:  tokenv1.NewDpopServiceClient(conn),
 		opts:    o,
 		updated: make(chan struct{}),
 	}
@@ -111,6 +115,7 @@ func (s *Source) final(err error) bool {
 //
 // The token's Extra has "scope" (string, scopes separated by spaces),
 // "generation" (int64) and "fingerprint" (string, for [Source.ReportRejected]).
+// One of type DPoP is of no use by itself, see [Source.Proof].
 //
 // Errors: [StateError], [ErrExpired], [ErrNoAccessToken], [ErrClosed], and the
 // gRPC status that ended the watch; where the stream is down also its last
