@@ -43,6 +43,7 @@ type client struct {
 	providers   connectionv1.ProviderServiceClient
 	tokens      tokenv1.TokenServiceClient
 	rehearsals  tokenv1.RehearsalServiceClient
+	proofs      tokenv1.DpopServiceClient
 	deliveries  deliveryv1.DeliveryServiceClient
 	controls    deliveryv1.DestinationControlServiceClient
 	schedules   deliveryv1.ScheduleServiceClient
@@ -99,6 +100,7 @@ func (c *client) open(role, addr string, timeout time.Duration, options rpcclien
 	case roleToken:
 		c.tokens = tokenv1.NewTokenServiceClient(bounded)
 		c.rehearsals = tokenv1.NewRehearsalServiceClient(bounded)
+		c.proofs = tokenv1.NewDpopServiceClient(bounded)
 	case roleDelivery:
 		c.deliveries = deliveryv1.NewDeliveryServiceClient(bounded)
 		c.controls = deliveryv1.NewDestinationControlServiceClient(bounded)

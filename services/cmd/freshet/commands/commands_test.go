@@ -124,6 +124,11 @@ func TestOutput(t *testing.T) {
 		},
 		"token_refresh":   {{args: "token refresh crm"}, {args: "token refresh other --timeout 20ms"}},
 		"token_rotations": {{args: "token rotations crm --limit 2"}, {args: "token rotations crm --limit 2 -o json"}},
+		"token_dpop_proof": {
+			{args: "token dpop-proof crm --method PATCH --url https://api.example/orders/7 --nonce n-1 --fingerprint 0123456789abcdef0123456789abcdef"},
+			{args: "token dpop-proof crm/grants/ann --url https://api.example/ -o json"},
+			{args: "token dpop-proof crm"},
+		},
 		"events_put": {
 			{args: `events put --source shop --detail-type OrderCompleted --detail '{"id":1.00}' --resource a,b --resource c --time 2026-03-01T12:00:00+01:00`},
 			{args: "events put --bus orders --source shop --detail-type OrderCompleted --detail - -o json", stdin: "{\"id\": 1e2}\n"},

@@ -38,6 +38,7 @@ type scripted struct {
 	deliveryv1.UnimplementedDeliveryServiceServer
 	deliveryv1.UnimplementedScheduleServiceServer
 	tokenv1.UnimplementedTokenServiceServer
+	tokenv1.UnimplementedDpopServiceServer
 
 	addr, keyFile string
 	mu            sync.Mutex
@@ -56,6 +57,7 @@ func newScripted(t *testing.T) *scripted {
 	deliveryv1.RegisterDeliveryServiceServer(server, s)
 	deliveryv1.RegisterScheduleServiceServer(server, s)
 	tokenv1.RegisterTokenServiceServer(server, s)
+	tokenv1.RegisterDpopServiceServer(server, s)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	s.addr = listener.Addr().String()
@@ -219,6 +221,11 @@ func (s *scripted) ListRotations(_ context.Context, r *tokenv1.ListRotationsRequ
 			EndTime: at(-time.Hour + 80*time.Millisecond), LeadTime: durationpb.New(62500 * time.Millisecond), HttpStatus: 200,
 		},
 	}, NextPageToken: "more"}, nil
+}
+
+func (s *scripted) CreateDpopProof(_ context.Context, r *tokenv1.CreateDpopProofRequest) (*tokenv1.CreateDpopProofResponse, error) {
+	s.record(r)
+	return &tokenv1.CreateDpopProofResponse{Proof: "e30.e30.c2ln", Generation: 3, Fingerprint: token(3).GetFingerprint()}, nil
 }
 
 func (s *scripted) PutEvents(_ context.Context, r *deliveryv1.PutEventsRequest) (*deliveryv1.PutEventsResponse, error) {

@@ -24,6 +24,7 @@ type tokenCmd struct {
 	Refresh   tokenRefreshCmd   `cmd:"" help:"Obtain the next generation now."`
 	Rehearse  tokenRehearseCmd  `cmd:"" help:"Walk the token through expiry, failing refreshes and recovery, and say what consumers would have seen."`
 	Rotations tokenRotationsCmd `cmd:"" help:"List the attempts to get a next generation, newest first."`
+	DpopProof tokenProofCmd     `cmd:"" name:"dpop-proof" help:"Print a proof of possession for one request with a token that is bound to a key (RFC 9449)."`
 }
 
 // tokenArg names the connection or grant that a token belongs to.

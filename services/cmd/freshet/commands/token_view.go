@@ -18,7 +18,8 @@ func printToken(s *session, output string, token *tokenv1.Token, showSecret bool
 	t.property("State", token.GetState().String())
 	t.property("Reason", reasonText(token.GetStateReason()))
 	t.property("Message", token.GetStateMessage())
-	t.property("Type", token.GetTokenType())
+	t.property("Type", typeText(token))
+	t.property("Bound to key", token.GetDpop().GetJwkThumbprint())
 	t.property("Scopes", strings.Join(token.GetScopes(), " "))
 	t.property("Issued", relative(token.GetIssueTime(), s.now()))
 	t.property("Expires", expiry(s, token))
@@ -34,6 +35,13 @@ func printToken(s *session, output string, token *tokenv1.Token, showSecret bool
 		secretFields(t, "Body", credential.GetBody())
 	}
 	return t.flush()
+}
+
+func typeText(token *tokenv1.Token) string {
+	if token.GetDpopDeclined() {
+		return token.GetTokenType() + "; the connection asks for one that is bound to a key"
+	}
+	return token.GetTokenType()
 }
 
 func secretFields(t table, place string, fields []*tokenv1.HttpCredentialField) {
