@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"github.com/freshet-io/freshet/services/gateway"
+	"github.com/freshet-io/freshet/services/internal/authn"
 	"github.com/freshet-io/freshet/services/internal/lifecycle"
 	"github.com/freshet-io/freshet/services/internal/telemetry"
 )
@@ -167,6 +168,12 @@ func (p *process) restHandler(ctx context.Context) (http.Handler, error) {
 		}
 		*conn = opened
 	}
+	// The name is of the connection: it has another credential than that which passes on callers' own.
+	webhooks, err := p.network.to("delivery", "gateway webhooks", p.internal.Credentials(authn.ServiceGateway))
+	if err != nil {
+		return nil, err
+	}
+	params.Webhooks = webhooks
 	return gateway.New(ctx, params)
 }
 

@@ -52,6 +52,7 @@ func internalCallers() rpcserver.Policy {
 	return rpcserver.Policy{
 		"freshet.connection.v1.ConnectionInternalService": {"token"},
 		"freshet.token.v1.TokenInternalService":           {"connection"},
+		"freshet.delivery.v1.WebhookInternalService":      {"gateway"},
 	}
 }
 

@@ -14,6 +14,7 @@ var (
 	ErrArchiveNotFound     = errors.New("no such archive")
 	ErrConnectionNotFound  = errors.New("no such connection")
 	ErrScheduleNotFound    = errors.New("no such schedule")
+	ErrWebhookNotFound     = errors.New("no such webhook")
 	ErrSigningKeyNotFound  = errors.New("no such signing key")
 	// ErrLimit means that a limit is reached, which the text names.
 	ErrLimit = errors.New("a limit is reached")

@@ -35,6 +35,15 @@ func (n DestinationName) String() string {
 	return "projects/" + n.Project + "/destinations/" + n.Destination
 }
 
+// WebhookName names a webhook of a bus.
+type WebhookName struct{ Project, Bus, Webhook string }
+
+// String returns the resource name.
+func (n WebhookName) String() string { return n.On().String() + "/webhooks/" + n.Webhook }
+
+// On returns the webhook's bus.
+func (n WebhookName) On() BusName { return BusName{n.Project, n.Bus} }
+
 // ID names a delivery of a project. The second part is a ULID: later ones sort after earlier ones.
 type ID struct{ Project, Delivery string }
 

@@ -23,6 +23,7 @@ type Store interface {
 	Instances
 	Schedules
 	Deduplications
+	Webhooks
 }
 
 // Buses keeps buses. A project's default bus is there although nobody created it, with the etag "0".

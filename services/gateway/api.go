@@ -144,25 +144,28 @@ func boundBody(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// readBody returns the whole body, whose size and time of arrival ([boundBody]) are bounded.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	if r.ContentLength > maxBody {
+// readBody returns the whole body of a call.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) { return readUpTo(w, r, maxBody) }
+
+// readUpTo returns the whole body, whose size and time of arrival ([boundBody]) are bounded.
+func readUpTo(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	if r.ContentLength > limit {
 		w.Header().Set("Connection", "close") // rather than read the rest
-		return nil, errTooLarge
+		return nil, tooLarge(limit)
 	}
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil, nil
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	var tooLarge *http.MaxBytesError
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	var exceeded *http.MaxBytesError
 	var network net.Error
 	switch {
 	case err == nil:
 		_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 		return body, nil
-	case errors.As(err, &tooLarge):
+	case errors.As(err, &exceeded):
 		w.Header().Set("Connection", "close")
-		return nil, errTooLarge
+		return nil, tooLarge(limit)
 	case errors.As(err, &network) && network.Timeout():
 		w.Header().Set("Connection", "close")
 		return nil, &httpError{code: http.StatusRequestTimeout, err: rpcerr.New(codes.DeadlineExceeded, errorsv1.Reason_DEADLINE_EXCEEDED,
@@ -172,8 +175,10 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	}
 }
 
-// errTooLarge answers a body above maxBody.
-var errTooLarge = &httpError{
-	code: http.StatusRequestEntityTooLarge,
-	err:  rpcerr.New(codes.ResourceExhausted, errorsv1.Reason_LIMIT_EXCEEDED, "the body of a request may have at most %d MiB", maxBody>>20),
+// tooLarge answers a body above a limit.
+func tooLarge(limit int64) error {
+	return &httpError{
+		code: http.StatusRequestEntityTooLarge,
+		err:  rpcerr.New(codes.ResourceExhausted, errorsv1.Reason_LIMIT_EXCEEDED, "the body of a request may have at most %d MiB", limit>>20),
+	}
 }

@@ -40,7 +40,7 @@ func readDocument(t *testing.T) document {
 
 // samples are values of path and query parameters, by name.
 var samples = map[string]string{
-	"project": "default", "connection": "crm", "grant": "ada", "bus": "orders", "rule": "r1", "destination": "shop",
+	"project": "default", "connection": "crm", "webhook": "h1", "webhookId": "h1", "grant": "ada", "bus": "orders", "rule": "r1", "destination": "shop",
 	"provider": "google", "schedule": "s1",
 	"delivery":     "01JZZZZZZZZZZZZZZZZZZZZZZZ",
 	"signingKey":   "01JZZZZZZZZZZZZZZZZZZZZZZZ",
@@ -89,6 +89,8 @@ var bodies = map[string]string{
 	"DestinationControlService.PauseDestination":  `{"reason":"moving"}`,
 	"DestinationControlService.ResumeDestination": `{}`,
 	"SigningKeyService.CreateSigningKey":          `{"algorithm":"HMAC_SHA256","secret":"whsec_x","retireOthersAfter":"3600s"}`,
+	"WebhookService.CreateWebhook":                `{"signature":{"scheme":"HMAC","secret":"12345678","header":"x-sig","timestampTolerance":"60s"},"detailType":"$.body.type"}`,
+	"WebhookService.UpdateWebhook":                `{"keptHeaders":["x-kind"]}`,
 	"PatternService.TestEventPattern":             `{"eventPattern":"{\"source\":[\"shop\"]}","event":"{\"id\":\"1\"}"}`,
 	"PatternService.ExplainEventPattern":          `{"eventPattern":"{\"source\":[\"shop\"]}","event":"{}"}`,
 }

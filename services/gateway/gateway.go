@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
@@ -16,6 +17,8 @@ import (
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
+
+	deliveryv1 "github.com/freshet-io/freshet/gen/freshet/delivery/v1"
 )
 
 // Params are what a gateway is made of.
@@ -23,6 +26,8 @@ type Params struct {
 	// Connection, Token and Delivery lead to the services, without credentials of their own: each call carries its caller's. The
 	// gateway does not close them.
 	Connection, Token, Delivery grpc.ClientConnInterface
+	// Webhooks leads to the delivery service as the gateway itself: requests to webhooks carry no credential of ours.
+	Webhooks grpc.ClientConnInterface
 	// Authenticate returns an UNAUTHENTICATED status for callers that the gRPC servers would not let in.
 	Authenticate func(metadata.MD) error
 	// Ready returns nil when every role of the process can serve, else what cannot; everybody may read that.
@@ -38,8 +43,8 @@ type Params struct {
 
 // New returns the handler of the whole REST face. It fails when something required is missing.
 func New(ctx context.Context, p Params) (http.Handler, error) {
-	if p.Connection == nil || p.Token == nil || p.Delivery == nil || p.Authenticate == nil || p.Ready == nil || p.Metrics == nil || p.Logger == nil {
-		return nil, errors.New("gateway: Connection, Token, Delivery, Authenticate, Ready, Metrics and Logger are required")
+	if p.Connection == nil || p.Token == nil || p.Delivery == nil || p.Webhooks == nil || p.Authenticate == nil || p.Ready == nil || p.Metrics == nil || p.Logger == nil {
+		return nil, errors.New("gateway: Connection, Token, Delivery, Webhooks, Authenticate, Ready, Metrics and Logger are required")
 	}
 	served, err := newRoutes(contracts()...)
 	if err != nil {
@@ -51,7 +56,14 @@ func New(ctx context.Context, p Params) (http.Handler, error) {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
 	rest := &api{authenticate: p.Authenticate, routes: served, calls: calls, problems: problems}
-	return operations(p, p.observed(rest)), nil
+	inbound := &ingest{webhooks: deliveryv1.NewWebhookInternalServiceClient(p.Webhooks), problems: problems}
+	return operations(p, p.observed(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.EscapedPath(), ingestPrefix) {
+			inbound.ServeHTTP(w, r)
+			return
+		}
+		rest.ServeHTTP(w, r)
+	}))), nil
 }
 
 // newMux returns what turns a request that the gateway has admitted into a call. What it sees of a request is made by [api.admit], so

@@ -14,11 +14,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/test/bufconn"
 
@@ -53,9 +56,13 @@ func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	f := &fixture{t: t, services: newServices(), logs: &logBuffer{}, spans: tracetest.NewSpanRecorder()}
 	log := slog.New(slog.NewTextHandler(f.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	authenticator := authn.New(sha256.Sum256([]byte(adminKey)), nil)
+	internal := authn.NewInternalTokens(make([]byte, sha256.Size), time.Now)
+	authenticator := authn.New(sha256.Sum256([]byte(adminKey)), internal)
 	tracers := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(f.spans))
-	server, err := rpcserver.New(rpcserver.Config{Logger: log, Authenticator: authenticator, TracerProvider: tracers})
+	server, err := rpcserver.New(rpcserver.Config{
+		Logger: log, Authenticator: authenticator, TracerProvider: tracers,
+		Policy: rpcserver.Policy{"freshet.delivery.v1.WebhookInternalService": {authn.ServiceGateway}},
+	})
 	require.NoError(t, err)
 	f.register(server)
 
@@ -69,16 +76,21 @@ func newFixture(t *testing.T) *fixture {
 	})
 	t.Cleanup(f.stopGRPC)
 
-	conn, err := rpcclient.Dial("memory", rpcclient.Options{
-		Dialer:         func(ctx context.Context, _ string) (net.Conn, error) { return memory.DialContext(ctx) },
-		TracerProvider: tracers,
-		Logger:         log,
-	})
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = conn.Close() })
+	dial := func(as credentials.PerRPCCredentials) *grpc.ClientConn {
+		conn, err := rpcclient.Dial("memory", rpcclient.Options{
+			Dialer:         func(ctx context.Context, _ string) (net.Conn, error) { return memory.DialContext(ctx) },
+			TracerProvider: tracers,
+			Logger:         log,
+			Credentials:    as,
+		})
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = conn.Close() })
+		return conn
+	}
+	conn := dial(nil)
 
 	f.params = gateway.Params{
-		Connection: conn, Token: conn, Delivery: conn,
+		Connection: conn, Token: conn, Delivery: conn, Webhooks: dial(internal.Credentials(authn.ServiceGateway)),
 		Authenticate: func(md metadata.MD) error {
 			_, err := authenticator.Authenticate(md)
 			return err

@@ -62,6 +62,10 @@ func (s *server) fail(ctx context.Context, err error) error {
 		return rpcerr.New(codes.NotFound, errorsv1.Reason_SIGNING_KEY_NOT_FOUND, "%s", err)
 	case errors.Is(err, delivery.ErrConnectionNotFound):
 		return rpcerr.New(codes.NotFound, errorsv1.Reason_CONNECTION_NOT_FOUND, "%s", err)
+	case errors.Is(err, delivery.ErrWebhookNotFound):
+		return rpcerr.New(codes.NotFound, errorsv1.Reason_WEBHOOK_NOT_FOUND, "%s", err)
+	case errors.Is(err, delivery.ErrRefused):
+		return rpcerr.New(codes.Unauthenticated, errorsv1.Reason_UNAUTHENTICATED, "%s", err)
 	case errors.Is(err, delivery.ErrExists):
 		return rpcerr.New(codes.AlreadyExists, errorsv1.Reason_RESOURCE_EXISTS, "%s", err)
 	case errors.Is(err, delivery.ErrEtagMismatch):

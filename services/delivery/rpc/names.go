@@ -59,6 +59,14 @@ func parseArchive(field, name string) (delivery.ArchiveName, error) {
 	return delivery.ArchiveName{Project: ids[0], Bus: ids[1], Archive: ids[2]}, nil
 }
 
+func parseWebhook(field, name string) (delivery.WebhookName, error) {
+	ids, ok := segments(name, "projects", "buses", "webhooks")
+	if !ok {
+		return delivery.WebhookName{}, malformed(field, "projects/{project}/buses/{bus}/webhooks/{webhook}")
+	}
+	return delivery.WebhookName{Project: ids[0], Bus: ids[1], Webhook: ids[2]}, nil
+}
+
 func parseDestination(field, name string) (delivery.DestinationName, error) {
 	ids, ok := segments(name, "projects", "destinations")
 	if !ok {

@@ -42,6 +42,8 @@ func Register(r grpc.ServiceRegistrar, svc *delivery.Service, o Options) {
 	deliveryv1.RegisterArchiveServiceServer(r, archiveServer{server: s})
 	deliveryv1.RegisterReplayServiceServer(r, replayServer{server: s})
 	deliveryv1.RegisterSigningKeyServiceServer(r, signingServer{server: s})
+	deliveryv1.RegisterWebhookServiceServer(r, webhookServer{server: s})
+	deliveryv1.RegisterWebhookInternalServiceServer(r, webhookServer{server: s})
 }
 
 type server struct {

@@ -48,6 +48,7 @@ type fixture struct {
 	api      deliveryv1.DeliveryServiceClient // called with the admin key
 	internal deliveryv1.DeliveryServiceClient // called by a service of the suite
 	admin    *grpc.ClientConn                 // with the admin key
+	gateway  *grpc.ClientConn                 // as the gateway
 	archives deliveryv1.ArchiveServiceClient
 	replays  deliveryv1.ReplayServiceClient
 }
@@ -63,6 +64,7 @@ func newFixture(t *testing.T) *fixture {
 	}}).Run(t)
 	tokens := authn.NewInternalTokens(make([]byte, sha256.Size), time.Now)
 	server, err := rpcserver.New(rpcserver.Config{
+		Policy: rpcserver.Policy{"freshet.delivery.v1.WebhookInternalService": {authn.ServiceGateway}},
 		Logger: slog.New(slog.DiscardHandler), Authenticator: authn.New(sha256.Sum256([]byte(adminKey)), tokens),
 	})
 	require.NoError(t, err)
@@ -85,7 +87,7 @@ func newFixture(t *testing.T) *fixture {
 	}
 	admin := dial(authn.AdminCredentials(seal.NewSecret(adminKey)))
 	return &fixture{
-		Suite: suite, db: db, admin: admin,
+		Suite: suite, db: db, admin: admin, gateway: dial(tokens.Credentials(authn.ServiceGateway)),
 		api:      deliveryv1.NewDeliveryServiceClient(admin),
 		archives: deliveryv1.NewArchiveServiceClient(admin),
 		replays:  deliveryv1.NewReplayServiceClient(admin),

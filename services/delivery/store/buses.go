@@ -157,13 +157,14 @@ func (s *Store) DeleteBus(ctx context.Context, name delivery.BusName, etag strin
 	})
 }
 
-// unused returns ErrInUse while a bus has rules, archives or schedules.
+// unused returns ErrInUse while a bus has rules, archives, schedules or webhooks.
 func unused(ctx context.Context, tx sqldb.Tx, name delivery.BusName) error {
 	var kind, id string
 	err := tx.QueryRowContext(ctx, `SELECT kind, id FROM (
 		SELECT 'rule' AS kind, rule_id AS id FROM rules WHERE project = $1 AND bus_id = $2
 		UNION ALL SELECT 'archive', archive_id FROM archives WHERE project = $1 AND bus_id = $2
-		UNION ALL SELECT 'schedule', schedule_id FROM schedules WHERE project = $1 AND bus_id = $2) x ORDER BY kind DESC, id LIMIT 1`,
+		UNION ALL SELECT 'schedule', schedule_id FROM schedules WHERE project = $1 AND bus_id = $2
+		UNION ALL SELECT 'webhook', webhook_id FROM webhooks WHERE project = $1 AND bus_id = $2) x ORDER BY kind DESC, id LIMIT 1`,
 		name.Project, name.Bus).Scan(&kind, &id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil

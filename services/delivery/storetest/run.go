@@ -52,6 +52,8 @@ func Run(t *testing.T, newStore func(t *testing.T) delivery.Store) {
 		{"Ticks", testTicks},
 		{"Keys", testKeys},
 		{"KeysOfABatch", testKeysOfABatch},
+		{"Webhooks", testWebhooks},
+		{"Receipts", testReceipts},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, &fixture{Store: newStore(t)}) })
 	}

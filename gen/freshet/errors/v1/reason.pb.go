@@ -67,6 +67,8 @@ const (
 	Reason_DELIVERY_NOT_FOUND Reason = 45
 	// Nothing is served at this REST path. Code NOT_FOUND.
 	Reason_PATH_NOT_FOUND Reason = 46
+	// The webhook does not exist. Code NOT_FOUND.
+	Reason_WEBHOOK_NOT_FOUND Reason = 50
 	// The provider catalogue has no such entry: `oauth2.provider` of a connection names what the server does not know, or does not know any
 	// more. Code NOT_FOUND; also a reason of a failed refresh.
 	Reason_PROVIDER_NOT_FOUND Reason = 48
@@ -160,6 +162,7 @@ var (
 		44:  "DESTINATION_NOT_FOUND",
 		45:  "DELIVERY_NOT_FOUND",
 		46:  "PATH_NOT_FOUND",
+		50:  "WEBHOOK_NOT_FOUND",
 		48:  "PROVIDER_NOT_FOUND",
 		52:  "ARCHIVE_NOT_FOUND",
 		53:  "REPLAY_NOT_FOUND",
@@ -211,6 +214,7 @@ var (
 		"DESTINATION_NOT_FOUND": 44,
 		"DELIVERY_NOT_FOUND":    45,
 		"PATH_NOT_FOUND":        46,
+		"WEBHOOK_NOT_FOUND":     50,
 		"PROVIDER_NOT_FOUND":    48,
 		"ARCHIVE_NOT_FOUND":     52,
 		"REPLAY_NOT_FOUND":      53,
@@ -277,7 +281,7 @@ var File_freshet_errors_v1_reason_proto protoreflect.FileDescriptor
 
 const file_freshet_errors_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1efreshet/errors/v1/reason.proto\x12\x11freshet.errors.v1*\x8d\b\n" +
+	"\x1efreshet/errors/v1/reason.proto\x12\x11freshet.errors.v1*\xa4\b\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rINVALID_FIELD\x10\x01\x12\x16\n" +
@@ -295,7 +299,8 @@ const file_freshet_errors_v1_reason_proto_rawDesc = "" +
 	"\x0eRULE_NOT_FOUND\x10+\x12\x19\n" +
 	"\x15DESTINATION_NOT_FOUND\x10,\x12\x16\n" +
 	"\x12DELIVERY_NOT_FOUND\x10-\x12\x12\n" +
-	"\x0ePATH_NOT_FOUND\x10.\x12\x16\n" +
+	"\x0ePATH_NOT_FOUND\x10.\x12\x15\n" +
+	"\x11WEBHOOK_NOT_FOUND\x102\x12\x16\n" +
 	"\x12PROVIDER_NOT_FOUND\x100\x12\x15\n" +
 	"\x11ARCHIVE_NOT_FOUND\x104\x12\x14\n" +
 	"\x10REPLAY_NOT_FOUND\x105\x12\x15\n" +
