@@ -18,7 +18,7 @@ import (
 )
 
 // rounds is how often each grant is rotated; the suite is killed after every killEvery-th.
-const rounds, killEvery = 12, 4
+const rounds, killEvery = 9, 3
 
 func newKey(t *testing.T) (*ecdsa.PublicKey, *connectionv1.SigningKey) {
 	t.Helper()

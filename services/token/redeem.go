@@ -37,7 +37,7 @@ func (r *rotation) loadHeld(ctx context.Context) error {
 	if !r.settings.Kind.Redeems() && r.settings.OAuth2.DPoP == "" && r.entry.KeyThumbprint == "" {
 		return nil
 	}
-	stored, err := r.s.p.Store.Get(ctx, r.key)
+	stored, err := r.stored(ctx)
 	switch {
 	case unavailable(err):
 		return &Failure{Class: ClassOurs, Reason: ReasonStoreUnavailable, Message: "the store is unavailable", Time: r.s.p.Now()}

@@ -13,10 +13,11 @@ import (
 
 // rotation is one attempt under way: the steps claim, settings, request, response and commit, each durable before the next.
 type rotation struct {
-	s     *Service
-	key   Key
-	token Token    // as claimed
-	entry Rotation // its journal entry
+	s      *Service
+	key    Key
+	looked *Token   // as it was before the claim, with its credential, if anybody looked
+	token  Token    // as claimed
+	entry  Rotation // its journal entry
 	// answer is the stored answer of an attempt whose process died; nil when a request is to be made.
 	answer   *Answer
 	settings Settings
@@ -29,7 +30,8 @@ type rotation struct {
 // rotate makes one attempt to get the next generation of a token. Its outcome, good or bad, is in the store when it returns
 // nil. Errors: no attempt took place (errNotDue …, ErrNotFound), or the outcome could not be stored.
 func (s *Service) rotate(ctx context.Context, key Key, a ask) error {
-	if due, err := s.worthClaiming(ctx, key, a); !due {
+	looked, due, err := s.worthClaiming(ctx, key, a)
+	if !due {
 		return err
 	}
 	options := []trace.SpanStartOption{trace.WithNewRoot(), trace.WithAttributes(attribute.String("freshet.token.name", key.Name()))}
@@ -39,7 +41,7 @@ func (s *Service) rotate(ctx context.Context, key Key, a ask) error {
 	ctx, span := s.tracer.Start(ctx, "token.refresh", options...)
 	defer span.End()
 
-	r := &rotation{s: s, key: key, span: span}
+	r := &rotation{s: s, key: key, looked: looked, span: span}
 	if err := r.claim(ctx, a); err != nil {
 		if errors.Is(err, errSettled) {
 			return nil
@@ -80,21 +82,29 @@ func (s *Service) rotate(ctx context.Context, key Key, a ask) error {
 }
 
 // worthClaiming looks before a scheduled attempt whether it is still due, without taking the store's write path: every
-// replica has every token in its queue, and one of them is first.
-func (s *Service) worthClaiming(ctx context.Context, key Key, a ask) (bool, error) {
+// replica has every token in its queue, and one of them is first. It returns what it saw, if it looked.
+func (s *Service) worthClaiming(ctx context.Context, key Key, a ask) (looked *Token, due bool, err error) {
 	if !a.scheduled {
-		return true, nil
+		return nil, true, nil
 	}
 	t, err := s.p.Store.Get(ctx, key)
 	if err != nil {
-		return false, err
+		return nil, false, err
 	}
 	now := s.p.Now()
 	if due := t.dueAttempt(s.tokens.Watched(key)); due.IsZero() || due.After(now) && t.Lease.Owner != s.owner {
 		s.enqueue(&t)
-		return false, errNotDue
+		return nil, false, errNotDue
 	}
-	return true, nil
+	return &t, true, nil
+}
+
+// stored is the token with its credential. What was read before the claim still is that if nothing but the claim was written since.
+func (r *rotation) stored(ctx context.Context) (Token, error) {
+	if r.looked != nil && r.looked.Version+1 == r.token.Version {
+		return *r.looked, nil
+	}
+	return r.s.p.Store.Get(ctx, r.key)
 }
 
 // errSettled means that the claim itself settled the outcome.
