@@ -70,6 +70,8 @@ func checkInput(t *Target, at string) []Violation {
 }
 
 // payload returns the body of a delivery before the connection adds to it. With shape.ErrNotJSON it is what would have been sent.
+//
+// The envelope may be nil if wantsEnvelope says so.
 func (d *Delivery) payload(envelope []byte) ([]byte, error) {
 	t := &d.Target
 	switch {
@@ -85,6 +87,8 @@ func (d *Delivery) payload(envelope []byte) ([]byte, error) {
 		})
 	case t.InputPath == "":
 		return envelope, nil
+	case t.InputPath == detailPath:
+		return []byte(strings.Trim(d.Event.Detail, jsonSpace)), nil
 	}
 	path, err := shape.ParsePath(t.InputPath)
 	if err != nil {
@@ -95,4 +99,17 @@ func (d *Delivery) payload(envelope []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%w %s", errNoInput, t.InputPath)
 	}
 	return body, nil
+}
+
+const (
+	// detailPath is the input path that most targets have, which needs no search.
+	detailPath = "$.detail"
+	jsonSpace  = " \t\r\n"
+)
+
+// wantsEnvelope tells whether anything of a request is taken from the event's envelope.
+func (d *Delivery) wantsEnvelope() bool {
+	t := &d.Target
+	fromDetail := t.Input != "" || t.Transformer == nil && t.InputPath == detailPath
+	return !fromDetail || len(t.PathParameters)+len(t.QueryParameters)+len(t.Headers) > 0
 }

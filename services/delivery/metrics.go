@@ -15,10 +15,26 @@ type metrics struct {
 	deliveries metric.Int64Counter
 	events     metric.Int64Counter
 	ticks      metric.Int64Counter
+	// Attributes of what is counted for every event, made once.
+	outcomes map[ErrorClass]metric.MeasurementOption
+	states   map[State]metric.MeasurementOption
+}
+
+// only is a single attribute of a measurement.
+func only(key, value string) metric.MeasurementOption {
+	return metric.WithAttributeSet(attribute.NewSet(attribute.String(key, value)))
 }
 
 func newMetrics(m metric.Meter, backlogAge func() time.Duration, held func() (paused, open int64)) (*metrics, error) {
-	var x metrics
+	x := metrics{
+		outcomes: map[ErrorClass]metric.MeasurementOption{},
+		states: map[State]metric.MeasurementOption{
+			Succeeded: only("state", "succeeded"), Dead: only("state", "dead"), Cancelled: only("state", "cancelled"),
+		},
+	}
+	for class := NoFailure; class <= Denied; class++ {
+		x.outcomes[class] = only("outcome", class.String())
+	}
 	var err error
 	if x.toSuccess, err = m.Float64Histogram("freshet.delivery.ingest_to_success.duration", metric.WithUnit("s"),
 		metric.WithDescription("Time from the acceptance of an event to a 2xx of a target."),
@@ -61,20 +77,14 @@ func newMetrics(m metric.Meter, backlogAge func() time.Duration, held func() (pa
 }
 
 func (m *metrics) attempted(ctx context.Context, class ErrorClass) {
-	m.attempts.Add(ctx, 1, metric.WithAttributes(attribute.String("outcome", class.String())))
+	m.attempts.Add(ctx, 1, m.outcomes[class])
 }
 
 func (m *metrics) ended(ctx context.Context, d *Delivery) {
-	state := "succeeded"
-	switch d.State {
-	case Dead:
-		state = "dead"
-	case Cancelled:
-		state = "cancelled"
-	default:
+	if d.State == Succeeded {
 		m.toSuccess.Record(ctx, d.EndTime.Sub(d.Event.IngestionTime).Seconds())
 	}
-	m.deliveries.Add(ctx, 1, metric.WithAttributes(attribute.String("state", state)))
+	m.deliveries.Add(ctx, 1, m.states[d.State])
 }
 
 func (m *metrics) put(ctx context.Context, outcome string, n int) {

@@ -5,9 +5,20 @@ import (
 	"time"
 )
 
-// unfoldAfter is how long a delivery may do without a row of its own. Those that end sooner cost one write; longer ones cost a second,
-// and are in lists of other instances from then on.
-const unfoldAfter = 200 * time.Millisecond
+// How long a delivery may do without a row of its own. Those that end sooner cost one write; longer ones cost a second. Other instances
+// have them in their lists from then on, so it is short where there are others.
+const (
+	unfoldAfter       = 200 * time.Millisecond
+	unfoldAfterAlone  = 5 * time.Second
+	looksBeforeUnfold = 4
+)
+
+func (s *Service) unfoldAfter() time.Duration {
+	if s.store.Alone() {
+		return unfoldAfterAlone
+	}
+	return unfoldAfter
+}
 
 // accepted tells unfold that there is something in the journal.
 func (s *Service) accepted() {
@@ -19,6 +30,7 @@ func (s *Service) accepted() {
 
 // unfold gives deliveries rows that have not ended for a while.
 func (s *Service) unfold(ctx context.Context) {
+	after := s.unfoldAfter()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -28,14 +40,14 @@ func (s *Service) unfold(ctx context.Context) {
 		case <-s.journaled:
 		}
 		for left := 1; left > 0; {
-			timer.Reset(unfoldAfter / 2)
+			timer.Reset(after / looksBeforeUnfold)
 			select {
 			case <-ctx.Done():
 				return
 			case <-timer.C:
 			}
 			var err error
-			if left, err = s.store.Unfold(ctx, s.now().Add(-unfoldAfter)); err != nil {
+			if left, err = s.store.Unfold(ctx, s.now().Add(-after)); err != nil {
 				if ctx.Err() == nil {
 					s.logger.WarnContext(ctx, "deliveries cannot be unfolded yet", "error", err)
 				}

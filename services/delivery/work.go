@@ -121,7 +121,10 @@ func (s *Service) attempt(ctx context.Context, d *Delivery, lane *laneState, c *
 		a.TraceID = sc.TraceID().String()
 	}
 	begin := time.Now()
-	envelope := d.Event.Envelope()
+	var envelope []byte
+	if d.wantsEnvelope() {
+		envelope = d.Event.Envelope()
+	}
 	payload, err := d.payload(envelope)
 	var request Request
 	if err == nil {
@@ -142,6 +145,9 @@ func (s *Service) attempt(ctx context.Context, d *Delivery, lane *laneState, c *
 		span.SetStatus(codes.Error, a.Class.String())
 	}
 	s.metrics.attempted(ctx, a.Class)
+	if a.Class == NoFailure {
+		return a, "", nil // it is kept with what failed
+	}
 	return a, string(payload), nil
 }
 

@@ -21,6 +21,7 @@ const (
 	page      = 128 // items of one claim
 	idleAfter = 30 * time.Second
 	failPause = time.Second // after a backlog call that failed
+	linger    = time.Second // of a goroutine that has no work
 )
 
 // ErrStarted is returned by a second Start.
@@ -71,6 +72,7 @@ type Dispatcher[K comparable, T any] struct {
 	loops sync.WaitGroup
 	tasks sync.WaitGroup
 
+	jobs   chan func()  // to goroutines that have finished another
 	memory atomic.Int64 // weight of all items
 
 	mu    sync.Mutex // may be held while a lane's is taken, not the other way round
@@ -85,7 +87,7 @@ type Dispatcher[K comparable, T any] struct {
 
 // New returns a dispatcher that does nothing before Start.
 func New[K comparable, T any](worker Worker[K, T], c Config) *Dispatcher[K, T] {
-	return &Dispatcher[K, T]{worker: worker, config: c.withDefaults(), lanes: map[K]*lane[K, T]{}}
+	return &Dispatcher[K, T]{worker: worker, config: c.withDefaults(), jobs: make(chan func()), lanes: map[K]*lane[K, T]{}}
 }
 
 // Start begins work, which goes on until ctx ends. It can be called once.
@@ -245,6 +247,31 @@ func (d *Dispatcher[K, T]) retire(l *lane[K, T]) bool {
 	}
 	delete(d.lanes, l.key)
 	return true
+}
+
+// run does a job on a goroutine of its own. Goroutines are used again, as a new one has to grow its stack for each attempt.
+func (d *Dispatcher[K, T]) run(job func()) {
+	select {
+	case d.jobs <- job:
+	default:
+		d.tasks.Go(func() { d.runner(job) })
+	}
+}
+
+func (d *Dispatcher[K, T]) runner(job func()) {
+	timer := time.NewTimer(linger)
+	defer timer.Stop()
+	for {
+		job()
+		timer.Reset(linger)
+		select {
+		case job = <-d.jobs:
+		case <-d.life.Done():
+			return
+		case <-timer.C:
+			return
+		}
+	}
 }
 
 // earlier returns the earlier of two times, of which the zero time is none.

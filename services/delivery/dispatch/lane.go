@@ -117,7 +117,7 @@ func (l *lane[K, T]) start(now time.Time, limits Limits) time.Time {
 func (l *lane[K, T]) begin() {
 	item, _ := heap.Pop(&l.ready).(Item[T])
 	l.working++
-	l.d.tasks.Go(func() {
+	l.d.run(func() {
 		free := sync.OnceFunc(func() {
 			l.mu.Lock()
 			l.working--

@@ -103,6 +103,8 @@ func (t *Telemetry) traces(ctx context.Context, cfg Config, res *resource.Resour
 	}
 	if exporter != nil {
 		options = append(options, sdktrace.WithBatcher(exporter))
+	} else { // ids only, unless the caller records: what nobody will see costs nothing
+		options = append(options, sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.NeverSample())))
 	}
 	provider := sdktrace.NewTracerProvider(options...)
 	t.TracerProvider = provider
