@@ -70,6 +70,7 @@ func newCanary(t *testing.T, w World) *canary {
 		c.other[name] = secret()
 	}
 	c.other["admin key"] = c.key
+	c.other["private key of bound tokens"] = `"crv":"P-256","alg":"ES256","x":"` // how package dpop's test has every stored one contain it
 	master, err := os.ReadFile(strings.TrimSuffix(w.AdminKeyFile(), "admin.key") + "master.key")
 	require.NoError(t, err)
 	c.other["master key"] = strings.TrimSpace(string(master))
@@ -103,7 +104,9 @@ func (c *canary) connections(t *testing.T) {
 	c.connect(t, "plain-"+c.control, c.oauth2())
 	c.connect(t, "keyed", c.apiKey())
 	c.connect(t, "based", c.basic())
-	for _, id := range []string{"crm", "plain-" + c.control, "keyed", "based"} {
+	c.connect(t, "bound", c.bound())
+	c.ok(t, http.MethodPost, c.token("bound")+":createDpopProof", map[string]any{"httpMethod": "GET", "url": "https://api.example/"}, nil)
+	for _, id := range []string{"crm", "plain-" + c.control, "keyed", "based", "bound"} {
 		c.ok(t, http.MethodPost, c.connection(id)+":test", nil, nil)
 		c.ok(t, http.MethodGet, c.connection(id), nil, nil)
 	}

@@ -23,6 +23,7 @@ func scenarios() []scenario {
 		{"a changed static credential is a new generation", testStaticCredentials},
 		{"a changed client secret authorizes anew", testClientSecret},
 		{"a wrong client secret harms nothing that is valid", testWrongClientSecret},
+		{"a bound token is proved with each request", testBoundTokens},
 		{"a revoked token is replaced at no cost", testRevokedToken},
 		{"an outage of the authorization server passes", testOutage},
 		{"projects do not see each other", testTenancy},

@@ -77,6 +77,7 @@ func TestHeaderHasThePublicKeyAlone(t *testing.T) {
 	require.ElementsMatch(t, []string{"kty", "crv", "x", "y"}, keysOf(members))
 	_, claims := verify(t, proof, dpop.ES256)
 	require.ElementsMatch(t, []string{"jti", "htm", "htu", "iat"}, keysOf(claims))
+	require.Contains(t, key.Private.Reveal(), `"crv":"P-256","alg":"ES256","x":"`, "what the suite's canary looks for")
 	require.NotContains(t, fmt.Sprintf("%v %+v %#v", key, key, key), key.Private.Reveal())
 }
 
