@@ -156,6 +156,9 @@ func checkEntry(e *Entry, internal bool) *EntryResult {
 	if depth > maxDepth {
 		return refuseArgument("Detail", fmt.Sprintf("Detail must nest at most %d levels.", maxDepth))
 	}
+	if _, found := rawjson.WideInteger([]byte(e.Detail)); found {
+		return refuseArgument("Detail", "integers in Detail must be within the range of int64; larger ones can be strings.")
+	}
 	if strings.HasPrefix(e.Source, reservedNamespace) && !internal {
 		return &EntryResult{Code: CodeNotAuthorized, Message: "Not authorized for the source: sources that begin with " +
 			reservedNamespace + " are the suite's own."}

@@ -35,6 +35,10 @@ func TestEntriesStandForThemselves(t *testing.T) {
 		{with(func(e *delivery.Entry) { e.Detail = `"text"` }), "MalformedDetail", "Detail is malformed."},
 		{with(func(e *delivery.Entry) { e.Detail = `[{}]` }), "MalformedDetail", "Detail is malformed."},
 		{with(func(e *delivery.Entry) { e.Detail = `{"a":1` }), "MalformedDetail", "Detail is malformed."},
+		{
+			with(func(e *delivery.Entry) { e.Detail = `{"a":[9223372036854775808]}` }), "InvalidArgument",
+			"Parameter Detail is not valid. Reason: integers in Detail must be within the range of int64; larger ones can be strings.",
+		},
 		{with(func(e *delivery.Entry) { e.Detail = `{} {}` }), "MalformedDetail", "Detail is malformed."},
 		{with(func(e *delivery.Entry) { e.Detail = nested(1001) }), "InvalidArgument", "at most 1000 levels"},
 		{with(func(e *delivery.Entry) { e.Detail = nested(1000) }), "", ""},

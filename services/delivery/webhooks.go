@@ -170,6 +170,9 @@ func (s *Service) ReceiveWebhook(ctx context.Context, name WebhookName, r webhoo
 	if err != nil {
 		return "", false, err
 	}
+	if identity != "" { // of requests that come at the same moment, only one becomes an event
+		entry.DeduplicationID = digest("webhook", name.String(), identity)
+	}
 	results, err := s.PutEvents(ctx, name.On(), []Entry{entry}, false)
 	if err != nil {
 		return "", false, err
@@ -180,7 +183,7 @@ func (s *Service) ReceiveWebhook(ctx context.Context, name WebhookName, r webhoo
 	if identity != "" {
 		err = s.store.KeepReceipt(ctx, name, identity, results[0].EventID, now, now.Add(h.Signature.Remember()))
 	}
-	return results[0].EventID, false, err
+	return results[0].EventID, results[0].Duplicate, err
 }
 
 // entry is what a request becomes.

@@ -41,6 +41,7 @@ type api struct {
 	authenticate func(metadata.MD) error
 	routes       routes
 	calls        *runtime.ServeMux
+	cloudEvents  *cloudEvents
 	problems     problemWriter
 }
 
@@ -52,6 +53,10 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	if err := a.authenticate(credentials(r.Header)); err != nil {
 		a.problems.error(r.Context(), w, err)
+		return
+	}
+	if bus, ok := cloudEventsBus(r.URL.EscapedPath()); ok {
+		a.cloudEvents.serve(w, r, bus)
 		return
 	}
 	matched, allowed := a.routes.find(r.Method, r.URL.EscapedPath())

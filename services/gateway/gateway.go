@@ -56,6 +56,7 @@ func New(ctx context.Context, p Params) (http.Handler, error) {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
 	rest := &api{authenticate: p.Authenticate, routes: served, calls: calls, problems: problems}
+	rest.cloudEvents = &cloudEvents{deliveries: deliveryv1.NewDeliveryServiceClient(p.Delivery), problems: problems}
 	inbound := &ingest{webhooks: deliveryv1.NewWebhookInternalServiceClient(p.Webhooks), problems: problems}
 	return operations(p, p.observed(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.EscapedPath(), ingestPrefix) {
