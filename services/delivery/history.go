@@ -37,9 +37,14 @@ func (s *Service) show(d *Delivery) {
 	}
 }
 
-// RedriveDelivery starts a delivery anew; ErrDeliveryNotFound, ErrStateConflict unless Dead or Cancelled, ErrDestinationNotFound.
-func (s *Service) RedriveDelivery(ctx context.Context, id ID) (Delivery, error) {
-	d, err := s.store.Redrive(ctx, id, s.stamp())
+// RedriveDelivery starts a delivery anew, edited; ErrDeliveryNotFound, ErrStateConflict unless Dead or Cancelled, ErrDestinationNotFound, an
+// InvalidError.
+func (s *Service) RedriveDelivery(ctx context.Context, id ID, edit Edit) (Delivery, error) {
+	target, err := s.edited(ctx, id, edit)
+	if err != nil {
+		return Delivery{}, err
+	}
+	d, err := s.store.Redrive(ctx, id, s.stamp(), target)
 	if err != nil {
 		return Delivery{}, err
 	}

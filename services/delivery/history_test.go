@@ -29,11 +29,11 @@ func TestRedrive(t *testing.T) {
 	for _, event := range events[1:] {
 		await(t, s, event, inState(delivery.Dead))
 	}
-	_, err := s.Service.RedriveDelivery(t.Context(), delivery.ID{Project: "p", Delivery: "none"})
+	_, err := s.Service.RedriveDelivery(t.Context(), delivery.ID{Project: "p", Delivery: "none"}, delivery.Edit{})
 	require.ErrorIs(t, err, delivery.ErrDeliveryNotFound)
 
 	broken.Store(false)
-	again, err := s.Service.RedriveDelivery(t.Context(), first.ID)
+	again, err := s.Service.RedriveDelivery(t.Context(), first.ID, delivery.Edit{})
 	require.NoError(t, err)
 	require.Equal(t, 1, again.Redrives)
 	require.Empty(t, again.Payload)
@@ -41,7 +41,7 @@ func TestRedrive(t *testing.T) {
 	d := await(t, s, events[0], inState(delivery.Succeeded))
 	require.Len(t, d.History, 2, "the history is kept")
 	require.Equal(t, 2, d.History[1].Number)
-	_, err = s.Service.RedriveDelivery(t.Context(), first.ID)
+	_, err = s.Service.RedriveDelivery(t.Context(), first.ID, delivery.Edit{})
 	require.ErrorIs(t, err, delivery.ErrStateConflict)
 
 	n, err := s.Service.RedriveDeliveries(t.Context(), "p", delivery.Filter{Event: events[1]}, 0, true)
@@ -89,12 +89,12 @@ func TestCancel(t *testing.T) {
 		list, err := s.Service.ListDeliveries(t.Context(), "p", delivery.Filter{Event: events[9], State: delivery.Cancelled}, "", 2)
 		require.NoError(t, err)
 		require.Len(t, list, 2)
-		_, err = s.Service.RedriveDelivery(t.Context(), list[0].ID)
+		_, err = s.Service.RedriveDelivery(t.Context(), list[0].ID, delivery.Edit{})
 		require.NoError(t, err)
 		require.Eventually(t, func() bool { return ids(to.all())[events[9]] == 1 }, 20*time.Second, 10*time.Millisecond)
 
 		require.NoError(t, s.Service.DeleteDestination(t.Context(), name, delivery.Write{}))
-		_, err = s.Service.RedriveDelivery(t.Context(), list[1].ID)
+		_, err = s.Service.RedriveDelivery(t.Context(), list[1].ID, delivery.Edit{})
 		require.ErrorIs(t, err, delivery.ErrDestinationNotFound)
 	})
 }

@@ -75,6 +75,8 @@ func checkInput(t *Target, at string) []Violation {
 func (d *Delivery) payload(envelope []byte) ([]byte, error) {
 	t := &d.Target
 	switch {
+	case t.Body != nil:
+		return []byte(*t.Body), nil
 	case t.Input != "":
 		return []byte(t.Input), nil
 	case t.Transformer != nil:

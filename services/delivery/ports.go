@@ -159,8 +159,9 @@ type Deliveries interface {
 	Delivery(ctx context.Context, id ID) (Delivery, error)
 	// ListDeliveries returns deliveries with their events, newest first, those before the given id ("" for the newest).
 	ListDeliveries(ctx context.Context, project string, filter Filter, now time.Time, before string, limit int) ([]Delivery, error)
-	// Redrive starts one anew; ErrDeliveryNotFound, ErrStateConflict unless Dead or Cancelled, ErrDestinationNotFound.
-	Redrive(ctx context.Context, id ID, now time.Time) (Delivery, error)
+	// Redrive starts one anew, with another target unless that is nil; ErrDeliveryNotFound, ErrStateConflict unless Dead or Cancelled,
+	// ErrDestinationNotFound.
+	Redrive(ctx context.Context, id ID, now time.Time, target *Target) (Delivery, error)
 	// RedriveDead starts up to limit Dead ones anew whose destination is still there, and returns how many by destination.
 	RedriveDead(ctx context.Context, project string, filter Filter, now time.Time, limit int) (map[DestinationName]int, error)
 	// CountDead counts what RedriveDead would start, up to limit.

@@ -39,6 +39,13 @@ func (s *Service) PlanFor(bus BusName, events []*Event, rules []string) Plan {
 	}
 }
 
+// Wake looks at lanes whose backlog has something that is due.
+func (s *Service) Wake(lanes []DestinationName) {
+	for _, name := range lanes {
+		s.dispatcher.Wake(name, s.stamp())
+	}
+}
+
 // Dispatch looks at the lanes of deliveries that were stored as backlog.
 func (s *Service) Dispatch(deliveries []*Delivery) {
 	for _, d := range deliveries {

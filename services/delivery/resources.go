@@ -49,6 +49,8 @@ type Target struct {
 	Transformer *Transformer
 	Retry       RetryPolicy
 	DeadLetter  DeadLetter
+	// Body is what a redrive put in place of the event's body; only in deliveries. Nil: nothing.
+	Body *string
 }
 
 // Defaults and bounds of a [RetryPolicy].

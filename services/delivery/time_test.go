@@ -125,7 +125,7 @@ func TestWithoutCredentialUntilTheEnd(t *testing.T) {
 			require.NotEmpty(t, d.Payload)
 
 			s.Tokens.Bearer(deliverytest.CRM, "token-2")
-			_, err := s.Service.RedriveDelivery(t.Context(), d.ID)
+			_, err := s.Service.RedriveDelivery(t.Context(), d.ID, delivery.Edit{})
 			require.NoError(t, err)
 			time.Sleep(time.Second)
 			require.Equal(t, delivery.Succeeded, find(t, s, event).State)

@@ -86,6 +86,7 @@ func testRPCAccess(t *testing.T, w World, key string) {
 			deliveryv1.File_freshet_delivery_v1_delivery_service_proto,
 			deliveryv1.File_freshet_delivery_v1_archive_service_proto,
 			deliveryv1.File_freshet_delivery_v1_replay_service_proto,
+			deliveryv1.File_freshet_delivery_v1_redrive_service_proto,
 		},
 	} {
 		conn := dial(t, w, role, key)

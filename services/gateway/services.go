@@ -31,6 +31,7 @@ func contracts() []protoreflect.FileDescriptor {
 		deliveryv1.File_freshet_delivery_v1_schedule_service_proto,
 		deliveryv1.File_freshet_delivery_v1_replay_service_proto,
 		deliveryv1.File_freshet_delivery_v1_signing_key_service_proto,
+		deliveryv1.File_freshet_delivery_v1_redrive_service_proto,
 	}
 }
 
@@ -48,6 +49,7 @@ func registerServices(ctx context.Context, calls *runtime.ServeMux, p Params) er
 		deliveryrest.RegisterWebhookServiceHandlerClient(ctx, calls, deliveryv1.NewWebhookServiceClient(p.Delivery)),
 		deliveryrest.RegisterDestinationControlServiceHandlerClient(ctx, calls, deliveryv1.NewDestinationControlServiceClient(p.Delivery)),
 		deliveryrest.RegisterScheduleServiceHandlerClient(ctx, calls, deliveryv1.NewScheduleServiceClient(p.Delivery)),
+		deliveryrest.RegisterRedriveServiceHandlerClient(ctx, calls, deliveryv1.NewRedriveServiceClient(p.Delivery)),
 		deliveryrest.RegisterReplayServiceHandlerClient(ctx, calls, deliveryv1.NewReplayServiceClient(p.Delivery)),
 		deliveryrest.RegisterSigningKeyServiceHandlerClient(ctx, calls, deliveryv1.NewSigningKeyServiceClient(p.Delivery)),
 	)

@@ -1,4 +1,5 @@
-// Package jobs is the long work on what the delivery service has stored: replays put events of the past on their bus again.
+// Package jobs is the long work on what the delivery service has stored: replays put events of the past on their bus again,
+// redrives start dead deliveries anew.
 //
 // It owns what such a [Job] is, who drives it, its pace and its progress. A job is driven by one instance at a time: whoever claims it
 // raises its fence, and every step names the fence it was claimed with. A step is one transaction that stores its effects together with

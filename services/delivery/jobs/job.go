@@ -12,10 +12,11 @@ type Kind int
 
 // The kinds.
 const (
-	KindReplay Kind = 1
+	KindReplay  Kind = 1
+	KindRedrive Kind = 2
 )
 
-// State is how far a job is. The numbers are those of the store; the first six those of the API's replays.
+// State is how far a job is. The numbers are those of the API and of the store.
 type State int
 
 // The states. Starting, Running and Cancelling jobs are driven.
@@ -26,11 +27,12 @@ const (
 	Completed  State = 4
 	Cancelled  State = 5
 	Failed     State = 6
+	Paused     State = 7
 )
 
 // String returns the state's name in the API.
 func (s State) String() string {
-	names := [...]string{"", "STARTING", "RUNNING", "CANCELLING", "COMPLETED", "CANCELLED", "FAILED"}
+	names := [...]string{"", "STARTING", "RUNNING", "CANCELLING", "COMPLETED", "CANCELLED", "FAILED", "PAUSED"}
 	if s < 0 || int(s) >= len(names) {
 		return "unknown"
 	}
@@ -49,16 +51,26 @@ type Name struct {
 
 // String returns the resource name.
 func (n Name) String() string {
-	return "projects/" + n.Project + "/replays/" + n.ID
+	collection := "/replays/"
+	if n.Kind == KindRedrive {
+		collection = "/redrives/"
+	}
+	return "projects/" + n.Project + collection + n.ID
 }
 
 // NotFound is the error of a job of the kind that is not there.
-func (k Kind) NotFound() error { return ErrReplayNotFound }
+func (k Kind) NotFound() error {
+	if k == KindRedrive {
+		return ErrRedriveNotFound
+	}
+	return ErrReplayNotFound
+}
 
 // What a use case or a store may answer, besides the errors of package delivery. They are wrapped in errors whose text names the
 // resource.
 var (
-	ErrReplayNotFound = errors.New("no such replay")
+	ErrReplayNotFound  = errors.New("no such replay")
+	ErrRedriveNotFound = errors.New("no such redrive")
 	// ErrLimit means that the project has as many jobs of the kind that have not ended as it may.
 	ErrLimit = errors.New("limit reached")
 	// ErrLost means that the job is not in the state it was in, or that somebody else drives it.
@@ -70,8 +82,9 @@ type Job struct {
 	Name        Name
 	Description string
 	State       State
-	Reason      string // of Failed, for people
-	Replay      Replay // of a KindReplay
+	Reason      string  // of Failed, for people
+	Replay      Replay  // of a KindReplay
+	Redrive     Redrive // of a KindRedrive
 	// Rate is the number of items in a second.
 	Rate   int
 	Cursor Cursor
@@ -108,10 +121,22 @@ type Replay struct {
 	Backfill bool
 }
 
-// Progress returns which part of the range is behind a job, between 0 and 1, judged by time.
+// Redrive is what a redrive is asked to do.
+type Redrive struct {
+	Filter delivery.Filter
+	Text   string // of Filter, as it was given
+	// UseRules says that targets are taken as their rules have them now.
+	UseRules    bool
+	Destination string // id; empty: each keeps its own
+}
+
+// Progress returns which part is behind a job, between 0 and 1: of a redrive's deliveries, or of a replay's range, judged by time.
 func (j *Job) Progress() float64 {
-	if j.State == Completed {
+	switch {
+	case j.State == Completed:
 		return 1
+	case j.Name.Kind == KindRedrive:
+		return min(float64(j.Items)/float64(max(j.Total, 1)), 1)
 	}
 	begin, end := j.Replay.Start, j.Replay.End
 	if end.IsZero() || end.After(j.CreateTime) {

@@ -43,6 +43,12 @@ func (n *network) Send(_ context.Context, r delivery.Request) delivery.Response 
 	return delivery.Response{Status: n.status}
 }
 
+func (n *network) answer(status int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.status = status
+}
+
 // take returns what was sent since it was last asked.
 func (n *network) take() []sent {
 	n.mu.Lock()

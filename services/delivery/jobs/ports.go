@@ -11,6 +11,7 @@ import (
 type Store interface {
 	Jobs
 	Past
+	Dead
 }
 
 // Jobs keeps jobs.
@@ -19,13 +20,13 @@ type Jobs interface {
 	CreateJob(ctx context.Context, job Job, limit int) error
 	// CreateRuleWith creates a rule, as delivery.Rules does, together with a job.
 	CreateRuleWith(ctx context.Context, rule delivery.Rule, job Job, limit int) error
-	// Job returns ErrReplayNotFound.
+	// Job returns ErrReplayNotFound or ErrRedriveNotFound.
 	Job(ctx context.Context, name Name) (Job, error)
 	// ListJobs returns jobs of a kind by id, those after the given one.
 	ListJobs(ctx context.Context, project string, kind Kind, after string, limit int) ([]Job, error)
-	// SetState puts a job that is in one of the states from into the state to; ErrReplayNotFound, delivery.ErrStateConflict.
+	// SetState puts a job that is in one of the states from into the state to; the errors of Job, delivery.ErrStateConflict.
 	SetState(ctx context.Context, name Name, from []State, to State) (Job, error)
-	// DeleteJob returns ErrReplayNotFound, and delivery.ErrStateConflict unless the job has ended.
+	// DeleteJob returns the errors of Job, and delivery.ErrStateConflict unless the job has ended.
 	DeleteJob(ctx context.Context, name Name) error
 	// ClaimJobs makes the owner, if it is a known instance, drive up to limit jobs that no known instance drives.
 	ClaimJobs(ctx context.Context, owner string, limit int) ([]Job, error)
@@ -43,11 +44,34 @@ type Jobs interface {
 type Past interface {
 	// ArchivedByTime returns events of an archive by their time, those between from and before, after the cursor.
 	ArchivedByTime(ctx context.Context, archive ArchiveKey, from, before time.Time, after Cursor, limit int) ([]*delivery.Event, error)
-	// ArchivedByAcceptance returns events of an archive by their acceptance, those from that time on, after the cursor.
-	ArchivedByAcceptance(ctx context.Context, archive ArchiveKey, from time.Time, after Cursor, limit int) ([]*delivery.Event, error)
+	// ArchivedByAcceptance returns events of an archive by their acceptance, those between from and before, after the cursor.
+	ArchivedByAcceptance(
+		ctx context.Context, archive ArchiveKey, from, before time.Time, after Cursor, limit int,
+	) ([]*delivery.Event, error)
 	// History returns the next events of a bus's project by their ids, those after the given one (empty: accepted from that time on) and
 	// accepted before a time; of all buses.
 	History(ctx context.Context, project string, from, before time.Time, after string, limit int) ([]*delivery.Event, error)
+}
+
+// Dead has dead deliveries started anew.
+type Dead interface {
+	// CountDead counts dead deliveries whose destination is there, up to limit.
+	CountDead(ctx context.Context, project string, filter delivery.Filter, limit int) (int, error)
+	// ListDead returns dead deliveries by their ids, those after the given one and accepted before a time; of their events only ids and
+	// buses.
+	ListDead(
+		ctx context.Context, project string, filter delivery.Filter, before time.Time, after string, limit int,
+	) ([]delivery.Delivery, error)
+	// Restart starts those anew that are still dead and whose destination is there, and stores how far the job is, with as many more
+	// Effects as there are lanes returned, one for each. ErrLost as UpdateJob.
+	Restart(ctx context.Context, job Job, list []Restart, now time.Time) ([]delivery.DestinationName, error)
+}
+
+// Restart is a delivery that is to be started anew.
+type Restart struct {
+	ID          delivery.ID
+	Destination string
+	Target      *delivery.Target // nil: as it was
 }
 
 // ArchiveKey names an archive by its unique id.
@@ -70,4 +94,6 @@ type Bus interface {
 	Again(e *delivery.Event, replay string) *delivery.Event
 	PlanFor(bus delivery.BusName, events []*delivery.Event, rules []string) delivery.Plan
 	Dispatch(deliveries []*delivery.Delivery)
+	GetDestination(ctx context.Context, name delivery.DestinationName) (delivery.Destination, error)
+	Wake(lanes []delivery.DestinationName)
 }

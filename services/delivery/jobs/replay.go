@@ -19,9 +19,14 @@ func (s *Service) CreateReplay(ctx context.Context, job Job, validateOnly bool) 
 	if err := s.checkReplay(ctx, &job.Replay); err != nil {
 		return Job{}, err
 	}
+	return s.create(ctx, job, validateOnly)
+}
+
+// create stores a job that was checked, or only looks whether there is one of its name.
+func (s *Service) create(ctx context.Context, job Job, validateOnly bool) (Job, error) {
 	if validateOnly {
 		switch _, err := s.store.Job(ctx, job.Name); {
-		case errors.Is(err, ErrReplayNotFound):
+		case errors.Is(err, job.Name.Kind.NotFound()):
 			return job, nil
 		case err != nil:
 			return Job{}, err
@@ -151,7 +156,7 @@ func (s *Service) page(ctx context.Context, job *Job) (page, error) {
 	var events []*delivery.Event
 	var err error
 	if r.Backfill {
-		events, err = s.store.ArchivedByAcceptance(ctx, key, r.Start, at, job.page())
+		events, err = s.store.ArchivedByAcceptance(ctx, key, r.Start, job.seam(), at, job.page())
 	} else {
 		events, err = s.store.ArchivedByTime(ctx, key, r.Start, r.End, at, job.page())
 	}
@@ -170,23 +175,33 @@ func (s *Service) page(ctx context.Context, job *Job) (page, error) {
 	return p, nil
 }
 
-// settle is how long an event may be on its way into the store: one that was put when the rule of a backfill was created may have missed
-// it, and is there at the latest that much later.
-const settle = 30 * time.Second
+// A rule that a backfill is for comes into force at some moment after the job's CreateTime and before its BeginTime. Events that were put
+// near it may or may not have seen it, and what they caused is only sure to be seen once it has settled.
+const (
+	// settle is how long an event and its deliveries may be on their way into their tables: the longest that a transaction may take,
+	// and, if the instance dies then, until others have taken over what it had.
+	settle = 45 * time.Second
+	// skew is how far the clocks of replicas may differ.
+	skew = 15 * time.Second
+)
 
-// history reads on in the history of the bus. That of a backfill is gone through a second time where the rule was created, once all
-// that was on its way then is there: ids are given before events are stored, so that one may come to lie before the cursor.
+// seam is before everything that may have seen a backfill's rule.
+func (j *Job) seam() time.Time { return j.CreateTime.Add(-settle) }
+
+// history reads on in the history of the bus. That of a backfill has two parts: what is before the seam, where nothing has seen the
+// rule; and, once all of it has settled, what was put around the rule's creation, of which some has.
 func (s *Service) history(ctx context.Context, job *Job) (page, error) {
 	r, at := &job.Replay, job.Cursor
-	from, before, again := time.Time{}, job.CreateTime, at.Phase > len(r.Archives)
+	from, before, around := time.Time{}, job.CreateTime, at.Phase > len(r.Archives)
 	if r.Backfill {
-		from, before = r.Start, job.BeginTime.Add(settle)
+		from, before = r.Start, job.seam()
 	}
-	if again {
-		if s.now().Before(before) {
+	if around {
+		before = job.BeginTime.Add(skew)
+		if s.now().Before(before.Add(settle)) {
 			return page{cursor: at}, nil
 		}
-		if seam := job.CreateTime.Add(-settle); seam.After(from) {
+		if seam := job.seam(); seam.After(from) {
 			from = seam
 		}
 	}
@@ -195,7 +210,7 @@ func (s *Service) history(ctx context.Context, job *Job) (page, error) {
 		return page{}, err
 	}
 	if len(read) == 0 {
-		return page{cursor: Cursor{Phase: at.Phase + 1}, done: again || !r.Backfill}, nil
+		return page{cursor: Cursor{Phase: at.Phase + 1}, done: around || !r.Backfill}, nil
 	}
 	var p page
 	for _, e := range read {
@@ -221,7 +236,7 @@ func (r *Replay) means(e *delivery.Event) bool {
 	return !e.Time.Before(r.Start) && e.Time.Before(r.End)
 }
 
-// Get returns a job; ErrReplayNotFound.
+// Get returns a job; ErrReplayNotFound, ErrRedriveNotFound.
 func (s *Service) Get(ctx context.Context, name Name) (Job, error) {
 	return s.store.Job(ctx, name)
 }
@@ -231,12 +246,24 @@ func (s *Service) List(ctx context.Context, project string, kind Kind, after str
 	return s.store.ListJobs(ctx, project, kind, after, limit)
 }
 
-// Cancel ends a job before its time; ErrReplayNotFound, delivery.ErrStateConflict once it has ended.
-func (s *Service) Cancel(ctx context.Context, name Name) (Job, error) {
-	job, err := s.store.SetState(ctx, name, []State{Starting, Running, Cancelling}, Cancelling)
+// Pause holds a job until it is resumed or cancelled; the errors of Get, delivery.ErrStateConflict.
+func (s *Service) Pause(ctx context.Context, name Name) (Job, error) {
+	return s.store.SetState(ctx, name, []State{Starting, Running, Paused}, Paused)
+}
+
+// Resume lets a paused job go on; the errors of Get, delivery.ErrStateConflict.
+func (s *Service) Resume(ctx context.Context, name Name) (Job, error) {
+	job, err := s.store.SetState(ctx, name, []State{Paused}, Starting)
 	s.look()
 	return job, err
 }
 
-// Delete forgets a job; ErrReplayNotFound, delivery.ErrStateConflict before it has ended.
+// Cancel ends a job before its time; the errors of Get, delivery.ErrStateConflict once it has ended.
+func (s *Service) Cancel(ctx context.Context, name Name) (Job, error) {
+	job, err := s.store.SetState(ctx, name, []State{Starting, Running, Cancelling, Paused}, Cancelling)
+	s.look()
+	return job, err
+}
+
+// Delete forgets a job; the errors of Get, delivery.ErrStateConflict before it has ended.
 func (s *Service) Delete(ctx context.Context, name Name) error { return s.store.DeleteJob(ctx, name) }

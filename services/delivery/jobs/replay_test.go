@@ -121,7 +121,7 @@ func TestReplayEnds(t *testing.T) {
 		w.Put(t, "shop", numbers(50)...)
 		w.Rule(t, "shop", nil)
 		w.replay(t, "slow", func(j *jobs.Job) { j.Rate = 5 })
-		time.Sleep(3 * time.Second)
+		time.Sleep(3100 * time.Millisecond) // between two steps
 		require.ErrorIs(t, w.Jobs.Delete(ctx, name("slow")), delivery.ErrStateConflict)
 		j, err := w.Jobs.Cancel(ctx, name("slow"))
 		require.NoError(t, err)
@@ -190,7 +190,7 @@ func TestBackfill(t *testing.T) {
 		require.ErrorContains(t, err, "start_time")
 		_, job, err := w.Jobs.CreateRule(ctx, rule, start, 50, delivery.Write{})
 		require.NoError(t, err)
-		for range 40 { // go on coming
+		for range 70 { // go on coming
 			want = append(want, w.Put(t, "shop", `{}`)...)
 			time.Sleep(time.Second)
 		}

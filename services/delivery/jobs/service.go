@@ -114,6 +114,9 @@ func (j *Job) pace(n int) time.Duration {
 
 // step takes a job one page further. It returns how long to wait from its beginning to the next one, and whether the job is through.
 func (s *Service) step(ctx context.Context, job *Job) (pause time.Duration, done bool, err error) {
+	if job.Name.Kind == KindRedrive {
+		return s.redrive(ctx, job)
+	}
 	return s.replay(ctx, job)
 }
 
@@ -144,7 +147,10 @@ func (s *Service) drive(ctx context.Context, job Job) {
 func (s *Service) turn(ctx context.Context, job *Job) (time.Duration, bool) {
 	if job.State == Starting {
 		begun := *job
-		begun.State, begun.BeginTime = Running, s.stamp()
+		begun.State = Running
+		if begun.BeginTime.IsZero() {
+			begun.BeginTime = s.stamp()
+		}
 		if err := s.store.UpdateJob(ctx, begun, Starting); err != nil {
 			return s.failed(ctx, job, err)
 		}
@@ -196,7 +202,7 @@ func (s *Service) end(ctx context.Context, job *Job, state State, reason string)
 func (s *Service) leave(ctx context.Context, job *Job) bool {
 	stored, err := s.store.Job(ctx, job.Name)
 	if err != nil {
-		return ctx.Err() == nil && !errors.Is(err, ErrReplayNotFound)
+		return ctx.Err() == nil && !errors.Is(err, job.Name.Kind.NotFound())
 	}
 	if stored.Owner != job.Owner || stored.Fence != job.Fence {
 		return false
@@ -206,13 +212,16 @@ func (s *Service) leave(ctx context.Context, job *Job) bool {
 	case job.State == Cancelling:
 		_, goOn := s.end(ctx, job, Cancelled, "")
 		return goOn
+	case job.State == Paused:
+		s.release(ctx, *job)
+		return false
 	case job.State.Ended():
 		return false
 	}
 	return true
 }
 
-// release lets others drive a job. It is called when the process is ending.
+// release lets others drive a job. It is also called when the process is ending.
 func (s *Service) release(ctx context.Context, job Job) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()

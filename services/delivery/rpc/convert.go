@@ -182,7 +182,7 @@ func fromDelivery(d *delivery.Delivery) *deliveryv1.Delivery {
 		Rule:        delivery.RuleName{Project: d.ID.Project, Bus: d.Event.Bus, Rule: d.Rule}.String(),
 		Destination: d.Lane().String(), AttemptCount: int32(d.Attempts), RetryCount: int32(d.Retries()),
 		CreateTime: timestamp(d.CreateTime), ExpireTime: timestamp(d.ExpireTime), EndTime: timestamp(d.EndTime),
-		RedriveCount: int32(d.Redrives),
+		RedriveCount: int32(d.Redrives), BodyEdited: d.Target.Body != nil,
 	}
 	switch d.State {
 	case delivery.Pending:

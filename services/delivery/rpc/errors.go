@@ -52,6 +52,8 @@ func (s *server) fail(ctx context.Context, err error) error {
 		return rpcerr.New(codes.NotFound, errorsv1.Reason_DELIVERY_NOT_FOUND, "%s", err)
 	case errors.Is(err, jobs.ErrReplayNotFound):
 		return rpcerr.New(codes.NotFound, errorsv1.Reason_REPLAY_NOT_FOUND, "%s", err)
+	case errors.Is(err, jobs.ErrRedriveNotFound):
+		return rpcerr.New(codes.NotFound, errorsv1.Reason_REDRIVE_NOT_FOUND, "%s", err)
 	case errors.Is(err, jobs.ErrLimit), errors.Is(err, delivery.ErrLimit):
 		return rpcerr.New(codes.ResourceExhausted, errorsv1.Reason_LIMIT_EXCEEDED, "%s", err)
 	case errors.Is(err, delivery.ErrArchiveNotFound):

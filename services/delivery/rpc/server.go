@@ -44,6 +44,7 @@ func Register(r grpc.ServiceRegistrar, svc *delivery.Service, o Options) {
 	deliveryv1.RegisterSigningKeyServiceServer(r, signingServer{server: s})
 	deliveryv1.RegisterWebhookServiceServer(r, webhookServer{server: s})
 	deliveryv1.RegisterWebhookInternalServiceServer(r, webhookServer{server: s})
+	deliveryv1.RegisterRedriveServiceServer(r, redriveServer{server: s})
 }
 
 type server struct {
@@ -151,7 +152,13 @@ func (s *server) RedriveDelivery(
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
-	d, err := s.service.RedriveDelivery(ctx, id)
+	edit := delivery.Edit{Body: req.Body, MergePatch: req.GetMergePatch()}
+	if name := req.GetDestination(); name != "" {
+		if edit.Destination, err = sibling("destination", name, id.Project, "destinations"); err != nil {
+			return nil, s.fail(ctx, err)
+		}
+	}
+	d, err := s.service.RedriveDelivery(ctx, id, edit)
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
@@ -166,10 +173,7 @@ func (s *server) RedriveDeliveries(
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
-	filter, err := parseFilter(req.GetFilter(), project)
-	if err == nil && filter.State != 0 && filter.State != delivery.Dead {
-		err = &filterError{"only DEAD deliveries are redriven by filter"}
-	}
+	filter, err := parseDeadFilter(req.GetFilter(), project)
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}

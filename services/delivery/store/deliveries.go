@@ -184,12 +184,34 @@ func idAt(t time.Time) string {
 	return id.String()
 }
 
+// restart starts a delivery anew that is in one of the states, with another target unless that is nil, and returns whether it was one.
+func restart(
+	ctx context.Context, tx sqldb.Tx, id delivery.ID, now time.Time, target *delivery.Target, states string,
+) (int, error) {
+	where := ` WHERE project = $2 AND delivery_id = $3 AND state ` + states
+	if target == nil {
+		return affected(ctx, tx, `UPDATE deliveries SET `+startAnew+where, micros(now), id.Project, id.Delivery)
+	}
+	text, err := encodeTarget(*target)
+	if err != nil {
+		return 0, err
+	}
+	life := target.Retry.Lifetime()
+	if _, err := affected(ctx, tx, `UPDATE deliveries SET target = $1, destination_id = $4, max_age = $5`+where,
+		text, id.Project, id.Delivery, target.Destination, life.Microseconds()); err != nil {
+		return 0, err
+	}
+	return affected(ctx, tx, `UPDATE deliveries SET `+startAnew+where, micros(now), id.Project, id.Delivery)
+}
+
 // startAnew are the columns that a redrive sets.
 const startAnew = `state = 1, owner = '', next_attempt = $1, expire_time = $1 + max_age, end_time = 0, charged = 0,
 	auth_forgiven = 0, error_code = 0, error_message = '', condition = 0, payload = '', redrives = redrives + 1`
 
 // Redrive implements delivery.Deliveries.
-func (s *Store) Redrive(ctx context.Context, id delivery.ID, now time.Time) (delivery.Delivery, error) {
+func (s *Store) Redrive(
+	ctx context.Context, id delivery.ID, now time.Time, target *delivery.Target,
+) (delivery.Delivery, error) {
 	if err := s.unfoldAll(ctx); err != nil {
 		return delivery.Delivery{}, err
 	}
@@ -198,11 +220,13 @@ func (s *Store) Redrive(ctx context.Context, id delivery.ID, now time.Time) (del
 		if err != nil {
 			return d, err
 		}
+		if target != nil {
+			d.Target, d.Destination = *target, target.Destination
+		}
 		if _, err := destination(ctx, tx, d.Lane()); err != nil {
 			return d, err
 		}
-		n, err := affected(ctx, tx, `UPDATE deliveries SET `+startAnew+`
-			WHERE project = $2 AND delivery_id = $3 AND state IN (4, 5)`, micros(now), id.Project, id.Delivery)
+		n, err := restart(ctx, tx, id, now, target, `IN (4, 5)`)
 		if err != nil {
 			return d, err
 		}
@@ -234,8 +258,7 @@ func (s *Store) RedriveDead(
 		}
 		started := map[delivery.DestinationName]int{}
 		for _, row := range rows {
-			n, err := affected(ctx, tx, `UPDATE deliveries SET `+startAnew+` WHERE project = $2 AND delivery_id = $3 AND state = 4`,
-				micros(now), project, row[0])
+			n, err := restart(ctx, tx, delivery.ID{Project: project, Delivery: row[0]}, now, nil, `= 4`)
 			if err != nil {
 				return nil, err
 			}

@@ -14,13 +14,46 @@ var _ jobs.Store = (*Store)(nil)
 
 // jobSpec is what a job is asked to do, as it is stored.
 type jobSpec struct {
-	Bus      string   `json:"bus,omitempty"`
-	Archive  string   `json:"archive,omitempty"`
-	Archives []string `json:"archives,omitempty"`
-	Rules    []string `json:"rules,omitempty"`
-	Start    int64    `json:"start,omitempty"` // microseconds
-	End      int64    `json:"end,omitempty"`
-	Backfill bool     `json:"backfill,omitempty"`
+	Redrive  *jobRedrive `json:"redrive,omitempty"` // the rest is a replay's
+	Bus      string      `json:"bus,omitempty"`
+	Archive  string      `json:"archive,omitempty"`
+	Archives []string    `json:"archives,omitempty"`
+	Rules    []string    `json:"rules,omitempty"`
+	Start    int64       `json:"start,omitempty"` // microseconds
+	End      int64       `json:"end,omitempty"`
+	Backfill bool        `json:"backfill,omitempty"`
+}
+
+// jobRedrive is a jobs.Redrive as it is stored.
+type jobRedrive struct {
+	Text        string `json:"text,omitempty"`
+	Destination string `json:"to,omitempty"`
+	UseRules    bool   `json:"use_rules,omitempty"`
+	Of          string `json:"destination,omitempty"` // the rest is the filter
+	Bus         string `json:"bus,omitempty"`
+	Rule        string `json:"rule,omitempty"`
+	Event       string `json:"event,omitempty"`
+	ErrorCode   int    `json:"error_code,omitempty"`
+	From        int64  `json:"from,omitempty"` // microseconds
+	Before      int64  `json:"before,omitempty"`
+}
+
+func toJobRedrive(r *jobs.Redrive) *jobRedrive {
+	f := &r.Filter
+	return &jobRedrive{
+		Text: r.Text, Destination: r.Destination, UseRules: r.UseRules, Of: f.Destination, Bus: f.Bus, Rule: f.Rule, Event: f.Event,
+		ErrorCode: int(f.ErrorCode), From: micros(f.From), Before: micros(f.Before),
+	}
+}
+
+func (r *jobRedrive) domain() jobs.Redrive {
+	return jobs.Redrive{
+		Text: r.Text, Destination: r.Destination, UseRules: r.UseRules,
+		Filter: delivery.Filter{
+			State: delivery.Dead, Destination: r.Of, Bus: r.Bus, Rule: r.Rule, Event: r.Event, ErrorCode: delivery.ErrorCode(r.ErrorCode),
+			From: sqldb.Time(r.From), Before: sqldb.Time(r.Before),
+		},
+	}
 }
 
 // jobCursor is a jobs.Cursor as it is stored.
@@ -31,6 +64,9 @@ type jobCursor struct {
 }
 
 func encodeSpec(j *jobs.Job) (string, error) {
+	if j.Name.Kind == jobs.KindRedrive {
+		return encode(jobSpec{Redrive: toJobRedrive(&j.Redrive)})
+	}
 	r := &j.Replay
 	return encode(jobSpec{
 		Bus: r.Bus.Bus, Archive: r.Archive, Archives: r.Archives, Rules: r.Rules, Start: micros(r.Start), End: micros(r.End),
@@ -42,6 +78,10 @@ func decodeSpec(text string, j *jobs.Job) error {
 	var spec jobSpec
 	if err := decode(text, &spec); err != nil {
 		return err
+	}
+	if spec.Redrive != nil {
+		j.Redrive = spec.Redrive.domain()
+		return nil
 	}
 	j.Replay = jobs.Replay{
 		Bus: delivery.BusName{Project: j.Name.Project, Bus: spec.Bus}, Archive: spec.Archive, Archives: spec.Archives, Rules: spec.Rules,

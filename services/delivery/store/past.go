@@ -41,10 +41,14 @@ func (s *Store) Advance(
 		if _, err := s.inserts.deliveries.run(ctx, tx, rows); err != nil {
 			return nil, err
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE jobs SET effects = effects + $1 WHERE project = $2 AND kind = $3 AND job_id = $4`,
-			len(batch.Deliveries), j.Name.Project, int(j.Name.Kind), j.Name.ID)
-		return batch.Deliveries, err
+		return batch.Deliveries, addEffects(ctx, tx, j.Name, len(batch.Deliveries))
 	})
+}
+
+func addEffects(ctx context.Context, tx sqldb.Tx, name jobs.Name, n int) error {
+	_, err := tx.ExecContext(ctx, `UPDATE jobs SET effects = effects + $1 WHERE project = $2 AND kind = $3 AND job_id = $4`,
+		n, name.Project, int(name.Kind), name.ID)
+	return err
 }
 
 // insertEvents stores the events of a batch; once: those of its new deliveries, to which it is cut down.
@@ -134,13 +138,13 @@ func (s *Store) ArchivedByTime(
 
 // ArchivedByAcceptance implements jobs.Past.
 func (s *Store) ArchivedByAcceptance(
-	ctx context.Context, key jobs.ArchiveKey, from time.Time, after jobs.Cursor, limit int,
+	ctx context.Context, key jobs.ArchiveKey, from, before time.Time, after jobs.Cursor, limit int,
 ) ([]*delivery.Event, error) {
 	return reading(ctx, s, func(ctx context.Context, tx sqldb.Tx) ([]*delivery.Event, error) {
 		at := max(micros(from), micros(after.Time))
 		return collect(ctx, tx, scanArchived(key), `SELECT `+archivedColumns+` FROM archived_events
-			WHERE project = $1 AND archive_uid = $2 AND (ingestion_time, event_id) > ($3, $4) ORDER BY ingestion_time, event_id LIMIT $5`,
-			key.Bus.Project, key.UID, at, after.ID, limit)
+			WHERE project = $1 AND archive_uid = $2 AND ingestion_time < $3 AND (ingestion_time, event_id) > ($4, $5)
+			ORDER BY ingestion_time, event_id LIMIT $6`, key.Bus.Project, key.UID, micros(before), at, after.ID, limit)
 	})
 }
 

@@ -23,13 +23,14 @@ type target struct {
 	DeadBus        string            `json:"dead_bus,omitempty"`
 	Retries        *int              `json:"retries,omitempty"`
 	MaxAge         time.Duration     `json:"max_age,omitempty"` // nanoseconds
+	Body           *string           `json:"body,omitempty"`
 }
 
 func toTarget(t delivery.Target) target {
 	row := target{
 		ID: t.ID, Destination: t.Destination, PathParameters: t.PathParameters, Headers: t.Headers, Query: t.QueryParameters,
 		Input: t.Input, InputPath: t.InputPath, Retries: t.Retry.Retries, MaxAge: t.Retry.MaxAge,
-		DeadAction: int(t.DeadLetter.Action), DeadBus: t.DeadLetter.Bus,
+		DeadAction: int(t.DeadLetter.Action), DeadBus: t.DeadLetter.Bus, Body: t.Body,
 	}
 	if t.Transformer != nil {
 		row.InputPaths, row.InputTemplate = t.Transformer.Paths, t.Transformer.Template
@@ -41,7 +42,7 @@ func (t target) domain() delivery.Target {
 	d := delivery.Target{
 		ID: t.ID, Destination: t.Destination, PathParameters: t.PathParameters, Headers: t.Headers, QueryParameters: t.Query,
 		Input: t.Input, InputPath: t.InputPath, Retry: delivery.RetryPolicy{Retries: t.Retries, MaxAge: t.MaxAge},
-		DeadLetter: delivery.DeadLetter{Action: delivery.DeadLetterAction(t.DeadAction), Bus: t.DeadBus},
+		DeadLetter: delivery.DeadLetter{Action: delivery.DeadLetterAction(t.DeadAction), Bus: t.DeadBus}, Body: t.Body,
 	}
 	if t.InputTemplate != "" {
 		d.Transformer = &delivery.Transformer{Paths: t.InputPaths, Template: t.InputTemplate}

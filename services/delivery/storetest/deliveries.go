@@ -91,19 +91,19 @@ func ulidAt(at time.Time) string {
 func testRedrive(t *testing.T, f *fixture) {
 	ctx := t.Context()
 	d := f.accept(t, lane, func(d *delivery.Delivery) { d.Owner = me })
-	_, err := f.Redrive(ctx, d.ID, now)
+	_, err := f.Redrive(ctx, d.ID, now, nil)
 	require.ErrorIs(t, err, delivery.ErrDestinationNotFound)
 	f.destination(t, lane)
-	_, err = f.Redrive(ctx, d.ID, now)
+	_, err = f.Redrive(ctx, d.ID, now, nil)
 	require.ErrorIs(t, err, delivery.ErrStateConflict)
-	_, err = f.Redrive(ctx, delivery.ID{Project: "p", Delivery: "none"}, now)
+	_, err = f.Redrive(ctx, delivery.ID{Project: "p", Delivery: "none"}, now, nil)
 	require.ErrorIs(t, err, delivery.ErrDeliveryNotFound)
 	f.end(t, d, func(d *delivery.Delivery) {
 		dead(d)
 		d.Attempts, d.Charged, d.AuthForgiven, d.Condition = 3, 2, true, delivery.RetriesExhausted
 	})
 	later := now.Add(24 * time.Hour)
-	again, err := f.Redrive(ctx, d.ID, later)
+	again, err := f.Redrive(ctx, d.ID, later, nil)
 	require.NoError(t, err)
 	want := *d
 	want.Owner, want.Attempts, want.NextAttempt, want.ExpireTime, want.Redrives = "", 3, later, later.Add(time.Hour), 1

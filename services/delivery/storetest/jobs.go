@@ -30,6 +30,8 @@ func RunJobs(t *testing.T, newStore func(t *testing.T) JobStore) {
 		{"AdvanceOnce", testAdvanceOnce},
 		{"CreateRuleWith", testCreateRuleWith},
 		{"Past", testPast},
+		{"Redrives", testRedrives},
+		{"Restart", testRestart},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newStore(t)
@@ -282,10 +284,10 @@ func testPast(t *testing.T, f *jobFixture) {
 	list, err = f.jobs.ArchivedByTime(ctx, key, events[1].Time, events[4].Time, jobs.Cursor{Time: events[2].Time, ID: events[2].ID}, 2)
 	require.NoError(t, err)
 	require.Equal(t, events[3:4], list, "the end is not in the range")
-	list, err = f.jobs.ArchivedByAcceptance(ctx, key, events[3].IngestionTime, jobs.Cursor{}, 9)
+	list, err = f.jobs.ArchivedByAcceptance(ctx, key, events[3].IngestionTime, events[4].IngestionTime, jobs.Cursor{}, 9)
 	require.NoError(t, err)
-	require.Equal(t, events[3:], list)
-	list, err = f.jobs.ArchivedByAcceptance(ctx, key, now, jobs.Cursor{Time: events[3].IngestionTime, ID: events[3].ID}, 9)
+	require.Equal(t, events[3:4], list)
+	list, err = f.jobs.ArchivedByAcceptance(ctx, key, now, now.Add(time.Hour*9), jobs.Cursor{Time: events[3].IngestionTime, ID: events[3].ID}, 9)
 	require.NoError(t, err)
 	require.Equal(t, events[4:], list)
 

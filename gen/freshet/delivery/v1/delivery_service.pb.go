@@ -2144,7 +2144,14 @@ func (x *ListDeliveriesResponse) GetNextPageToken() string {
 type RedriveDeliveryRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The delivery's name.
-	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Send it to this destination instead, of the same project, whose endpoint has as many `*` as the target has path parameters.
+	Destination string `protobuf:"bytes,2,opt,name=destination,proto3" json:"destination,omitempty"`
+	// Send this body instead, as text. At most 1 MiB. What the connection adds to bodies is still added.
+	Body *string `protobuf:"bytes,3,opt,name=body,proto3,oneof" json:"body,omitempty"`
+	// Change the body by a JSON merge patch (RFC 7396), the JSON text of an object: what it does not name stays as it was. Not together
+	// with `body`.
+	MergePatch    string `protobuf:"bytes,4,opt,name=merge_patch,json=mergePatch,proto3" json:"merge_patch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2182,6 +2189,27 @@ func (*RedriveDeliveryRequest) Descriptor() ([]byte, []int) {
 func (x *RedriveDeliveryRequest) GetName() string {
 	if x != nil {
 		return x.Name
+	}
+	return ""
+}
+
+func (x *RedriveDeliveryRequest) GetDestination() string {
+	if x != nil {
+		return x.Destination
+	}
+	return ""
+}
+
+func (x *RedriveDeliveryRequest) GetBody() string {
+	if x != nil && x.Body != nil {
+		return *x.Body
+	}
+	return ""
+}
+
+func (x *RedriveDeliveryRequest) GetMergePatch() string {
+	if x != nil {
+		return x.MergePatch
 	}
 	return ""
 }
@@ -2491,9 +2519,14 @@ const file_freshet_delivery_v1_delivery_service_proto_rawDesc = "" +
 	"\n" +
 	"deliveries\x18\x01 \x03(\v2\x1d.freshet.delivery.v1.DeliveryR\n" +
 	"deliveries\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"s\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xc9\x02\n" +
 	"\x16RedriveDeliveryRequest\x12Y\n" +
-	"\x04name\x18\x01 \x01(\tBE\xe2A\x01\x02\xbaH>r<2:^projects/[a-z0-9][a-z0-9-]{0,62}/deliveries/[0-9A-Z]{26}$R\x04name\"T\n" +
+	"\x04name\x18\x01 \x01(\tBE\xe2A\x01\x02\xbaH>r<2:^projects/[a-z0-9][a-z0-9-]{0,62}/deliveries/[0-9A-Z]{26}$R\x04name\x12{\n" +
+	"\vdestination\x18\x02 \x01(\tBY\xbaHV\xd8\x01\x01rQ2O^projects/[a-z0-9][a-z0-9-]{0,62}/destinations/[A-Za-z0-9][A-Za-z0-9._-]{0,63}$R\vdestination\x12\"\n" +
+	"\x04body\x18\x03 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@H\x00R\x04body\x88\x01\x01\x12*\n" +
+	"\vmerge_patch\x18\x04 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@R\n" +
+	"mergePatchB\a\n" +
+	"\x05_body\"T\n" +
 	"\x17RedriveDeliveryResponse\x129\n" +
 	"\bdelivery\x18\x01 \x01(\v2\x1d.freshet.delivery.v1.DeliveryR\bdelivery\"\xd1\x01\n" +
 	"\x18RedriveDeliveriesRequest\x12E\n" +
@@ -2678,6 +2711,7 @@ func file_freshet_delivery_v1_delivery_service_proto_init() {
 	file_freshet_delivery_v1_delivery_proto_init()
 	file_freshet_delivery_v1_destination_proto_init()
 	file_freshet_delivery_v1_delivery_service_proto_msgTypes[32].OneofWrappers = []any{}
+	file_freshet_delivery_v1_delivery_service_proto_msgTypes[38].OneofWrappers = []any{}
 	file_freshet_delivery_v1_delivery_service_proto_msgTypes[41].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -124,7 +124,7 @@ type DeliveryServiceClient interface {
 	//
 	// Errors: INVALID_FILTER, INVALID_PAGE_TOKEN.
 	ListDeliveries(ctx context.Context, in *ListDeliveriesRequest, opts ...grpc.CallOption) (*ListDeliveriesResponse, error)
-	// Starts an ended delivery anew: PENDING, its retry policy counted from now, its history kept.
+	// Starts an ended delivery anew: PENDING, its retry policy counted from now, its history kept. It may be sent elsewhere and with another body.
 	//
 	// Errors: DELIVERY_NOT_FOUND; STATE_CONFLICT unless DEAD or CANCELLED; DESTINATION_NOT_FOUND.
 	RedriveDelivery(ctx context.Context, in *RedriveDeliveryRequest, opts ...grpc.CallOption) (*RedriveDeliveryResponse, error)
@@ -425,7 +425,7 @@ type DeliveryServiceServer interface {
 	//
 	// Errors: INVALID_FILTER, INVALID_PAGE_TOKEN.
 	ListDeliveries(context.Context, *ListDeliveriesRequest) (*ListDeliveriesResponse, error)
-	// Starts an ended delivery anew: PENDING, its retry policy counted from now, its history kept.
+	// Starts an ended delivery anew: PENDING, its retry policy counted from now, its history kept. It may be sent elsewhere and with another body.
 	//
 	// Errors: DELIVERY_NOT_FOUND; STATE_CONFLICT unless DEAD or CANCELLED; DESTINATION_NOT_FOUND.
 	RedriveDelivery(context.Context, *RedriveDeliveryRequest) (*RedriveDeliveryResponse, error)
