@@ -24,6 +24,9 @@ func refused(answer token.Answer, settings *token.OAuth2, grant token.Grant, d *
 // class follows what the dialect says about the error code, the status where that says that the server, not the request, is
 // the trouble, then the error code of RFC 6749 section 5.2, then what the status and the document say in general.
 func class(answer token.Answer, d *document, refreshing bool) token.Class {
+	if answer.Challenged {
+		return token.ClassChallenged
+	}
 	status := answer.HTTPStatus
 	code, mapped := d.standardCode()
 	if mapped {
