@@ -48,7 +48,9 @@ type EgressConfig struct {
 
 // DeliveryConfig tunes the delivery service.
 type DeliveryConfig struct {
-	MaxEntries int `default:"10" help:"Most events in one PutEvents call, 1 to 1000."`
+	MaxEntries          int           `default:"10" help:"Most events in one PutEvents call, 1 to 1000."`
+	Retention           time.Duration `default:"720h" help:"How long events are kept, with what became of them, where their bus says nothing else; 0 for ever." placeholder:"TIME"`
+	DeadLetterRetention time.Duration `default:"2160h" help:"The same for dead deliveries." placeholder:"TIME"`
 }
 
 // StreamsConfig bounds the streams that callers have open.
@@ -125,6 +127,13 @@ func (c *Config) Validate() error {
 	} {
 		if value < 1 {
 			fail(setting, "%d is less than 1", value)
+		}
+	}
+	for setting, age := range map[string]time.Duration{
+		"delivery.retention": c.Delivery.Retention, "delivery.dead_letter_retention": c.Delivery.DeadLetterRetention,
+	} {
+		if age != 0 && age < time.Minute {
+			fail(setting, "%s is neither 0, for ever, nor at least 1m", age)
 		}
 	}
 	if c.ShutdownTimeout < time.Second {

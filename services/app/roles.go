@@ -161,6 +161,7 @@ func buildDelivery(_ context.Context, p *process, db *database) ([]lifecycle.Tas
 		CheckURL:       p.checkURL,
 		Instance:       p.instance,
 		MaxEntries:     p.config.Delivery.MaxEntries,
+		Retention:      delivery.Retention{MaxAge: p.config.Delivery.Retention, DeadLetterAge: p.config.Delivery.DeadLetterRetention},
 		UserAgent:      p.userAgent(),
 		Drain:          p.config.ShutdownTimeout / 2,
 		Logger:         p.logger("delivery"),

@@ -19,6 +19,9 @@ type Write struct {
 
 // CreateBus creates a bus; ErrExists.
 func (s *Service) CreateBus(ctx context.Context, bus Bus, w Write) (Bus, error) {
+	if err := checkBus(&bus); err != nil {
+		return Bus{}, err
+	}
 	now := s.stamp()
 	bus.CreateTime, bus.UpdateTime, bus.Etag = now, now, s.newID(now)
 	if w.ValidateOnly {
@@ -62,6 +65,9 @@ func (s *Service) UpdateBus(ctx context.Context, name BusName, w Write, change f
 			return Bus{}, err
 		}
 		if err := change(&bus); err != nil {
+			return Bus{}, err
+		}
+		if err := checkBus(&bus); err != nil {
 			return Bus{}, err
 		}
 		bus.UpdateTime = s.stamp()

@@ -15,6 +15,7 @@ type metrics struct {
 	deliveries metric.Int64Counter
 	events     metric.Int64Counter
 	ticks      metric.Int64Counter
+	trims      metric.Int64Counter
 	// Attributes of what is counted for every event, made once.
 	outcomes map[ErrorClass]metric.MeasurementOption
 	states   map[State]metric.MeasurementOption
@@ -63,6 +64,13 @@ func newMetrics(m metric.Meter, backlogAge func() time.Duration, held func() (pa
 		})); err != nil {
 		return nil, err
 	}
+	if x.trims, err = m.Int64Counter("freshet.delivery.trimmed",
+		metric.WithDescription("Events and deliveries that were removed because they were older than their bus keeps them.")); err != nil {
+		return nil, err
+	}
+	for _, kind := range []string{"event", "delivery"} { // so that the series is there before anything is old enough
+		x.trims.Add(context.Background(), 0, metric.WithAttributes(attribute.String("kind", kind)))
+	}
 	if x.ticks, err = m.Int64Counter("freshet.delivery.schedule.runs",
 		metric.WithDescription("Times at which schedules came due, by what became of them: fired, skipped, refused, unreadable.")); err != nil {
 		return nil, err
@@ -95,6 +103,15 @@ func (m *metrics) put(ctx context.Context, outcome string, n int) {
 
 func (m *metrics) ticked(ctx context.Context, outcome string) {
 	m.ticks.Add(ctx, 1, metric.WithAttributes(attribute.String("outcome", outcome)))
+}
+
+func (m *metrics) trimmed(ctx context.Context, n Trimmed) {
+	if n.Events > 0 {
+		m.trims.Add(ctx, int64(n.Events), metric.WithAttributes(attribute.String("kind", "event")))
+	}
+	if n.Deliveries > 0 {
+		m.trims.Add(ctx, int64(n.Deliveries), metric.WithAttributes(attribute.String("kind", "delivery")))
+	}
 }
 
 // backlogAge is how long the delivery that waits longest has been due.

@@ -24,6 +24,7 @@ type Store interface {
 	Schedules
 	Deduplications
 	Webhooks
+	History
 }
 
 // Buses keeps buses. A project's default bus is there although nobody created it, with the etag "0".

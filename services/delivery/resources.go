@@ -21,6 +21,7 @@ type Bus struct {
 type BusSettings struct {
 	// DeduplicateContent says that an event is not accepted again within the DeduplicationWindow, unless it has a deduplication id.
 	DeduplicateContent bool
+	Retention          Retention
 }
 
 // Rule selects events of its bus and sends them to its targets.

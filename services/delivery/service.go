@@ -34,6 +34,8 @@ type Params struct {
 	Instance string
 	// MaxEntries is the number of events one PutEvents may hold. Default: DefaultMaxEntries.
 	MaxEntries int
+	// Retention is that of buses that say nothing else. Default: for ever.
+	Retention Retention
 	// UserAgent is sent to destinations. Default: "Freshet".
 	UserAgent string
 	// Drain bounds how long attempts under way may take once Run's context has ended. Default: dispatch.DefaultDrain.
@@ -64,6 +66,8 @@ type Service struct {
 	dispatcher *dispatch.Dispatcher[DestinationName, *Delivery]
 	ids        *ulid.LockedMonotonicReader
 	indexes    indexCache
+	retention  Retention
+	walks      walks
 	lanes      laneCache
 	suspects   suspects
 	news       chan struct{} // holds one: look at suspects and the backlog
@@ -88,7 +92,8 @@ func NewService(p Params) (*Service, error) {
 		ids:     &ulid.LockedMonotonicReader{MonotonicReader: ulid.Monotonic(rand.Reader, 0)},
 		lanes:   laneCache{lanes: map[DestinationName]*laneState{}},
 		indexes: indexCache{indexes: map[BusName]*busIndex{}},
-		news:    make(chan struct{}, 1), ticked: make(chan struct{}, 1), journaled: make(chan struct{}, 1), joined: make(chan struct{}),
+		walks:   walks{at: map[HistoryWalk]walk{}}, retention: p.Retention,
+		news: make(chan struct{}, 1), ticked: make(chan struct{}, 1), journaled: make(chan struct{}, 1), joined: make(chan struct{}),
 	}
 	s.owner = p.Instance + "/" + s.newID(p.Now())
 	s.dispatcher = dispatch.New(worker{s}, dispatch.Config{Drain: p.Drain, Logger: p.Logger})

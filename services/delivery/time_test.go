@@ -2,7 +2,9 @@ package delivery_test
 
 import (
 	"context"
+	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -31,6 +33,19 @@ func (n *network) Send(context.Context, delivery.Request) delivery.Response {
 	n.sent = append(n.sent, time.Now())
 	n.mu.Unlock()
 	return n.answer()
+}
+
+// byName answers with a status by the first label of the host; 503 for others.
+type byName map[string]int
+
+// Send implements delivery.Sender.
+func (n byName) Send(_ context.Context, r delivery.Request) delivery.Response {
+	u, _ := url.Parse(r.URL)
+	name, _, _ := strings.Cut(u.Host, ".")
+	if status := n[name]; status > 0 {
+		return delivery.Response{Status: status}
+	}
+	return delivery.Response{Status: 503}
 }
 
 // times returns when requests were sent.

@@ -10,7 +10,10 @@ const trimEvery = time.Minute
 
 // trim removes what is not needed any more, a batch at a time, so that nobody waits long for the store.
 func (s *Service) trim(ctx context.Context) error {
-	return drain(ctx, func() (int, error) { return s.store.ForgetKeys(ctx, s.stamp(), batch) })
+	if err := drain(ctx, func() (int, error) { return s.store.ForgetKeys(ctx, s.stamp(), batch) }); err != nil {
+		return err
+	}
+	return s.trimHistory(ctx)
 }
 
 // drain repeats a step until it finds nothing.

@@ -2,6 +2,9 @@ package rpc
 
 import (
 	"context"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	deliveryv1 "github.com/freshet-io/freshet/gen/freshet/delivery/v1"
 	"github.com/freshet-io/freshet/services/delivery"
@@ -62,7 +65,7 @@ func (s *server) UpdateBus(ctx context.Context, req *deliveryv1.UpdateBusRequest
 	bus, err := s.service.UpdateBus(ctx, name, delivery.Write{Etag: in.GetEtag(), ValidateOnly: req.GetValidateOnly()},
 		func(bus *delivery.Bus) error {
 			merged := fromBus(bus)
-			err := s.merge("bus", merged, in, req.GetUpdateMask(), "description", "deduplicate_content")
+			err := s.merge("bus", merged, in, req.GetUpdateMask(), "description", "deduplicate_content", "retention")
 			if err != nil {
 				return err
 			}
@@ -89,5 +92,35 @@ func (s *server) DeleteBus(ctx context.Context, req *deliveryv1.DeleteBusRequest
 
 // setBus sets what a caller can change.
 func setBus(b *delivery.Bus, m *deliveryv1.Bus) {
-	b.Description, b.Settings = m.GetDescription(), delivery.BusSettings{DeduplicateContent: m.GetDeduplicateContent()}
+	b.Description, b.Settings = m.GetDescription(), delivery.BusSettings{
+		DeduplicateContent: m.GetDeduplicateContent(),
+		Retention: delivery.Retention{
+			MaxAge: toAge(m.GetRetention().GetMaxAge()), DeadLetterAge: toAge(m.GetRetention().GetDeadLetterMaxAge()),
+		},
+	}
+}
+
+// toAge and fromAge are between the API, where an age of 0 is for ever, and the domain.
+func toAge(d *durationpb.Duration) time.Duration {
+	switch {
+	case d == nil:
+		return 0
+	case d.AsDuration() == 0:
+		return delivery.Forever
+	}
+	return d.AsDuration()
+}
+
+func fromAge(age time.Duration) *durationpb.Duration {
+	if age == 0 {
+		return nil
+	}
+	return durationpb.New(max(age, 0)) // Forever is negative
+}
+
+func fromRetention(r delivery.Retention) *deliveryv1.Retention {
+	if r == (delivery.Retention{}) {
+		return nil
+	}
+	return &deliveryv1.Retention{MaxAge: fromAge(r.MaxAge), DeadLetterMaxAge: fromAge(r.DeadLetterAge)}
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/freshet-io/freshet/services/delivery"
 	"github.com/freshet-io/freshet/services/internal/sqldb"
@@ -33,17 +34,24 @@ func scanBus(row scanner) (delivery.Bus, error) {
 
 // busSettings are delivery.BusSettings as they are stored.
 type busSettings struct {
-	DeduplicateContent bool `json:"deduplicate_content,omitempty"`
+	DeduplicateContent bool          `json:"deduplicate_content,omitempty"`
+	MaxAge             time.Duration `json:"max_age,omitempty"`             // nanoseconds; negative: for ever
+	DeadLetterAge      time.Duration `json:"dead_letter_max_age,omitempty"` // likewise
 }
 
 func encodeBusSettings(s delivery.BusSettings) (string, error) {
-	return encode(busSettings{DeduplicateContent: s.DeduplicateContent})
+	return encode(busSettings{
+		DeduplicateContent: s.DeduplicateContent, MaxAge: s.Retention.MaxAge, DeadLetterAge: s.Retention.DeadLetterAge,
+	})
 }
 
 func decodeBusSettings(text string) (delivery.BusSettings, error) {
 	var s busSettings
 	err := decode(text, &s)
-	return delivery.BusSettings{DeduplicateContent: s.DeduplicateContent}, err
+	return delivery.BusSettings{
+		DeduplicateContent: s.DeduplicateContent,
+		Retention:          delivery.Retention{MaxAge: s.MaxAge, DeadLetterAge: s.DeadLetterAge},
+	}, err
 }
 
 // Bus implements delivery.Buses.

@@ -75,7 +75,7 @@ func (x Rule_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Rule_State.Descriptor instead.
 func (Rule_State) EnumDescriptor() ([]byte, []int) {
-	return file_freshet_delivery_v1_bus_proto_rawDescGZIP(), []int{1, 0}
+	return file_freshet_delivery_v1_bus_proto_rawDescGZIP(), []int{2, 0}
 }
 
 // What is done.
@@ -134,7 +134,7 @@ func (x DeadLetterPolicy_Action) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use DeadLetterPolicy_Action.Descriptor instead.
 func (DeadLetterPolicy_Action) EnumDescriptor() ([]byte, []int) {
-	return file_freshet_delivery_v1_bus_proto_rawDescGZIP(), []int{4, 0}
+	return file_freshet_delivery_v1_bus_proto_rawDescGZIP(), []int{5, 0}
 }
 
 // Bus receives events and hands them to its rules. Every project has the bus `default`.
@@ -153,8 +153,10 @@ type Bus struct {
 	// An event without `deduplication_id` whose source, detail type, detail (byte for byte) and resources are those of one that was accepted
 	// less than 5 minutes ago is a duplicate. Default: no.
 	DeduplicateContent bool `protobuf:"varint,8,opt,name=deduplicate_content,json=deduplicateContent,proto3" json:"deduplicate_content,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// How long its history is kept. Default: what the server is set to (30 days, dead letters 90).
+	Retention     *Retention `protobuf:"bytes,7,opt,name=retention,proto3" json:"retention,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Bus) Reset() {
@@ -229,6 +231,70 @@ func (x *Bus) GetDeduplicateContent() bool {
 	return false
 }
 
+func (x *Bus) GetRetention() *Retention {
+	if x != nil {
+		return x.Retention
+	}
+	return nil
+}
+
+// Retention says how long the history of a bus is kept: its events, their deliveries and attempts. What has not ended is always kept.
+// Removal follows within minutes; of what had not ended when its event came of age, within a day.
+type Retention struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How long an event is kept from its acceptance, and a SUCCEEDED or CANCELLED delivery from its end. 0: for ever; else at least 1 minute.
+	// Default: what the server is set to.
+	MaxAge *durationpb.Duration `protobuf:"bytes,1,opt,name=max_age,json=maxAge,proto3" json:"max_age,omitempty"`
+	// The same for DEAD deliveries, from their end. Their events stay with them.
+	DeadLetterMaxAge *durationpb.Duration `protobuf:"bytes,2,opt,name=dead_letter_max_age,json=deadLetterMaxAge,proto3" json:"dead_letter_max_age,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *Retention) Reset() {
+	*x = Retention{}
+	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Retention) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Retention) ProtoMessage() {}
+
+func (x *Retention) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Retention.ProtoReflect.Descriptor instead.
+func (*Retention) Descriptor() ([]byte, []int) {
+	return file_freshet_delivery_v1_bus_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Retention) GetMaxAge() *durationpb.Duration {
+	if x != nil {
+		return x.MaxAge
+	}
+	return nil
+}
+
+func (x *Retention) GetDeadLetterMaxAge() *durationpb.Duration {
+	if x != nil {
+		return x.DeadLetterMaxAge
+	}
+	return nil
+}
+
 // Rule selects events of its bus by a pattern and sends them to its targets. A change is in force for every event put after the call
 // returned.
 type Rule struct {
@@ -259,7 +325,7 @@ type Rule struct {
 
 func (x *Rule) Reset() {
 	*x = Rule{}
-	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[1]
+	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -271,7 +337,7 @@ func (x *Rule) String() string {
 func (*Rule) ProtoMessage() {}
 
 func (x *Rule) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[1]
+	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -284,7 +350,7 @@ func (x *Rule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rule.ProtoReflect.Descriptor instead.
 func (*Rule) Descriptor() ([]byte, []int) {
-	return file_freshet_delivery_v1_bus_proto_rawDescGZIP(), []int{1}
+	return file_freshet_delivery_v1_bus_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Rule) GetName() string {
@@ -385,7 +451,7 @@ type Target struct {
 
 func (x *Target) Reset() {
 	*x = Target{}
-	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[2]
+	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -397,7 +463,7 @@ func (x *Target) String() string {
 func (*Target) ProtoMessage() {}
 
 func (x *Target) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[2]
+	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -410,7 +476,7 @@ func (x *Target) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Target.ProtoReflect.Descriptor instead.
 func (*Target) Descriptor() ([]byte, []int) {
-	return file_freshet_delivery_v1_bus_proto_rawDescGZIP(), []int{2}
+	return file_freshet_delivery_v1_bus_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Target) GetId() string {
@@ -507,7 +573,7 @@ type InputTransformer struct {
 
 func (x *InputTransformer) Reset() {
 	*x = InputTransformer{}
-	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[3]
+	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -519,7 +585,7 @@ func (x *InputTransformer) String() string {
 func (*InputTransformer) ProtoMessage() {}
 
 func (x *InputTransformer) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[3]
+	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -532,7 +598,7 @@ func (x *InputTransformer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InputTransformer.ProtoReflect.Descriptor instead.
 func (*InputTransformer) Descriptor() ([]byte, []int) {
-	return file_freshet_delivery_v1_bus_proto_rawDescGZIP(), []int{3}
+	return file_freshet_delivery_v1_bus_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *InputTransformer) GetInputPathsMap() map[string]string {
@@ -562,7 +628,7 @@ type DeadLetterPolicy struct {
 
 func (x *DeadLetterPolicy) Reset() {
 	*x = DeadLetterPolicy{}
-	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[4]
+	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -574,7 +640,7 @@ func (x *DeadLetterPolicy) String() string {
 func (*DeadLetterPolicy) ProtoMessage() {}
 
 func (x *DeadLetterPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[4]
+	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -587,7 +653,7 @@ func (x *DeadLetterPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeadLetterPolicy.ProtoReflect.Descriptor instead.
 func (*DeadLetterPolicy) Descriptor() ([]byte, []int) {
-	return file_freshet_delivery_v1_bus_proto_rawDescGZIP(), []int{4}
+	return file_freshet_delivery_v1_bus_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *DeadLetterPolicy) GetAction() DeadLetterPolicy_Action {
@@ -617,7 +683,7 @@ type RetryPolicy struct {
 
 func (x *RetryPolicy) Reset() {
 	*x = RetryPolicy{}
-	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[5]
+	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -629,7 +695,7 @@ func (x *RetryPolicy) String() string {
 func (*RetryPolicy) ProtoMessage() {}
 
 func (x *RetryPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[5]
+	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -642,7 +708,7 @@ func (x *RetryPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryPolicy.ProtoReflect.Descriptor instead.
 func (*RetryPolicy) Descriptor() ([]byte, []int) {
-	return file_freshet_delivery_v1_bus_proto_rawDescGZIP(), []int{5}
+	return file_freshet_delivery_v1_bus_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *RetryPolicy) GetMaximumRetryAttempts() int32 {
@@ -663,7 +729,7 @@ var File_freshet_delivery_v1_bus_proto protoreflect.FileDescriptor
 
 const file_freshet_delivery_v1_bus_proto_rawDesc = "" +
 	"\n" +
-	"\x1dfreshet/delivery/v1/bus.proto\x12\x13freshet.delivery.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x96\x02\n" +
+	"\x1dfreshet/delivery/v1/bus.proto\x12\x13freshet.delivery.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd4\x02\n" +
 	"\x03Bus\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x05R\x04name\x12*\n" +
 	"\vdescription\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x04R\vdescription\x12A\n" +
@@ -672,7 +738,13 @@ const file_freshet_delivery_v1_bus_proto_rawDesc = "" +
 	"\vupdate_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\n" +
 	"updateTime\x12\x12\n" +
 	"\x04etag\x18\x05 \x01(\tR\x04etag\x12/\n" +
-	"\x13deduplicate_content\x18\b \x01(\bR\x12deduplicateContent\"\xfa\x03\n" +
+	"\x13deduplicate_content\x18\b \x01(\bR\x12deduplicateContent\x12<\n" +
+	"\tretention\x18\a \x01(\v2\x1e.freshet.delivery.v1.RetentionR\tretention\"\xad\x01\n" +
+	"\tRetention\x12D\n" +
+	"\amax_age\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n" +
+	"\"\x06\b\x80\xbc\xe0\xdf\v2\x00R\x06maxAge\x12Z\n" +
+	"\x13dead_letter_max_age\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n" +
+	"\"\x06\b\x80\xbc\xe0\xdf\v2\x00R\x10deadLetterMaxAge\"\xfa\x03\n" +
 	"\x04Rule\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x05R\x04name\x12*\n" +
 	"\vdescription\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x04R\vdescription\x123\n" +
@@ -742,42 +814,46 @@ func file_freshet_delivery_v1_bus_proto_rawDescGZIP() []byte {
 }
 
 var file_freshet_delivery_v1_bus_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_freshet_delivery_v1_bus_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_freshet_delivery_v1_bus_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_freshet_delivery_v1_bus_proto_goTypes = []any{
 	(Rule_State)(0),               // 0: freshet.delivery.v1.Rule.State
 	(DeadLetterPolicy_Action)(0),  // 1: freshet.delivery.v1.DeadLetterPolicy.Action
 	(*Bus)(nil),                   // 2: freshet.delivery.v1.Bus
-	(*Rule)(nil),                  // 3: freshet.delivery.v1.Rule
-	(*Target)(nil),                // 4: freshet.delivery.v1.Target
-	(*InputTransformer)(nil),      // 5: freshet.delivery.v1.InputTransformer
-	(*DeadLetterPolicy)(nil),      // 6: freshet.delivery.v1.DeadLetterPolicy
-	(*RetryPolicy)(nil),           // 7: freshet.delivery.v1.RetryPolicy
-	nil,                           // 8: freshet.delivery.v1.Target.HeaderParametersEntry
-	nil,                           // 9: freshet.delivery.v1.Target.QueryStringParametersEntry
-	nil,                           // 10: freshet.delivery.v1.InputTransformer.InputPathsMapEntry
-	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 12: google.protobuf.Duration
+	(*Retention)(nil),             // 3: freshet.delivery.v1.Retention
+	(*Rule)(nil),                  // 4: freshet.delivery.v1.Rule
+	(*Target)(nil),                // 5: freshet.delivery.v1.Target
+	(*InputTransformer)(nil),      // 6: freshet.delivery.v1.InputTransformer
+	(*DeadLetterPolicy)(nil),      // 7: freshet.delivery.v1.DeadLetterPolicy
+	(*RetryPolicy)(nil),           // 8: freshet.delivery.v1.RetryPolicy
+	nil,                           // 9: freshet.delivery.v1.Target.HeaderParametersEntry
+	nil,                           // 10: freshet.delivery.v1.Target.QueryStringParametersEntry
+	nil,                           // 11: freshet.delivery.v1.InputTransformer.InputPathsMapEntry
+	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 13: google.protobuf.Duration
 }
 var file_freshet_delivery_v1_bus_proto_depIdxs = []int32{
-	11, // 0: freshet.delivery.v1.Bus.create_time:type_name -> google.protobuf.Timestamp
-	11, // 1: freshet.delivery.v1.Bus.update_time:type_name -> google.protobuf.Timestamp
-	0,  // 2: freshet.delivery.v1.Rule.state:type_name -> freshet.delivery.v1.Rule.State
-	4,  // 3: freshet.delivery.v1.Rule.targets:type_name -> freshet.delivery.v1.Target
-	11, // 4: freshet.delivery.v1.Rule.create_time:type_name -> google.protobuf.Timestamp
-	11, // 5: freshet.delivery.v1.Rule.update_time:type_name -> google.protobuf.Timestamp
-	8,  // 6: freshet.delivery.v1.Target.header_parameters:type_name -> freshet.delivery.v1.Target.HeaderParametersEntry
-	9,  // 7: freshet.delivery.v1.Target.query_string_parameters:type_name -> freshet.delivery.v1.Target.QueryStringParametersEntry
-	7,  // 8: freshet.delivery.v1.Target.retry_policy:type_name -> freshet.delivery.v1.RetryPolicy
-	5,  // 9: freshet.delivery.v1.Target.input_transformer:type_name -> freshet.delivery.v1.InputTransformer
-	6,  // 10: freshet.delivery.v1.Target.dead_letter:type_name -> freshet.delivery.v1.DeadLetterPolicy
-	10, // 11: freshet.delivery.v1.InputTransformer.input_paths_map:type_name -> freshet.delivery.v1.InputTransformer.InputPathsMapEntry
-	1,  // 12: freshet.delivery.v1.DeadLetterPolicy.action:type_name -> freshet.delivery.v1.DeadLetterPolicy.Action
-	12, // 13: freshet.delivery.v1.RetryPolicy.maximum_event_age:type_name -> google.protobuf.Duration
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	12, // 0: freshet.delivery.v1.Bus.create_time:type_name -> google.protobuf.Timestamp
+	12, // 1: freshet.delivery.v1.Bus.update_time:type_name -> google.protobuf.Timestamp
+	3,  // 2: freshet.delivery.v1.Bus.retention:type_name -> freshet.delivery.v1.Retention
+	13, // 3: freshet.delivery.v1.Retention.max_age:type_name -> google.protobuf.Duration
+	13, // 4: freshet.delivery.v1.Retention.dead_letter_max_age:type_name -> google.protobuf.Duration
+	0,  // 5: freshet.delivery.v1.Rule.state:type_name -> freshet.delivery.v1.Rule.State
+	5,  // 6: freshet.delivery.v1.Rule.targets:type_name -> freshet.delivery.v1.Target
+	12, // 7: freshet.delivery.v1.Rule.create_time:type_name -> google.protobuf.Timestamp
+	12, // 8: freshet.delivery.v1.Rule.update_time:type_name -> google.protobuf.Timestamp
+	9,  // 9: freshet.delivery.v1.Target.header_parameters:type_name -> freshet.delivery.v1.Target.HeaderParametersEntry
+	10, // 10: freshet.delivery.v1.Target.query_string_parameters:type_name -> freshet.delivery.v1.Target.QueryStringParametersEntry
+	8,  // 11: freshet.delivery.v1.Target.retry_policy:type_name -> freshet.delivery.v1.RetryPolicy
+	6,  // 12: freshet.delivery.v1.Target.input_transformer:type_name -> freshet.delivery.v1.InputTransformer
+	7,  // 13: freshet.delivery.v1.Target.dead_letter:type_name -> freshet.delivery.v1.DeadLetterPolicy
+	11, // 14: freshet.delivery.v1.InputTransformer.input_paths_map:type_name -> freshet.delivery.v1.InputTransformer.InputPathsMapEntry
+	1,  // 15: freshet.delivery.v1.DeadLetterPolicy.action:type_name -> freshet.delivery.v1.DeadLetterPolicy.Action
+	13, // 16: freshet.delivery.v1.RetryPolicy.maximum_event_age:type_name -> google.protobuf.Duration
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_freshet_delivery_v1_bus_proto_init() }
@@ -785,14 +861,14 @@ func file_freshet_delivery_v1_bus_proto_init() {
 	if File_freshet_delivery_v1_bus_proto != nil {
 		return
 	}
-	file_freshet_delivery_v1_bus_proto_msgTypes[5].OneofWrappers = []any{}
+	file_freshet_delivery_v1_bus_proto_msgTypes[6].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_freshet_delivery_v1_bus_proto_rawDesc), len(file_freshet_delivery_v1_bus_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   9,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
