@@ -23,6 +23,7 @@ import (
 	"github.com/freshet-io/freshet/services/internal/lifecycle"
 	"github.com/freshet-io/freshet/services/internal/rpcserver"
 	"github.com/freshet-io/freshet/services/token"
+	"github.com/freshet-io/freshet/services/token/learn"
 	tokenrpc "github.com/freshet-io/freshet/services/token/rpc"
 	"github.com/freshet-io/freshet/services/token/settings"
 	tokenstore "github.com/freshet-io/freshet/services/token/store"
@@ -143,6 +144,8 @@ func buildToken(_ context.Context, p *process, db *database) ([]lifecycle.Task, 
 		return nil, err
 	}
 	tokenrpc.Register(p.server, service, tokenrpc.Options{Logger: p.logger("token"), Draining: p.server.Draining(), Pages: p.pages})
+	learner := learn.New(exchanger, p.egress.Client(), p.checkURL, p.now)
+	tokenrpc.RegisterLearning(p.server, learner, p.server.Draining(), p.logger("token"))
 	return []lifecycle.Task{{Name: "token", Run: service.Run}}, nil
 }
 

@@ -1,5 +1,5 @@
-// Package rpc serves package token over gRPC: TokenService and
-// TokenInternalService.
+// Package rpc serves package token over gRPC: the services of freshet.token.v1,
+// and what package token/learn finds out as LearningService.
 //
 // Owns: conversion between the contract and the domain, heartbeats and the end
 // of streams, page tokens, and the one switch that turns errors of the domain

@@ -3,6 +3,7 @@ package rpc_test
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -38,6 +39,7 @@ import (
 	"github.com/freshet-io/freshet/services/internal/sqldb"
 	"github.com/freshet-io/freshet/services/internal/sqltest"
 	"github.com/freshet-io/freshet/services/token"
+	"github.com/freshet-io/freshet/services/token/learn"
 	"github.com/freshet-io/freshet/services/token/oauth"
 	"github.com/freshet-io/freshet/services/token/rpc"
 	"github.com/freshet-io/freshet/services/token/settings"
@@ -96,6 +98,8 @@ type world struct {
 	connections *connections
 	tokens      tokenv1.TokenServiceClient
 	proofs      tokenv1.DpopServiceClient
+	rehearsals  tokenv1.RehearsalServiceClient
+	learning    tokenv1.LearningServiceClient
 	internal    tokenv1.TokenInternalServiceClient
 	spans       *tracetest.SpanRecorder
 	metrics     *metric.ManualReader
@@ -177,6 +181,8 @@ func (w *world) serve() {
 	require.NoError(t, err)
 	connectionv1.RegisterConnectionInternalServiceServer(server, w.connections)
 	rpc.Register(server, svc, rpc.Options{Logger: logger, Draining: server.Draining(), Pages: page.NewCodec([]byte(strings.Repeat("p", 32)))})
+	learner := learn.New(client, &http.Client{Transport: inMemory{w.auth.Handler()}}, onlyHTTPS, time.Now)
+	rpc.RegisterLearning(server, learner, server.Draining(), logger)
 
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 2)
@@ -191,7 +197,16 @@ func (w *world) serve() {
 	t.Cleanup(w.stop)
 	admin := dial(authn.AdminCredentials(seal.NewSecret(adminKey)))
 	w.tokens, w.proofs = tokenv1.NewTokenServiceClient(admin), tokenv1.NewDpopServiceClient(admin)
+	w.rehearsals, w.learning = tokenv1.NewRehearsalServiceClient(admin), tokenv1.NewLearningServiceClient(admin)
 	w.internal = tokenv1.NewTokenInternalServiceClient(dial(internalKeys.Credentials(authn.ServiceConnection)))
+}
+
+// onlyHTTPS is the egress rule of this world.
+func onlyHTTPS(raw string) error {
+	if !strings.HasPrefix(raw, "https://") {
+		return errors.New("must be https")
+	}
+	return nil
 }
 
 // stopping stops the world and returns a channel that is closed when that is done. (Two goroutines in stop would wait for a

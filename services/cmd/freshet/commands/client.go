@@ -44,6 +44,7 @@ type client struct {
 	tokens      tokenv1.TokenServiceClient
 	rehearsals  tokenv1.RehearsalServiceClient
 	proofs      tokenv1.DpopServiceClient
+	learning    tokenv1.LearningServiceClient
 	deliveries  deliveryv1.DeliveryServiceClient
 	controls    deliveryv1.DestinationControlServiceClient
 	schedules   deliveryv1.ScheduleServiceClient
@@ -101,6 +102,7 @@ func (c *client) open(role, addr string, timeout time.Duration, options rpcclien
 		c.tokens = tokenv1.NewTokenServiceClient(bounded)
 		c.rehearsals = tokenv1.NewRehearsalServiceClient(bounded)
 		c.proofs = tokenv1.NewDpopServiceClient(bounded)
+		c.learning = tokenv1.NewLearningServiceClient(bounded)
 	case roleDelivery:
 		c.deliveries = deliveryv1.NewDeliveryServiceClient(bounded)
 		c.controls = deliveryv1.NewDestinationControlServiceClient(bounded)

@@ -112,6 +112,17 @@ func TestOutput(t *testing.T) {
 			{args: "providers lint testdata/provider.yaml -", stdin: "id: x\nnames: y\n", env: alone},
 			{args: "providers lint testdata/none.yaml", env: alone},
 		},
+		"connections_probe": {
+			{args: "connections probe -f testdata/probe.yaml --docs https://acme.example/docs"},
+			{args: "connections probe -f testdata/probe.yaml --docs https://acme.example/docs --id acme --name Acme --yes --watch 1m"},
+			{
+				args:  "connections probe --token-endpoint https://acme.example/token --client-id shop --refresh-token-file - --docs https://acme.example/docs --yes -o json",
+				stdin: "r0\n",
+			},
+			{args: "connections probe --client-id shop --docs https://acme.example/docs", env: alone},
+			{args: "connections probe -f - --docs https://acme.example/docs", stdin: "refreshToken: [canary", env: alone},
+			{args: "connections probe -f testdata/probe.yaml", env: alone},
+		},
 		"token_rehearse": {
 			{args: "token rehearse crm --plan"},
 			{args: "token rehearse crm --plan -o json --class grant_dead,not_sent"},

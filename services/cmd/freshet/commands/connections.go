@@ -12,6 +12,7 @@ type connectionsCmd struct {
 	List        connectionsListCmd        `cmd:"" help:"List connections and their states."`
 	Get         connectionsGetCmd         `cmd:"" help:"Show one connection."`
 	Test        connectionsTestCmd        `cmd:"" help:"Try the next token request step by step, and say what works and what does not."`
+	Probe       connectionsProbeCmd       `cmd:"" help:"Learn how an authorization server behaves, on a grant that is used up by it, and print a catalogue entry."`
 	Authorize   connectionsAuthorizeCmd   `cmd:"" help:"Obtain a token anew: the way back from DEAUTHORIZED."`
 	Deauthorize connectionsDeauthorizeCmd `cmd:"" help:"Withdraw the credential; settings and secrets stay."`
 	Delete      connectionsDeleteCmd      `cmd:"" help:"Delete a connection with its secrets and its token."`

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	connectionv1 "github.com/freshet-io/freshet/gen/freshet/connection/v1"
@@ -112,14 +111,6 @@ func (c *providersLintCmd) Run(s *session) error {
 		return errReported
 	}
 	return nil
-}
-
-// readFileOrStdin reads all of a file, or of standard input if its name is a hyphen.
-func readFileOrStdin(s *session, file string) ([]byte, error) {
-	if file == "-" {
-		return io.ReadAll(s.stdin)
-	}
-	return os.ReadFile(file)
 }
 
 type providersSchemaCmd struct{}

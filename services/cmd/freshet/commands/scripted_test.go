@@ -39,6 +39,7 @@ type scripted struct {
 	deliveryv1.UnimplementedScheduleServiceServer
 	tokenv1.UnimplementedTokenServiceServer
 	tokenv1.UnimplementedDpopServiceServer
+	tokenv1.UnimplementedLearningServiceServer
 
 	addr, keyFile string
 	mu            sync.Mutex
@@ -58,6 +59,7 @@ func newScripted(t *testing.T) *scripted {
 	deliveryv1.RegisterScheduleServiceServer(server, s)
 	tokenv1.RegisterTokenServiceServer(server, s)
 	tokenv1.RegisterDpopServiceServer(server, s)
+	tokenv1.RegisterLearningServiceServer(server, s)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	s.addr = listener.Addr().String()

@@ -138,7 +138,7 @@ func TestConsumersAlwaysHaveAToken(t *testing.T) {
 			require.Contains(t, healths(step), step.Name, "consumers were told")
 		}
 	}
-	require.EqualValues(t, 5, s.auth.Stats().Requests, "one for each step, besides the first")
+	require.Equal(t, 5, s.auth.Stats().Requests, "one for each step, besides the first")
 	require.Equal(t, tokenv1.Token_EXPIRES_IN, s.token(t).GetExpirySource())
 }
 
