@@ -10,6 +10,9 @@ import (
 	"github.com/freshet-io/freshet/services/internal/sqldb"
 )
 
+// freeKeys finds one that is free again.
+const freeKeys = `SELECT dedup_key FROM deduplications WHERE expire_time <= $1 ORDER BY expire_time LIMIT 1`
+
 // forgetKeys removes keys that are free again. Those that someone is claiming stay: that one renews them.
 const forgetKeys = `DELETE FROM deduplications WHERE (project, bus_id, dedup_key) IN (
 	SELECT project, bus_id, dedup_key FROM deduplications WHERE expire_time <= $1 ORDER BY expire_time LIMIT $2 `
@@ -47,7 +50,7 @@ func claimKeys(ctx context.Context, tx sqldb.Tx, bus delivery.BusName, keys []de
 // ForgetKeys implements delivery.Deduplications.
 func (s *Store) ForgetKeys(ctx context.Context, now time.Time, limit int) (int, error) {
 	some, err := reading(ctx, s, func(ctx context.Context, tx sqldb.Tx) ([]string, error) {
-		return collect(ctx, tx, scanText, `SELECT dedup_key FROM deduplications WHERE expire_time <= $1 ORDER BY expire_time LIMIT 1`, micros(now))
+		return collect(ctx, tx, scanText, freeKeys, micros(now))
 	})
 	if err != nil || len(some) == 0 { // most of the time, without a write
 		return 0, err
