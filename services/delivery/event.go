@@ -21,6 +21,8 @@ type Event struct {
 	IngestionTime time.Time
 	// DeduplicationID is what it was put with, if anything. It is not stored.
 	DeduplicationID string
+	// GroupID is what it was put with, if anything. It is stored with its deliveries.
+	GroupID string
 	// Traceparent is the W3C trace context of the call that put it; empty without one.
 	Traceparent string
 	// Replay is the id of the replay that put it again; empty for an event that was put.
@@ -91,6 +93,7 @@ type Delivery struct {
 	Rule        string // of the event's bus
 	Target      Target // as it was when the event was accepted
 	Destination string
+	Group       string // within which deliveries to the target keep their order; empty: none
 	State       State
 	// Owner is the instance that has an unfinished delivery in memory. Empty: none, it is backlog.
 	Owner        string

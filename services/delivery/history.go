@@ -100,6 +100,7 @@ func (s *Service) cancel(ctx context.Context, c Cancellation) error {
 		}
 	}
 	s.suspect(s.dropCovered(c)) // what was claimed before it was cancelled
+	s.look()                    // for what waited behind it
 	return nil
 }
 

@@ -36,6 +36,7 @@ type Entry struct {
 	Resources          []string
 	Time               time.Time // zero: now
 	DeduplicationID    string    // at most 128 characters; empty: none
+	GroupID            string    // at most 128 characters; empty: none
 }
 
 func (e *Entry) size() int {
@@ -143,6 +144,10 @@ func checkEntry(e *Entry, internal bool) *EntryResult {
 				"each of Resources must have at most %d characters and no control characters.", maxResource))
 		}
 	}
+	if utf8.RuneCountInString(e.GroupID) > maxGroup || hasControl(e.GroupID) {
+		return refuseArgument("MessageGroupId", fmt.Sprintf(
+			"MessageGroupId must have at most %d characters and no control characters.", maxGroup))
+	}
 	if utf8.RuneCountInString(e.DeduplicationID) > maxDeduplicationID {
 		return refuseArgument("DeduplicationId", fmt.Sprintf("DeduplicationId must have at most %d characters.", maxDeduplicationID))
 	}
@@ -184,7 +189,7 @@ func (s *Service) newEvent(ctx context.Context, bus BusName, e *Entry, now time.
 	return &Event{
 		Project: bus.Project, ID: s.newID(now), Bus: bus.Bus, Source: e.Source, DetailType: e.DetailType, Detail: e.Detail,
 		Resources: e.Resources, Time: at.UTC().Truncate(time.Second), IngestionTime: now, Traceparent: carrier["traceparent"],
-		DeduplicationID: e.DeduplicationID,
+		DeduplicationID: e.DeduplicationID, GroupID: e.GroupID,
 	}
 }
 
@@ -236,12 +241,13 @@ func (s *Service) accept(ctx context.Context, bus BusName, batch Batch, now time
 func (s *Service) match(index *busIndex, events []*Event, now time.Time) []*Delivery {
 	var deliveries []*Delivery
 	for _, e := range events {
-		for _, id := range index.patterns.Match(e.Envelope()) {
+		envelope := e.Envelope()
+		for _, id := range index.patterns.Match(envelope) {
 			rule := index.rules[string(id)]
 			for _, t := range rule.Targets {
 				deliveries = append(deliveries, &Delivery{
 					ID: ID{e.Project, s.newID(now)}, Event: e, Rule: rule.Name.Rule, Target: t, Destination: t.Destination,
-					State: Pending, CreateTime: now, NextAttempt: now, ExpireTime: now.Add(t.Retry.Lifetime()),
+					Group: t.group(e, envelope), State: Pending, CreateTime: now, NextAttempt: now, ExpireTime: now.Add(t.Retry.Lifetime()),
 				})
 			}
 		}
@@ -253,7 +259,7 @@ func (s *Service) match(index *busIndex, events []*Event, now time.Time) []*Deli
 func (s *Service) reserve(deliveries []*Delivery) map[*Delivery]bool {
 	reserved := make(map[*Delivery]bool, len(deliveries))
 	for _, d := range deliveries {
-		if s.dispatcher.Reserve(d.Lane(), d.Event.weight()) {
+		if d.Group == "" && s.dispatcher.Reserve(d.Lane(), d.Event.weight()) { // those of a group take their turns in the store
 			d.Owner = s.owner
 			reserved[d] = true
 		}

@@ -48,6 +48,7 @@ type Target struct {
 	Input       string // JSON text, whatever the event
 	InputPath   string // JSON path to the body
 	Transformer *Transformer
+	GroupPath   string // JSON path to the group; empty: the event\'s GroupID
 	Retry       RetryPolicy
 	DeadLetter  DeadLetter
 	// Body is what a redrive put in place of the event's body; only in deliveries. Nil: nothing.

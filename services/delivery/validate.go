@@ -43,6 +43,10 @@ func checkTarget(t *Target, at string) []Violation {
 	}
 	bad = append(bad, checkInput(t, at)...)
 	bad = append(bad, t.DeadLetter.check(at)...)
+	if t.GroupPath != "" {
+		_, err := shape.ParsePath(t.GroupPath)
+		note("message_group_path", err)
+	}
 	for i, text := range t.PathParameters {
 		_, err := shape.ParseParameter(text)
 		note(fmt.Sprintf("path_parameter_values[%d]", i), err)

@@ -221,6 +221,9 @@ func (s *Service) record(ctx context.Context, d *Delivery, a *Attempt, free func
 			}
 			if d.State != Pending {
 				s.metrics.ended(ctx, d)
+				if d.Group != "" {
+					s.dispatcher.Wake(d.Lane(), s.now()) // for the next of its group
+				}
 			}
 			return again
 		}

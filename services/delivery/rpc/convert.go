@@ -46,7 +46,7 @@ func fromTarget(t *delivery.Target, project string) *deliveryv1.Target {
 	m := &deliveryv1.Target{
 		Id: t.ID, Destination: delivery.DestinationName{Project: project, Destination: t.Destination}.String(),
 		PathParameterValues: t.PathParameters, HeaderParameters: t.Headers, QueryStringParameters: t.QueryParameters,
-		Input: t.Input, InputPath: t.InputPath,
+		Input: t.Input, InputPath: t.InputPath, MessageGroupPath: t.GroupPath,
 	}
 	if t.Transformer != nil {
 		m.InputTransformer = &deliveryv1.InputTransformer{InputPathsMap: t.Transformer.Paths, InputTemplate: t.Transformer.Template}
@@ -93,7 +93,7 @@ func toTarget(at string, t *deliveryv1.Target, project string) (delivery.Target,
 	target := delivery.Target{
 		ID: t.GetId(), Destination: destination, PathParameters: t.GetPathParameterValues(),
 		Headers: maps.Clone(t.GetHeaderParameters()), QueryParameters: maps.Clone(t.GetQueryStringParameters()),
-		Input: t.GetInput(), InputPath: t.GetInputPath(),
+		Input: t.GetInput(), InputPath: t.GetInputPath(), GroupPath: t.GetMessageGroupPath(),
 		DeadLetter: delivery.DeadLetter{Action: delivery.DeadLetterAction(t.GetDeadLetter().GetAction())},
 	}
 	if in := t.GetInputTransformer(); in != nil {
@@ -183,11 +183,13 @@ func fromDelivery(d *delivery.Delivery) *deliveryv1.Delivery {
 		Rule:        delivery.RuleName{Project: d.ID.Project, Bus: d.Event.Bus, Rule: d.Rule}.String(),
 		Destination: d.Lane().String(), AttemptCount: int32(d.Attempts), RetryCount: int32(d.Retries()),
 		CreateTime: timestamp(d.CreateTime), ExpireTime: timestamp(d.ExpireTime), EndTime: timestamp(d.EndTime),
-		RedriveCount: int32(d.Redrives), BodyEdited: d.Target.Body != nil,
+		RedriveCount: int32(d.Redrives), MessageGroup: d.Group, BodyEdited: d.Target.Body != nil,
 	}
 	switch d.State {
 	case delivery.Pending:
-		m.NextAttemptTime = timestamp(d.NextAttempt)
+		if !d.IsBehind() {
+			m.NextAttemptTime = timestamp(d.NextAttempt)
+		}
 	case delivery.Dead:
 		m.ErrorCode, m.ErrorMessage = deliveryv1.Delivery_ErrorCode(d.ErrorCode), d.ErrorMessage
 		m.ExhaustedRetryCondition = deliveryv1.Delivery_ExhaustedRetryCondition(d.Condition)
@@ -218,7 +220,7 @@ func toEntries(list []*deliveryv1.PutEventsRequestEntry) []delivery.Entry {
 	for i, m := range list {
 		entries[i] = delivery.Entry{
 			Source: m.GetSource(), DetailType: m.GetDetailType(), Detail: m.GetDetail(), Resources: m.GetResources(),
-			DeduplicationID: m.GetDeduplicationId(),
+			DeduplicationID: m.GetDeduplicationId(), GroupID: m.GetMessageGroupId(),
 		}
 		if m.GetTime() != nil {
 			entries[i].Time = m.GetTime().AsTime()

@@ -56,6 +56,9 @@ func (s *Store) Cancel(ctx context.Context, c delivery.Cancellation, after strin
 				WHERE project = $2 AND delivery_id = $3 AND state = 1`, micros(now), c.Project, id); err != nil {
 				return err
 			}
+			if err := leaveLine(ctx, tx, delivery.ID{Project: c.Project, Delivery: id}, now); err != nil {
+				return err
+			}
 		}
 		if len(ids) < limit {
 			// What another instance has in its journal gets its row soon, and is then to be cancelled too.

@@ -37,7 +37,7 @@ func scanDelivery(row scanner) (delivery.Delivery, error) {
 	d.CreateTime, d.NextAttempt, d.ExpireTime = sqldb.Time(created), sqldb.Time(next), sqldb.Time(expires)
 	d.EndTime, d.AuthForgiven = sqldb.Time(ended), forgiven != 0
 	e.Project, e.Time, e.IngestionTime = d.ID.Project, sqldb.Time(eventTime), sqldb.Time(ingested)
-	if d.Target, err = decodeTarget(target); err != nil {
+	if d.Target, d.Group, err = decodeTarget(target); err != nil {
 		return d, err
 	}
 	if resources == "[]" {
@@ -184,24 +184,31 @@ func idAt(t time.Time) string {
 	return id.String()
 }
 
-// restart starts a delivery anew that is in one of the states, with another target unless that is nil, and returns whether it was one.
+// restart starts a delivery anew that is in one of the states, with another target unless that is nil, and returns whether it was one. It
+// stays in its group.
 func restart(
 	ctx context.Context, tx sqldb.Tx, id delivery.ID, now time.Time, target *delivery.Target, states string,
 ) (int, error) {
 	where := ` WHERE project = $2 AND delivery_id = $3 AND state ` + states
-	if target == nil {
-		return affected(ctx, tx, `UPDATE deliveries SET `+startAnew+where, micros(now), id.Project, id.Delivery)
-	}
-	text, err := encodeTarget(*target)
+	group, err := groupOf(ctx, tx, id)
 	if err != nil {
 		return 0, err
 	}
-	life := target.Retry.Lifetime()
-	if _, err := affected(ctx, tx, `UPDATE deliveries SET target = $1, destination_id = $4, max_age = $5`+where,
-		text, id.Project, id.Delivery, target.Destination, life.Microseconds()); err != nil {
-		return 0, err
+	if target != nil {
+		text, err := encodeTarget(&delivery.Delivery{Target: *target, Group: group})
+		if err != nil {
+			return 0, err
+		}
+		if _, err := affected(ctx, tx, `UPDATE deliveries SET target = $1, destination_id = $4, max_age = $5`+where,
+			text, id.Project, id.Delivery, target.Destination, target.Retry.Lifetime().Microseconds()); err != nil {
+			return 0, err
+		}
 	}
-	return affected(ctx, tx, `UPDATE deliveries SET `+startAnew+where, micros(now), id.Project, id.Delivery)
+	n, err := affected(ctx, tx, `UPDATE deliveries SET `+startAnew+where, micros(now), id.Project, id.Delivery)
+	if err != nil || n == 0 || group == "" {
+		return n, err
+	}
+	return n, rejoin(ctx, tx, id)
 }
 
 // startAnew are the columns that a redrive sets.

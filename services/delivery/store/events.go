@@ -64,6 +64,9 @@ func (s *Store) acceptIn(ctx context.Context, tx sqldb.Tx, calls []*call[*accept
 		if err := a.claim(ctx, tx); err != nil {
 			return err
 		}
+		if err := lineUp(ctx, tx, a.batch.Deliveries); err != nil {
+			return err
+		}
 		for _, e := range a.batch.Events {
 			row, err := eventRow(e)
 			if err != nil {
@@ -165,7 +168,7 @@ func encodeResources(resources []string) (string, error) {
 
 // deliveryRow is a delivery as insertion has it. Pages of the journal keep it: a new column comes last and has a default.
 func deliveryRow(d *delivery.Delivery) ([]any, error) {
-	target, err := encodeTarget(d.Target)
+	target, err := encodeTarget(d)
 	return []any{
 		d.ID.Project, d.ID.Delivery, d.Event.ID, d.Event.Bus, d.Rule, d.Target.ID, d.Destination, target, int64(d.State), d.Owner,
 		micros(d.CreateTime), micros(d.NextAttempt), micros(d.ExpireTime), micros(d.EndTime), d.Target.Retry.Lifetime().Microseconds(),

@@ -32,6 +32,9 @@ func (s *Store) Advance(
 		if err := s.insertEvents(ctx, tx, &batch, once); err != nil {
 			return nil, err
 		}
+		if err := lineUp(ctx, tx, batch.Deliveries); err != nil {
+			return nil, err
+		}
 		rows := make([][]any, len(batch.Deliveries))
 		for i, d := range batch.Deliveries {
 			if rows[i], err = deliveryRow(d); err != nil {

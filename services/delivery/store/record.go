@@ -94,6 +94,13 @@ func (s *Store) recordIn(ctx context.Context, tx sqldb.Tx, calls []*call[*outcom
 		return errUnfolded
 	}
 	for _, c := range calls {
+		if o := c.item; o.applied && o.delivery.Group != "" && o.delivery.State != delivery.Pending {
+			if err := advanceLine(ctx, tx, o.delivery.ID, o.delivery.Line(), o.delivery.EndTime); err != nil {
+				return err
+			}
+		}
+	}
+	for _, c := range calls {
 		if o := c.item; o.applied && o.attempt != nil {
 			row, err := attemptRow(o.delivery.ID, o.attempt)
 			if err != nil {

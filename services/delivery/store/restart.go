@@ -26,7 +26,7 @@ func (s *Store) ListDead(
 			return d, err
 		}
 		d.CreateTime = sqldb.Time(created)
-		d.Target, err = decodeTarget(target)
+		d.Target, d.Group, err = decodeTarget(target)
 		return d, err
 	}
 	return reading(ctx, s, func(ctx context.Context, tx sqldb.Tx) ([]delivery.Delivery, error) {

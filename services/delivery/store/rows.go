@@ -24,13 +24,15 @@ type target struct {
 	Retries        *int              `json:"retries,omitempty"`
 	MaxAge         time.Duration     `json:"max_age,omitempty"` // nanoseconds
 	Body           *string           `json:"body,omitempty"`
+	GroupPath      string            `json:"group_path,omitempty"`
+	Group          string            `json:"group,omitempty"` // of a delivery
 }
 
 func toTarget(t delivery.Target) target {
 	row := target{
 		ID: t.ID, Destination: t.Destination, PathParameters: t.PathParameters, Headers: t.Headers, Query: t.QueryParameters,
 		Input: t.Input, InputPath: t.InputPath, Retries: t.Retry.Retries, MaxAge: t.Retry.MaxAge,
-		DeadAction: int(t.DeadLetter.Action), DeadBus: t.DeadLetter.Bus, Body: t.Body,
+		DeadAction: int(t.DeadLetter.Action), DeadBus: t.DeadLetter.Bus, Body: t.Body, GroupPath: t.GroupPath,
 	}
 	if t.Transformer != nil {
 		row.InputPaths, row.InputTemplate = t.Transformer.Paths, t.Transformer.Template
@@ -42,7 +44,7 @@ func (t target) domain() delivery.Target {
 	d := delivery.Target{
 		ID: t.ID, Destination: t.Destination, PathParameters: t.PathParameters, Headers: t.Headers, QueryParameters: t.Query,
 		Input: t.Input, InputPath: t.InputPath, Retry: delivery.RetryPolicy{Retries: t.Retries, MaxAge: t.MaxAge},
-		DeadLetter: delivery.DeadLetter{Action: delivery.DeadLetterAction(t.DeadAction), Bus: t.DeadBus}, Body: t.Body,
+		DeadLetter: delivery.DeadLetter{Action: delivery.DeadLetterAction(t.DeadAction), Bus: t.DeadBus}, Body: t.Body, GroupPath: t.GroupPath,
 	}
 	if t.InputTemplate != "" {
 		d.Transformer = &delivery.Transformer{Paths: t.InputPaths, Template: t.InputTemplate}
@@ -70,12 +72,17 @@ func decodeTargets(text string) ([]delivery.Target, error) {
 	return list, nil
 }
 
-func encodeTarget(t delivery.Target) (string, error) { return encode(toTarget(t)) }
+// encodeTarget encodes the target of a delivery, and its group.
+func encodeTarget(d *delivery.Delivery) (string, error) {
+	row := toTarget(d.Target)
+	row.Group = d.Group
+	return encode(row)
+}
 
-func decodeTarget(text string) (delivery.Target, error) {
-	var t target
-	err := decode(text, &t)
-	return t.domain(), err
+func decodeTarget(text string) (t delivery.Target, group string, err error) {
+	var row target
+	err = decode(text, &row)
+	return row.domain(), row.Group, err
 }
 
 func encode(v any) (string, error) {

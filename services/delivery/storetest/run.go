@@ -25,6 +25,8 @@ func Run(t *testing.T, newStore func(t *testing.T) delivery.Store) {
 		{"DestinationInUse", testInUse},
 		{"Controls", testControls},
 		{"Backlog", testBacklog},
+		{"Lines", testLines},
+		{"LinesAreCancelled", testLinesCancelled},
 		{"SigningKeys", testSigningKeys},
 		{"Accept", testAccept},
 		{"AcceptIsAtomic", testAcceptFails},

@@ -444,9 +444,13 @@ type Target struct {
 	// The body, made out of the event by a template.
 	InputTransformer *InputTransformer `protobuf:"bytes,9,opt,name=input_transformer,json=inputTransformer,proto3" json:"input_transformer,omitempty"`
 	// What becomes of deliveries that are given up. Unset: they are kept.
-	DeadLetter    *DeadLetterPolicy `protobuf:"bytes,11,opt,name=dead_letter,json=deadLetter,proto3" json:"dead_letter,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	DeadLetter *DeadLetterPolicy `protobuf:"bytes,11,opt,name=dead_letter,json=deadLetter,proto3" json:"dead_letter,omitempty"`
+	// Where the event has its group, a JSON path such as `$.detail.customer.id`: deliveries of a group to this target go out strictly in
+	// order, as with `message_group_id` of an entry, which this replaces. Where the path leads nowhere there is no group. At most 256
+	// characters. Default: none.
+	MessageGroupPath string `protobuf:"bytes,15,opt,name=message_group_path,json=messageGroupPath,proto3" json:"message_group_path,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Target) Reset() {
@@ -547,6 +551,13 @@ func (x *Target) GetDeadLetter() *DeadLetterPolicy {
 		return x.DeadLetter
 	}
 	return nil
+}
+
+func (x *Target) GetMessageGroupPath() string {
+	if x != nil {
+		return x.MessageGroupPath
+	}
+	return ""
 }
 
 // InputTransformer makes a body out of an event, as EventBridge's of that name does.
@@ -760,7 +771,7 @@ const file_freshet_delivery_v1_bus_proto_rawDesc = "" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\v\n" +
 	"\aENABLED\x10\x01\x12\f\n" +
-	"\bDISABLED\x10\x02\"\xf4\a\n" +
+	"\bDISABLED\x10\x02\"\xac\b\n" +
 	"\x06Target\x121\n" +
 	"\x02id\x18\x01 \x01(\tB!\xe2A\x01\x02\xbaH\x1ar\x182\x16^[A-Za-z0-9._-]{1,64}$R\x02id\x12|\n" +
 	"\vdestination\x18\x02 \x01(\tBZ\xe2A\x01\x02\xbaHSrQ2O^projects/[a-z0-9][a-z0-9-]{0,62}/destinations/[A-Za-z0-9][A-Za-z0-9._-]{0,63}$R\vdestination\x12E\n" +
@@ -773,7 +784,8 @@ const file_freshet_delivery_v1_bus_proto_rawDesc = "" +
 	"\x05input\x18\b \x01(\tB\b\xbaH\x05r\x03\x18\x80@R\x05input\x12R\n" +
 	"\x11input_transformer\x18\t \x01(\v2%.freshet.delivery.v1.InputTransformerR\x10inputTransformer\x12F\n" +
 	"\vdead_letter\x18\v \x01(\v2%.freshet.delivery.v1.DeadLetterPolicyR\n" +
-	"deadLetter\x1aC\n" +
+	"deadLetter\x126\n" +
+	"\x12message_group_path\x18\x0f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\x10messageGroupPath\x1aC\n" +
 	"\x15HeaderParametersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aH\n" +

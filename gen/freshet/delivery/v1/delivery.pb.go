@@ -462,6 +462,9 @@ type Delivery struct {
 	RedriveCount int32 `protobuf:"varint,17,opt,name=redrive_count,json=redriveCount,proto3" json:"redrive_count,omitempty"`
 	// The attempts, oldest first; the last 200. Only in GetDelivery.
 	Attempts []*Attempt `protobuf:"bytes,18,rep,name=attempts,proto3" json:"attempts,omitempty"`
+	// The group within which deliveries to this target go out in order; empty: none. While it is PENDING behind others of its group,
+	// `next_attempt_time` is unset. A redriven delivery joins its group at the end.
+	MessageGroup string `protobuf:"bytes,19,opt,name=message_group,json=messageGroup,proto3" json:"message_group,omitempty"`
 	// A redrive gave it another body than the event's.
 	BodyEdited    bool `protobuf:"varint,25,opt,name=body_edited,json=bodyEdited,proto3" json:"body_edited,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -622,6 +625,13 @@ func (x *Delivery) GetAttempts() []*Attempt {
 		return x.Attempts
 	}
 	return nil
+}
+
+func (x *Delivery) GetMessageGroup() string {
+	if x != nil {
+		return x.MessageGroup
+	}
+	return ""
 }
 
 func (x *Delivery) GetBodyEdited() bool {
@@ -857,7 +867,7 @@ const file_freshet_delivery_v1_delivery_proto_rawDesc = "" +
 	"\x04time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12A\n" +
 	"\x0eingestion_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\ringestionTime\x12\x16\n" +
 	"\x06replay\x18\n" +
-	" \x01(\tR\x06replay\"\xd0\n" +
+	" \x01(\tR\x06replay\"\xf5\n" +
 	"\n" +
 	"\bDelivery\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x05R\x04name\x129\n" +
@@ -882,7 +892,8 @@ const file_freshet_delivery_v1_delivery_proto_rawDesc = "" +
 	"\x19exhausted_retry_condition\x18\x0f \x01(\x0e25.freshet.delivery.v1.Delivery.ExhaustedRetryConditionR\x17exhaustedRetryCondition\x12\x18\n" +
 	"\apayload\x18\x10 \x01(\tR\apayload\x12#\n" +
 	"\rredrive_count\x18\x11 \x01(\x05R\fredriveCount\x128\n" +
-	"\battempts\x18\x12 \x03(\v2\x1c.freshet.delivery.v1.AttemptR\battempts\x12\x1f\n" +
+	"\battempts\x18\x12 \x03(\v2\x1c.freshet.delivery.v1.AttemptR\battempts\x12#\n" +
+	"\rmessage_group\x18\x13 \x01(\tR\fmessageGroup\x12\x1f\n" +
 	"\vbody_edited\x18\x19 \x01(\bR\n" +
 	"bodyEdited\"c\n" +
 	"\x05State\x12\x15\n" +

@@ -1713,8 +1713,12 @@ type PutEventsRequestEntry struct {
 	// An event of the same id that was accepted on the bus less than 5 minutes ago makes this one a duplicate. At most 128 characters.
 	// Default: none, and then the bus's `deduplicate_content` counts.
 	DeduplicationId string `protobuf:"bytes,6,opt,name=deduplication_id,json=deduplicationId,proto3" json:"deduplication_id,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Deliveries of events of one group to one target go out strictly in the order in which the events were accepted: each only when the one
+	// before has ended. A delivery that fails holds up its group, and nothing else, until it has succeeded or is DEAD. At most 128
+	// characters. Default: none. A target's `message_group_path` wins. It is kept with the deliveries, not in archives.
+	MessageGroupId string `protobuf:"bytes,8,opt,name=message_group_id,json=messageGroupId,proto3" json:"message_group_id,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *PutEventsRequestEntry) Reset() {
@@ -1785,6 +1789,13 @@ func (x *PutEventsRequestEntry) GetTime() *timestamppb.Timestamp {
 func (x *PutEventsRequestEntry) GetDeduplicationId() string {
 	if x != nil {
 		return x.DeduplicationId
+	}
+	return ""
+}
+
+func (x *PutEventsRequestEntry) GetMessageGroupId() string {
+	if x != nil {
+		return x.MessageGroupId
 	}
 	return ""
 }
@@ -2486,7 +2497,7 @@ const file_freshet_delivery_v1_delivery_service_proto_rawDesc = "" +
 	"\x19DeleteDestinationResponse\"\xc6\x01\n" +
 	"\x10PutEventsRequest\x12f\n" +
 	"\x03bus\x18\x01 \x01(\tBT\xe2A\x01\x02\xbaHMrK2I^projects/[a-z0-9][a-z0-9-]{0,62}/buses/[A-Za-z0-9][A-Za-z0-9._-]{0,255}$R\x03bus\x12J\n" +
-	"\aentries\x18\x02 \x03(\v2*.freshet.delivery.v1.PutEventsRequestEntryB\x04\xe2A\x01\x02R\aentries\"\xe1\x01\n" +
+	"\aentries\x18\x02 \x03(\v2*.freshet.delivery.v1.PutEventsRequestEntryB\x04\xe2A\x01\x02R\aentries\"\x8b\x02\n" +
 	"\x15PutEventsRequestEntry\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12\x1f\n" +
 	"\vdetail_type\x18\x02 \x01(\tR\n" +
@@ -2494,7 +2505,8 @@ const file_freshet_delivery_v1_delivery_service_proto_rawDesc = "" +
 	"\x06detail\x18\x03 \x01(\tR\x06detail\x12\x1c\n" +
 	"\tresources\x18\x04 \x03(\tR\tresources\x12.\n" +
 	"\x04time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12)\n" +
-	"\x10deduplication_id\x18\x06 \x01(\tR\x0fdeduplicationId\"\xa2\x01\n" +
+	"\x10deduplication_id\x18\x06 \x01(\tR\x0fdeduplicationId\x12(\n" +
+	"\x10message_group_id\x18\b \x01(\tR\x0emessageGroupId\"\xa2\x01\n" +
 	"\x11PutEventsResponse\x121\n" +
 	"\x12failed_entry_count\x18\x01 \x01(\x05H\x00R\x10failedEntryCount\x88\x01\x01\x12C\n" +
 	"\aentries\x18\x02 \x03(\v2).freshet.delivery.v1.PutEventsResultEntryR\aentriesB\x15\n" +

@@ -65,6 +65,7 @@ func parseEntry(text []byte) (*deliveryv1.PutEventsRequestEntry, error) {
 		Resources  []string        `json:"resources"`
 		Time       *time.Time      `json:"time"`
 		DedupID    string          `json:"deduplicationId"`
+		GroupID    string          `json:"messageGroupId"`
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
@@ -76,7 +77,7 @@ func parseEntry(text []byte) (*deliveryv1.PutEventsRequestEntry, error) {
 	}
 	entry := &deliveryv1.PutEventsRequestEntry{
 		Source: event.Source, DetailType: event.DetailType, Detail: string(event.Detail), Resources: event.Resources,
-		DeduplicationId: event.DedupID,
+		DeduplicationId: event.DedupID, MessageGroupId: event.GroupID,
 	}
 	if bytes.HasPrefix(event.Detail, []byte(`"`)) {
 		if err := json.Unmarshal(event.Detail, &entry.Detail); err != nil {

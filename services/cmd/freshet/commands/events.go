@@ -27,7 +27,8 @@ type eventsPutCmd struct {
 	Resources  []string  `name:"resource" help:"What it concerns; may be repeated." sep:"none" placeholder:"TEXT"`
 	Time       time.Time `help:"When it happened, RFC 3339. Default: now." format:"2006-01-02T15:04:05Z07:00" placeholder:"TIME"`
 	DedupID    string    `name:"deduplication-id" help:"An event of this id that was put less than 5 minutes ago makes this one a duplicate." placeholder:"TEXT"`
-	File       string    `short:"f" help:"Put the events of a file, - for standard input: one JSON object a line with source, detailType, detail (an object, or its JSON text), resources, time, deduplicationId." placeholder:"FILE"`
+	GroupID    string    `name:"message-group-id" help:"Deliveries of events of this group keep their order." placeholder:"TEXT"`
+	File       string    `short:"f" help:"Put the events of a file, - for standard input: one JSON object a line with source, detailType, detail (an object, or its JSON text), resources, time, deduplicationId, messageGroupId." placeholder:"FILE"`
 }
 
 // Run puts the events; one that is refused fails the command, the others are put.
@@ -51,7 +52,7 @@ func (c *eventsPutCmd) Run(ctx context.Context, s *session, f *eventsCmd) error 
 
 // entries returns what yields the events, io.EOF after the last, and what is to be called at the end.
 func (c *eventsPutCmd) entries(s *session) (next func() (line, error), done func(), err error) {
-	single := c.Source != "" || c.DetailType != "" || c.Detail != "" || len(c.Resources) > 0 || !c.Time.IsZero() || c.DedupID != ""
+	single := c.Source != "" || c.DetailType != "" || c.Detail != "" || len(c.Resources) > 0 || !c.Time.IsZero() || c.DedupID != "" || c.GroupID != ""
 	switch {
 	case c.File != "" && single:
 		return nil, nil, usagef("--file goes without the flags of a single event")
@@ -70,7 +71,7 @@ func (c *eventsPutCmd) entries(s *session) (next func() (line, error), done func
 	if err != nil {
 		return nil, nil, &usageError{err: err}
 	}
-	entry := &deliveryv1.PutEventsRequestEntry{Source: c.Source, DetailType: c.DetailType, Detail: strings.TrimSpace(string(detail)), Resources: c.Resources, DeduplicationId: c.DedupID}
+	entry := &deliveryv1.PutEventsRequestEntry{Source: c.Source, DetailType: c.DetailType, Detail: strings.TrimSpace(string(detail)), Resources: c.Resources, DeduplicationId: c.DedupID, MessageGroupId: c.GroupID}
 	if !c.Time.IsZero() {
 		entry.Time = timestamppb.New(c.Time)
 	}
