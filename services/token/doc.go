@@ -10,7 +10,8 @@
 // (token/oauth), the arithmetic of windows and backoff (token/schedule), what
 // requests to the same server have met (token/gate), fan-out (token/hub), SQL
 // (token/store), gRPC (token/rpc), or client secrets: those belong to the
-// connection service and are asked for at each rotation (token/settings).
+// connection service and are asked for at each rotation (token/settings). How
+// servers are experimented with is token/learn's.
 //
 // Neighbours: the connection service says which tokens to keep and watches
 // their states; delivery, gateway and the SDK watch tokens.
