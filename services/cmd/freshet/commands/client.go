@@ -48,6 +48,9 @@ type client struct {
 	deliveries  deliveryv1.DeliveryServiceClient
 	controls    deliveryv1.DestinationControlServiceClient
 	schedules   deliveryv1.ScheduleServiceClient
+	archives    deliveryv1.ArchiveServiceClient
+	replays     deliveryv1.ReplayServiceClient
+	redrives    deliveryv1.RedriveServiceClient
 	signingKeys deliveryv1.SigningKeyServiceClient
 	opened      map[string]*grpc.ClientConn // by address
 }
@@ -107,6 +110,9 @@ func (c *client) open(role, addr string, timeout time.Duration, options rpcclien
 		c.deliveries = deliveryv1.NewDeliveryServiceClient(bounded)
 		c.controls = deliveryv1.NewDestinationControlServiceClient(bounded)
 		c.schedules = deliveryv1.NewScheduleServiceClient(bounded)
+		c.archives = deliveryv1.NewArchiveServiceClient(bounded)
+		c.replays = deliveryv1.NewReplayServiceClient(bounded)
+		c.redrives = deliveryv1.NewRedriveServiceClient(bounded)
 		c.signingKeys = deliveryv1.NewSigningKeyServiceClient(bounded)
 	}
 	return nil

@@ -99,6 +99,9 @@ type deliveriesRedriveCmd struct {
 	Filter     *string  `help:"Instead of naming them: every DEAD delivery that the filter selects; an empty one selects all." placeholder:"FILTER"`
 	Limit      int32    `default:"10000" help:"With --filter: at most so many, up to ${default}." placeholder:"N"`
 	DryRun     bool     `help:"With --filter: only count them."`
+	To         string   `help:"Send those that are named to this destination instead." placeholder:"DESTINATION"`
+	Body       *string  `help:"Send this body instead." placeholder:"TEXT"`
+	MergePatch string   `help:"Change the body by this JSON merge patch (RFC 7396)." placeholder:"JSON"`
 }
 
 // Run starts deliveries anew.
@@ -106,6 +109,8 @@ func (c *deliveriesRedriveCmd) Run(ctx context.Context, s *session, f *deliverie
 	switch {
 	case (c.Filter != nil) == (len(c.Deliveries) > 0):
 		return usagef("give either deliveries or --filter")
+	case c.Filter != nil && (c.To != "" || c.Body != nil || c.MergePatch != ""):
+		return usagef("--to, --body and --merge-patch go with named deliveries; freshet redrives sends many elsewhere")
 	case c.Filter == nil && c.DryRun:
 		return usagef("--dry-run goes with --filter")
 	}
@@ -120,7 +125,11 @@ func (c *deliveriesRedriveCmd) Run(ctx context.Context, s *session, f *deliverie
 	redriven := []*deliveryv1.Delivery{}
 	var failed error
 	for _, delivery := range c.Deliveries {
-		answer, err := cl.deliveries.RedriveDelivery(ctx, &deliveryv1.RedriveDeliveryRequest{Name: f.name("deliveries", delivery)})
+		request := &deliveryv1.RedriveDeliveryRequest{Name: f.name("deliveries", delivery), Body: c.Body, MergePatch: c.MergePatch}
+		if c.To != "" {
+			request.Destination = f.name("destinations", c.To)
+		}
+		answer, err := cl.deliveries.RedriveDelivery(ctx, request)
 		if err != nil {
 			failed = fmt.Errorf("%s: %w", delivery, err)
 			break

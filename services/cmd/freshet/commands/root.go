@@ -16,7 +16,7 @@ import (
 type root struct {
 	Serve        serveCmd        `cmd:"" help:"Run the suite: all roles in one process, or some of them."`
 	Config       configCmd       `cmd:"" help:"Print the effective settings of serve as a settings file."`
-	Apply        applyCmd        `cmd:"" help:"Make connections, buses, destinations, rules and schedules match manifests."`
+	Apply        applyCmd        `cmd:"" help:"Make connections, buses, archives, destinations, rules and schedules match manifests."`
 	Connections  connectionsCmd  `cmd:"" help:"Connections: how to authenticate to which API."`
 	Providers    providersCmd    `cmd:"" help:"The provider catalogue: how authorization servers behave."`
 	Token        tokenCmd        `cmd:"" help:"The current credential of a connection."`
@@ -24,6 +24,9 @@ type root struct {
 	Events       eventsCmd       `cmd:"" help:"Put events on a bus."`
 	Schedules    schedulesCmd    `cmd:"" help:"Events that are put when their time comes."`
 	Deliveries   deliveriesCmd   `cmd:"" help:"What became of events."`
+	Archives     archivesCmd     `cmd:"" help:"Archives: events kept for longer."`
+	Replays      replaysCmd      `cmd:"" help:"Replays: events of the past, put on their bus again."`
+	Redrives     redrivesCmd     `cmd:"" help:"Redrives: many dead deliveries started anew, at a rate."`
 	Pattern      patternCmd      `cmd:"" help:"Event patterns."`
 	Demo         demoCmd         `cmd:"" help:"Show rotations and deliveries, with nothing but this process."`
 	Bench        benchCmd        `cmd:"" help:"Measure the suite against the limit of this machine."`

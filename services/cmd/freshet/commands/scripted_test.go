@@ -37,6 +37,9 @@ type scripted struct {
 	connectionv1.UnimplementedProviderServiceServer
 	deliveryv1.UnimplementedDeliveryServiceServer
 	deliveryv1.UnimplementedScheduleServiceServer
+	deliveryv1.UnimplementedArchiveServiceServer
+	deliveryv1.UnimplementedReplayServiceServer
+	deliveryv1.UnimplementedRedriveServiceServer
 	tokenv1.UnimplementedTokenServiceServer
 	tokenv1.UnimplementedDpopServiceServer
 	tokenv1.UnimplementedLearningServiceServer
@@ -57,6 +60,9 @@ func newScripted(t *testing.T) *scripted {
 	connectionv1.RegisterProviderServiceServer(server, s)
 	deliveryv1.RegisterDeliveryServiceServer(server, s)
 	deliveryv1.RegisterScheduleServiceServer(server, s)
+	deliveryv1.RegisterArchiveServiceServer(server, s)
+	deliveryv1.RegisterReplayServiceServer(server, s)
+	deliveryv1.RegisterRedriveServiceServer(server, s)
 	tokenv1.RegisterTokenServiceServer(server, s)
 	tokenv1.RegisterDpopServiceServer(server, s)
 	tokenv1.RegisterLearningServiceServer(server, s)

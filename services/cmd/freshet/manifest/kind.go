@@ -18,6 +18,7 @@ type Clients struct {
 	Connection connectionv1.ConnectionServiceClient
 	Delivery   deliveryv1.DeliveryServiceClient
 	Schedule   deliveryv1.ScheduleServiceClient
+	Archive    deliveryv1.ArchiveServiceClient
 }
 
 // kind is what differs between the kinds of objects.
@@ -35,7 +36,7 @@ type kind struct {
 
 // kinds returns all kinds in the order in which they are applied: what is referred to comes first.
 func kinds() []kind {
-	return []kind{connectionKind(), busKind(), destinationKind(), ruleKind(), scheduleKind()}
+	return []kind{connectionKind(), busKind(), archiveKind(), destinationKind(), ruleKind(), scheduleKind()}
 }
 
 func kindByName(name string) (kind, bool) {
@@ -183,6 +184,29 @@ func scheduleKind() kind {
 				Schedule: m.(*deliveryv1.Schedule), UpdateMask: mask, ValidateOnly: validateOnly,
 			})
 			return answer.GetSchedule(), err
+		},
+	}
+}
+
+func archiveKind() kind {
+	return kind{
+		name: "Archive", pattern: "projects/{project}/buses/{bus}/archives/{archive}", missing: errorsv1.Reason_ARCHIVE_NOT_FOUND,
+		empty: func() proto.Message { return new(deliveryv1.Archive) },
+		get: func(ctx context.Context, c Clients, name string) (proto.Message, error) {
+			answer, err := c.Archive.GetArchive(ctx, &deliveryv1.GetArchiveRequest{Name: name})
+			return answer.GetArchive(), err
+		},
+		create: func(ctx context.Context, c Clients, parent, id string, m proto.Message, validateOnly bool) (proto.Message, error) {
+			answer, err := c.Archive.CreateArchive(ctx, &deliveryv1.CreateArchiveRequest{
+				Parent: parent, ArchiveId: id, Archive: m.(*deliveryv1.Archive), ValidateOnly: validateOnly,
+			})
+			return answer.GetArchive(), err
+		},
+		update: func(ctx context.Context, c Clients, m proto.Message, mask *fieldmaskpb.FieldMask, validateOnly bool) (proto.Message, error) {
+			answer, err := c.Archive.UpdateArchive(ctx, &deliveryv1.UpdateArchiveRequest{
+				Archive: m.(*deliveryv1.Archive), UpdateMask: mask, ValidateOnly: validateOnly,
+			})
+			return answer.GetArchive(), err
 		},
 	}
 }

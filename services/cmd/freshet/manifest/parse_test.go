@@ -217,7 +217,7 @@ func TestParseRefuses(t *testing.T) {
 	for name, tc := range map[string]struct{ text, want string }{
 		"no yaml":             {"kind: [", "shop.yaml (document 1): yaml: "},
 		"no mapping":          {"- a", "shop.yaml:1 (document 1): a document is a mapping"},
-		"no kind":             {"id: a", "shop.yaml:1 (document 1): kind: missing; one of Connection, Bus, Destination, Rule"},
+		"no kind":             {"id: a", "shop.yaml:1 (document 1): kind: missing; one of Connection, Bus, Archive, Destination, Rule"},
 		"unknown kind":        {"kind: Token\nid: a", `shop.yaml:1 (document 1): kind: "Token" is none of Connection, Bus`},
 		"no name":             {"\nkind: Bus", "shop.yaml:2 (document 1): name: missing: projects/{project}/buses/{bus}"},
 		"name and id":         {"kind: Bus\nname: projects/a/buses/b\nid: b", "shop.yaml:3 (document 1): id: name is given already"},
@@ -301,7 +301,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		for _, object := range objects {
-			require.Contains(t, []string{"Connection", "Bus", "Destination", "Rule", "Schedule"}, object.Kind)
+			require.Contains(t, []string{"Connection", "Bus", "Archive", "Destination", "Rule", "Schedule"}, object.Kind)
 			require.True(t, strings.HasPrefix(object.Name, "projects/"), object.Name)
 			require.NotNil(t, object.Message)
 			_, err := proto.Marshal(object.Message)
