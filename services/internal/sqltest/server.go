@@ -68,7 +68,8 @@ type server struct {
 	owner *os.File // locked as long as this process lives
 	dsn   string
 	quit  chan struct{}
-	ended chan struct{} // closed when the server process has ended
+	ended chan struct{}    // closed when the server process has ended
+	run   func() *exec.Cmd // makes the command that runs it
 }
 
 func startServer(fsync bool) (_ *server, err error) {
@@ -101,7 +102,10 @@ func startServer(fsync bool) (_ *server, err error) {
 		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
 	}
 	s.dsn = "postgres:///postgres?" + url.Values{"host": {dir}, "user": {"postgres"}, "sslmode": {"disable"}}.Encode()
-	if err := s.launch(command(account, dir, filepath.Join(bin, "postgres"), settings(data, dir, fsync)...)); err != nil {
+	s.run = func() *exec.Cmd {
+		return command(account, dir, filepath.Join(bin, "postgres"), settings(data, dir, fsync)...)
+	}
+	if err := s.launch(s.run()); err != nil {
 		return nil, err
 	}
 	if err := s.awaitReady(); err != nil {
