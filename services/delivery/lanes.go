@@ -31,6 +31,7 @@ type laneState struct {
 	missing     bool // there is no such destination
 	destination Destination
 	endpoint    shape.Endpoint
+	byGrant     bool // deliveries bring credentials of their own
 	keys        []laneKey
 
 	troubled     atomic.Bool // failures or open are not zero: what works costs no lock
@@ -82,6 +83,9 @@ func (s *Service) lane(ctx context.Context, name DestinationName) (*laneState, e
 			return nil, err
 		}
 		if state.keys, err = s.laneKeys(ctx, name); err != nil {
+			return nil, err
+		}
+		if state.byGrant, err = s.byGrant(ctx, name); err != nil {
 			return nil, err
 		}
 	}
@@ -167,6 +171,9 @@ func (w worker) Gate(name DestinationName) dispatch.Gate {
 	}
 	if until := lane.holds(now); !until.IsZero() {
 		return dispatch.Gate{Release: true, Until: time.Now().Add(until.Sub(now))}
+	}
+	if lane.byGrant {
+		return dispatch.Gate{Open: true}
 	}
 	credential, changed := w.s.credentials.Current(ConnectionName(name.Project, lane.destination.Connection))
 	if !credential.Usable(now) {

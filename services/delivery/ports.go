@@ -72,6 +72,8 @@ type Destinations interface {
 	Destination(ctx context.Context, name DestinationName) (Destination, error)
 	// ListDestinations returns destinations by name, those after the given one.
 	ListDestinations(ctx context.Context, project, after string, limit int) ([]Destination, error)
+	// RulesOf returns the rules that use a destination.
+	RulesOf(ctx context.Context, name DestinationName) ([]Rule, error)
 	// CreateDestination returns ErrExists.
 	CreateDestination(ctx context.Context, destination Destination) error
 	// ReplaceDestination returns ErrDestinationNotFound, ErrEtagMismatch; and an [InvalidError] of check, which is given the targets

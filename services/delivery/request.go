@@ -52,9 +52,12 @@ func (s *Service) request(ctx context.Context, d *Delivery, lane *laneState, c *
 	}
 	s.addHeaders(ctx, &r, d, lane, c)
 	if c.Bound {
-		connection := ConnectionName(d.ID.Project, lane.destination.Connection)
+		holder, err := d.holder(lane.destination.Connection)
+		if err != nil {
+			return Request{}, err
+		}
 		r.Prove = func(ctx context.Context, nonce string) (string, error) {
-			return s.credentials.Prove(ctx, connection, c.Fingerprint, ProofRequest{Method: r.Method, URL: r.URL, Nonce: nonce})
+			return s.credentials.Prove(ctx, holder, c.Fingerprint, ProofRequest{Method: r.Method, URL: r.URL, Nonce: nonce})
 		}
 	}
 	return r, nil

@@ -51,6 +51,9 @@ type Target struct {
 	GroupPath   string // JSON path to the group; empty: the event\'s GroupID
 	Retry       RetryPolicy
 	DeadLetter  DeadLetter
+	// Grant names the grant under the destination's connection whose credential is used: an id, or a JSON path to one. Empty: the
+	// connection's own.
+	Grant string
 	// Body is what a redrive put in place of the event's body; only in deliveries. Nil: nothing.
 	Body *string
 }

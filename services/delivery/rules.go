@@ -30,6 +30,7 @@ func (s *Service) CreateRuleBy(ctx context.Context, rule Rule, w Write, create f
 		return Rule{}, err
 	}
 	s.indexes.forget(rule.Name.On())
+	s.forgetLanes(rule.Name.Project, rule.Targets)
 	return rule, nil
 }
 
@@ -77,6 +78,7 @@ func (s *Service) UpdateRule(ctx context.Context, name RuleName, w Write, change
 		return rule, err
 	}
 	s.indexes.forget(name.On())
+	s.forgetLanes(name.Project, rule.Targets)
 	s.cancelNow(ctx, cancel)
 	return rule, nil
 }

@@ -184,19 +184,23 @@ func (s *Service) endOverdue(ctx context.Context) error {
 			return err
 		}
 		for _, d := range overdue {
-			lane, credential := s.laneAndCredential(ctx, d.Lane())
+			lane, credential := s.laneAndCredential(ctx, d)
 			s.record(ctx, d, s.overdue(d, lane, credential, now), func() {})
 		}
 	}
 }
 
-// laneAndCredential returns what is known of a destination and of its connection's credential; nil where that is not known.
-func (s *Service) laneAndCredential(ctx context.Context, name DestinationName) (*laneState, *Credential) {
-	lane, err := s.lane(ctx, name)
+// laneAndCredential returns what is known of a delivery's destination and of its credential; nil where that is not known.
+func (s *Service) laneAndCredential(ctx context.Context, d *Delivery) (*laneState, *Credential) {
+	lane, err := s.lane(ctx, d.Lane())
 	if err != nil || lane.missing {
 		return nil, nil
 	}
-	c, _ := s.credentials.Current(ConnectionName(name.Project, lane.destination.Connection))
+	holder, err := d.holder(lane.destination.Connection)
+	if err != nil {
+		return lane, nil
+	}
+	c, _ := s.credentials.Current(holder)
 	return lane, c
 }
 

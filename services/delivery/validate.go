@@ -41,6 +41,7 @@ func checkTarget(t *Target, at string) []Violation {
 			bad = append(bad, Violation{at + "." + field, err.Error()})
 		}
 	}
+	note("grant", checkGrant(t))
 	bad = append(bad, checkInput(t, at)...)
 	bad = append(bad, t.DeadLetter.check(at)...)
 	if t.GroupPath != "" {

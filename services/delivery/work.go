@@ -33,14 +33,27 @@ func (s *Service) work(ctx context.Context, name DestinationName, d *Delivery, f
 		d.State, d.EndTime = Cancelled, now
 		return s.record(ctx, d, nil, free)
 	}
-	connection := ConnectionName(name.Project, lane.destination.Connection)
-	credential, _ := s.credentials.Current(connection)
+	holder, err := d.holder(lane.destination.Connection)
+	if err != nil {
+		return s.unnamed(ctx, d, err, now, free)
+	}
+	var credential *Credential
+	if lane.byGrant {
+		credential = s.credentialOf(ctx, holder)
+		now = s.stamp()
+	} else {
+		credential, _ = s.credentials.Current(holder)
+	}
 	if !now.Before(d.ExpireTime) {
 		return s.record(ctx, d, s.overdue(d, lane, credential, now), free)
 	}
-	if lane.destination.Pause.IsSet() || !lane.holds(now).IsZero() || !credential.Usable(now) ||
-		!lane.waits(credential.Fingerprint, now).IsZero() {
+	switch held := lane.destination.Pause.IsSet() || !lane.holds(now).IsZero(); {
+	case held, !lane.byGrant && (!credential.Usable(now) || !lane.waits(credential.Fingerprint, now).IsZero()):
 		return dispatch.Again{Keep: true, At: time.Now()} // the gate closes
+	case lane.byGrant && !lane.waits(credential.Fingerprint, now).IsZero():
+		return dispatch.Again{Keep: true, At: time.Now().Add(lookAgain)}
+	case lane.byGrant && !credential.Usable(now):
+		return s.wait(ctx, d, now, free)
 	}
 	attempt, payload, err := s.attempt(ctx, d, lane, credential)
 	if err != nil {
@@ -53,8 +66,8 @@ func (s *Service) work(ctx context.Context, name DestinationName, d *Delivery, f
 	free()
 	if attempt.Class == Unauthorized {
 		lane.refuse(credential.Fingerprint, s.now())
-		if err := s.credentials.Reject(ctx, connection, credential.Fingerprint); err != nil {
-			s.logger.WarnContext(ctx, "a refused credential could not be reported", "connection", connection, "error", err)
+		if err := s.credentials.Reject(ctx, holder, credential.Fingerprint); err != nil {
+			s.logger.WarnContext(ctx, "a refused credential could not be reported", "of", holder, "error", err)
 		}
 	}
 	d.after(attempt, payload, s.stamp())
@@ -89,6 +102,9 @@ func (s *Service) overdue(d *Delivery, lane *laneState, c *Credential, now time.
 		return nil
 	}
 	reason := "the connection had no valid credential within the event's maximum age"
+	if d.Target.Grant != "" {
+		reason = "the grant had no valid credential within the event's maximum age"
+	}
 	if c.Reason != "" {
 		reason += ": " + c.Reason
 	}

@@ -38,6 +38,7 @@ type Watcher struct {
 	proofs tokenv1.DpopServiceClient
 	logger *slog.Logger
 	now    func() time.Time
+	most   int // watched at a time
 
 	mu      sync.Mutex
 	watched map[string]*watched // by token name
@@ -69,6 +70,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Now is the clock of credentials' Since. Default: time.Now.
 	Now func() time.Time
+	// MaxWatched bounds the tokens that are watched at a time: beyond it, one that was not asked for lately makes room. Default: 100,000.
+	MaxWatched int
 }
 
 // New returns a watcher on a connection to the token service. It learns nothing before Run.
@@ -79,8 +82,11 @@ func New(conn grpc.ClientConnInterface, o Options) *Watcher {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.MaxWatched <= 0 {
+		o.MaxWatched = defaultMaxWatched
+	}
 	return &Watcher{
-		client: tokenv1.NewTokenServiceClient(conn), proofs: tokenv1.NewDpopServiceClient(conn), logger: o.Logger, now: o.Now,
+		most: o.MaxWatched, client: tokenv1.NewTokenServiceClient(conn), proofs: tokenv1.NewDpopServiceClient(conn), logger: o.Logger, now: o.Now,
 		watched: map[string]*watched{}, kick: make(chan struct{}, 1),
 	}
 }
@@ -93,6 +99,9 @@ func (w *Watcher) Current(connection string) (*delivery.Credential, <-chan struc
 	entry := w.watched[name]
 	if entry == nil {
 		entry = &watched{credential: &delivery.Credential{Since: w.now()}, changed: make(chan struct{})}
+		if len(w.watched) >= w.most {
+			w.makeRoom()
+		}
 		w.watched[name] = entry
 		w.send(subscribe([]string{name}))
 	}

@@ -163,3 +163,28 @@ func TestReject(t *testing.T) {
 		require.Equal(t, []string{"f"}, tokens.Rejected())
 	})
 }
+
+// TestTooManyNames: beyond the bound, what was not asked for lately makes room, and whoever still waits for it asks again.
+func TestTooManyNames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tokens := deliverytest.NewTokens()
+		w := credentials.New(deliverytest.Dial(t, tokens), credentials.Options{MaxWatched: 10})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- w.Run(ctx) }()
+		name := func(i int) string { return fmt.Sprintf("projects/p/connections/crm/grants/g%d", i) }
+		_, gone := w.Current(name(0))
+		for i := range 30 {
+			tokens.Bearer(name(i), fmt.Sprintf("token-%d", i))
+			time.Sleep(time.Second)
+			current(w, name(i+1))
+			synctest.Wait()
+		}
+		<-gone
+		require.Equal(t, delivery.CredentialUnknown, current(w, name(0)).State)
+		synctest.Wait()
+		require.Equal(t, "Bearer token-0", current(w, name(0)).Headers[0].Value.Reveal())
+		cancel()
+		require.ErrorIs(t, <-done, context.Canceled)
+	})
+}

@@ -46,7 +46,7 @@ func fromTarget(t *delivery.Target, project string) *deliveryv1.Target {
 	m := &deliveryv1.Target{
 		Id: t.ID, Destination: delivery.DestinationName{Project: project, Destination: t.Destination}.String(),
 		PathParameterValues: t.PathParameters, HeaderParameters: t.Headers, QueryStringParameters: t.QueryParameters,
-		Input: t.Input, InputPath: t.InputPath, MessageGroupPath: t.GroupPath,
+		Input: t.Input, InputPath: t.InputPath, MessageGroupPath: t.GroupPath, Grant: t.Grant,
 	}
 	if t.Transformer != nil {
 		m.InputTransformer = &deliveryv1.InputTransformer{InputPathsMap: t.Transformer.Paths, InputTemplate: t.Transformer.Template}
@@ -93,7 +93,7 @@ func toTarget(at string, t *deliveryv1.Target, project string) (delivery.Target,
 	target := delivery.Target{
 		ID: t.GetId(), Destination: destination, PathParameters: t.GetPathParameterValues(),
 		Headers: maps.Clone(t.GetHeaderParameters()), QueryParameters: maps.Clone(t.GetQueryStringParameters()),
-		Input: t.GetInput(), InputPath: t.GetInputPath(), GroupPath: t.GetMessageGroupPath(),
+		Input: t.GetInput(), InputPath: t.GetInputPath(), GroupPath: t.GetMessageGroupPath(), Grant: t.GetGrant(),
 		DeadLetter: delivery.DeadLetter{Action: delivery.DeadLetterAction(t.GetDeadLetter().GetAction())},
 	}
 	if in := t.GetInputTransformer(); in != nil {

@@ -219,6 +219,8 @@ func TestRules(t *testing.T) {
 		{transformed(`{"a":<b>}`, "a", "$.id"), errorsv1.Reason_INVALID_FIELD, "rule.targets[0].input_transformer.input_template", "at character 6: contains invalid placeholder b"},
 		{transformed(`{"a":<b>}`, "b", "$.x["), errorsv1.Reason_INVALID_FIELD, `rule.targets[0].input_transformer.input_paths_map["b"]`, "want ['name'] or [index]"},
 		{transformed(`{"a":<aws-b>}`, "aws-b", "$.x"), errorsv1.Reason_INVALID_FIELD, `rule.targets[0].input_transformer.input_paths_map["aws-b"]`, "must not begin with AWS"},
+		{func(r *deliveryv1.Rule) { r.Targets[0].Grant = "$.detail[" }, errorsv1.Reason_INVALID_FIELD, "rule.targets[0].grant", "JSON path"},
+		{func(r *deliveryv1.Rule) { r.Targets[0].Grant = "no good" }, errorsv1.Reason_INVALID_FIELD, "rule.targets[0].grant", "an id of a grant"},
 		{deadTo(deliveryv1.DeadLetterPolicy_PUT_EVENT, ""), errorsv1.Reason_INVALID_FIELD, "rule.targets[0].dead_letter.bus", "required"},
 		{deadTo(deliveryv1.DeadLetterPolicy_DISCARD, standard), errorsv1.Reason_INVALID_FIELD, "rule.targets[0].dead_letter.bus", "only with"},
 		{deadTo(deliveryv1.DeadLetterPolicy_PUT_EVENT, "projects/q/buses/b"), errorsv1.Reason_INVALID_FIELD, "rule.targets[0].dead_letter.bus", "same project"},
@@ -278,6 +280,7 @@ func TestTargetInputs(t *testing.T) {
 		func(r *deliveryv1.Rule) { r.Targets[0].Input = `{ "a": 1.0 }` },
 		deadTo(deliveryv1.DeadLetterPolicy_PUT_EVENT, standard),
 		deadTo(deliveryv1.DeadLetterPolicy_DISCARD, ""),
+		func(r *deliveryv1.Rule) { r.Targets[0].Grant = "$.detail.user" },
 	} {
 		rule := simpleRule(target("d"))
 		change(rule)

@@ -138,6 +138,9 @@ func ParseParameter(text string) (Parameter, error) {
 	return Parameter{path: &p}, nil
 }
 
+// IsPath tells whether the value is taken from the event.
+func (p Parameter) IsPath() bool { return p.path != nil }
+
 // Value returns the constant, or what the event has at the path: a string's content, the JSON text of anything else, and "" where
 // there is nothing or null.
 func (p Parameter) Value(event []byte) string {

@@ -104,6 +104,11 @@ func (s *Store) ReplaceDestination(
 	})
 }
 
+// RulesOf implements delivery.Destinations.
+func (s *Store) RulesOf(ctx context.Context, name delivery.DestinationName) ([]delivery.Rule, error) {
+	return reading(ctx, s, func(ctx context.Context, tx sqldb.Tx) ([]delivery.Rule, error) { return users(ctx, tx, name) })
+}
+
 // users returns the rules that use a destination.
 func users(ctx context.Context, tx sqldb.Tx, name delivery.DestinationName) ([]delivery.Rule, error) {
 	return collect(ctx, tx, scanRule, `SELECT r.project, r.bus_id, r.rule_id, r.description, r.event_pattern, r.disabled, r.targets,

@@ -21,6 +21,7 @@ type target struct {
 	InputTemplate  string            `json:"input_template,omitempty"`
 	DeadAction     int               `json:"dead_action,omitempty"`
 	DeadBus        string            `json:"dead_bus,omitempty"`
+	Grant          string            `json:"grant,omitempty"`
 	Retries        *int              `json:"retries,omitempty"`
 	MaxAge         time.Duration     `json:"max_age,omitempty"` // nanoseconds
 	Body           *string           `json:"body,omitempty"`
@@ -32,7 +33,7 @@ func toTarget(t delivery.Target) target {
 	row := target{
 		ID: t.ID, Destination: t.Destination, PathParameters: t.PathParameters, Headers: t.Headers, Query: t.QueryParameters,
 		Input: t.Input, InputPath: t.InputPath, Retries: t.Retry.Retries, MaxAge: t.Retry.MaxAge,
-		DeadAction: int(t.DeadLetter.Action), DeadBus: t.DeadLetter.Bus, Body: t.Body, GroupPath: t.GroupPath,
+		DeadAction: int(t.DeadLetter.Action), DeadBus: t.DeadLetter.Bus, Body: t.Body, GroupPath: t.GroupPath, Grant: t.Grant,
 	}
 	if t.Transformer != nil {
 		row.InputPaths, row.InputTemplate = t.Transformer.Paths, t.Transformer.Template
@@ -44,7 +45,7 @@ func (t target) domain() delivery.Target {
 	d := delivery.Target{
 		ID: t.ID, Destination: t.Destination, PathParameters: t.PathParameters, Headers: t.Headers, QueryParameters: t.Query,
 		Input: t.Input, InputPath: t.InputPath, Retry: delivery.RetryPolicy{Retries: t.Retries, MaxAge: t.MaxAge},
-		DeadLetter: delivery.DeadLetter{Action: delivery.DeadLetterAction(t.DeadAction), Bus: t.DeadBus}, Body: t.Body, GroupPath: t.GroupPath,
+		DeadLetter: delivery.DeadLetter{Action: delivery.DeadLetterAction(t.DeadAction), Bus: t.DeadBus}, Body: t.Body, GroupPath: t.GroupPath, Grant: t.Grant,
 	}
 	if t.InputTemplate != "" {
 		d.Transformer = &delivery.Transformer{Paths: t.InputPaths, Template: t.InputTemplate}

@@ -117,7 +117,7 @@ func (f *fixture) rule(t *testing.T, name delivery.RuleName, destinations ...str
 			Retry:      delivery.RetryPolicy{Retries: &retries, MaxAge: time.Hour},
 			DeadLetter: delivery.DeadLetter{Action: delivery.PutDead, Bus: "dead"},
 		}, delivery.Target{
-			ID: string(rune('A' + i)), Destination: d, Input: `{ "a": 1.0 }`,
+			ID: string(rune('A' + i)), Destination: d, Input: `{ "a": 1.0 }`, Grant: "$.detail.user",
 		}, delivery.Target{
 			ID: string(rune('0' + i)), Destination: d,
 			Transformer: &delivery.Transformer{Paths: map[string]string{"a": "$.id"}, Template: `{"a":<a>}`},

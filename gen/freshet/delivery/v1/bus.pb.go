@@ -443,6 +443,10 @@ type Target struct {
 	Input string `protobuf:"bytes,8,opt,name=input,proto3" json:"input,omitempty"`
 	// The body, made out of the event by a template.
 	InputTransformer *InputTransformer `protobuf:"bytes,9,opt,name=input_transformer,json=inputTransformer,proto3" json:"input_transformer,omitempty"`
+	// Whose credential is used: the id of a grant under the destination's connection, or a JSON path to one, such as `$.detail.user`, so that
+	// a call is made with that user's token. Empty: the connection's own. A delivery waits while the grant is not there or has no valid
+	// credential; an event that names none ends it with INVALID_PARAMETER. At most 256 characters.
+	Grant string `protobuf:"bytes,10,opt,name=grant,proto3" json:"grant,omitempty"`
 	// What becomes of deliveries that are given up. Unset: they are kept.
 	DeadLetter *DeadLetterPolicy `protobuf:"bytes,11,opt,name=dead_letter,json=deadLetter,proto3" json:"dead_letter,omitempty"`
 	// Where the event has its group, a JSON path such as `$.detail.customer.id`: deliveries of a group to this target go out strictly in
@@ -544,6 +548,13 @@ func (x *Target) GetInputTransformer() *InputTransformer {
 		return x.InputTransformer
 	}
 	return nil
+}
+
+func (x *Target) GetGrant() string {
+	if x != nil {
+		return x.Grant
+	}
+	return ""
 }
 
 func (x *Target) GetDeadLetter() *DeadLetterPolicy {
@@ -771,7 +782,7 @@ const file_freshet_delivery_v1_bus_proto_rawDesc = "" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\v\n" +
 	"\aENABLED\x10\x01\x12\f\n" +
-	"\bDISABLED\x10\x02\"\xac\b\n" +
+	"\bDISABLED\x10\x02\"\xcc\b\n" +
 	"\x06Target\x121\n" +
 	"\x02id\x18\x01 \x01(\tB!\xe2A\x01\x02\xbaH\x1ar\x182\x16^[A-Za-z0-9._-]{1,64}$R\x02id\x12|\n" +
 	"\vdestination\x18\x02 \x01(\tBZ\xe2A\x01\x02\xbaHSrQ2O^projects/[a-z0-9][a-z0-9-]{0,62}/destinations/[A-Za-z0-9][A-Za-z0-9._-]{0,63}$R\vdestination\x12E\n" +
@@ -782,7 +793,9 @@ const file_freshet_delivery_v1_bus_proto_rawDesc = "" +
 	"input_path\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\tinputPath\x12C\n" +
 	"\fretry_policy\x18\a \x01(\v2 .freshet.delivery.v1.RetryPolicyR\vretryPolicy\x12\x1e\n" +
 	"\x05input\x18\b \x01(\tB\b\xbaH\x05r\x03\x18\x80@R\x05input\x12R\n" +
-	"\x11input_transformer\x18\t \x01(\v2%.freshet.delivery.v1.InputTransformerR\x10inputTransformer\x12F\n" +
+	"\x11input_transformer\x18\t \x01(\v2%.freshet.delivery.v1.InputTransformerR\x10inputTransformer\x12\x1e\n" +
+	"\x05grant\x18\n" +
+	" \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\x05grant\x12F\n" +
 	"\vdead_letter\x18\v \x01(\v2%.freshet.delivery.v1.DeadLetterPolicyR\n" +
 	"deadLetter\x126\n" +
 	"\x12message_group_path\x18\x0f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\x10messageGroupPath\x1aC\n" +
