@@ -14,10 +14,10 @@ const (
 )
 
 func (s *Service) unfoldAfter() time.Duration {
-	if s.store.Alone() {
-		return unfoldAfterAlone
+	if s.shared.Load() {
+		return unfoldAfter
 	}
-	return unfoldAfter
+	return unfoldAfterAlone
 }
 
 // accepted tells unfold that there is something in the journal.
@@ -30,7 +30,6 @@ func (s *Service) accepted() {
 
 // unfold gives deliveries rows that have not ended for a while.
 func (s *Service) unfold(ctx context.Context) {
-	after := s.unfoldAfter()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -40,14 +39,14 @@ func (s *Service) unfold(ctx context.Context) {
 		case <-s.journaled:
 		}
 		for left := 1; left > 0; {
-			timer.Reset(after / looksBeforeUnfold)
+			timer.Reset(s.unfoldAfter() / looksBeforeUnfold)
 			select {
 			case <-ctx.Done():
 				return
 			case <-timer.C:
 			}
 			var err error
-			if left, err = s.store.Unfold(ctx, s.now().Add(-after)); err != nil {
+			if left, err = s.store.Unfold(ctx, s.now().Add(-s.unfoldAfter())); err != nil {
 				if ctx.Err() == nil {
 					s.logger.WarnContext(ctx, "deliveries cannot be unfolded yet", "error", err)
 				}

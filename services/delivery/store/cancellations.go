@@ -29,7 +29,7 @@ func (s *Store) Cancellations(ctx context.Context, limit int) ([]delivery.Cancel
 
 // Cancel implements delivery.Deliveries. A rule's history may be long, so it is read apart from the write that changes rows.
 func (s *Store) Cancel(ctx context.Context, c delivery.Cancellation, after string, now time.Time, limit int) (string, bool, error) {
-	if err := s.unfoldAll(ctx); err != nil {
+	if _, err := s.Unfold(ctx, endOfTime()); err != nil { // and remove the pages
 		return after, false, err
 	}
 	w := &conditions{}

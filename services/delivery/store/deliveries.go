@@ -48,7 +48,7 @@ func scanDelivery(row scanner) (delivery.Delivery, error) {
 
 // Delivery implements delivery.Deliveries.
 func (s *Store) Delivery(ctx context.Context, id delivery.ID) (delivery.Delivery, error) {
-	if err := s.unfoldAll(ctx); err != nil {
+	if err := s.unfoldThese(ctx, []delivery.ID{id}); err != nil {
 		return delivery.Delivery{}, err
 	}
 	return reading(ctx, s, func(ctx context.Context, tx sqldb.Tx) (delivery.Delivery, error) {
@@ -98,13 +98,23 @@ func scanAttempt(row scanner) (delivery.Attempt, error) {
 func (s *Store) ListDeliveries(
 	ctx context.Context, project string, f delivery.Filter, now time.Time, before string, limit int,
 ) ([]delivery.Delivery, error) {
-	if err := s.unfoldAll(ctx); err != nil {
+	if err := s.unfoldFor(ctx, f); err != nil {
 		return nil, err
 	}
 	query, args := listQuery(project, f, now, before, limit)
 	return reading(ctx, s, func(ctx context.Context, tx sqldb.Tx) ([]delivery.Delivery, error) {
 		return collect(ctx, tx, scanDelivery, query, args...)
 	})
+}
+
+// unfoldFor unfolds what a filter may select: nothing that has ended.
+func (s *Store) unfoldFor(ctx context.Context, f delivery.Filter) error {
+	switch f.State {
+	case delivery.Succeeded, delivery.Dead, delivery.Cancelled:
+		return nil
+	case delivery.Pending, delivery.Delivering:
+	}
+	return s.unfoldAll(ctx)
 }
 
 func listQuery(project string, f delivery.Filter, now time.Time, before string, limit int) (query string, args []any) {
@@ -219,7 +229,7 @@ const startAnew = `state = 1, owner = '', next_attempt = $1, expire_time = $1 + 
 func (s *Store) Redrive(
 	ctx context.Context, id delivery.ID, now time.Time, target *delivery.Target,
 ) (delivery.Delivery, error) {
-	if err := s.unfoldAll(ctx); err != nil {
+	if err := s.unfoldThese(ctx, []delivery.ID{id}); err != nil {
 		return delivery.Delivery{}, err
 	}
 	return writing(ctx, s, func(ctx context.Context, tx sqldb.Tx) (delivery.Delivery, error) {

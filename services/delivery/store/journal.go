@@ -103,8 +103,8 @@ func (j *journal) close(ids []delivery.ID) {
 	}
 }
 
-// before returns what was accepted before that time and has no row, and pages that have nothing open.
-func (j *journal) before(at time.Time) (ids []delivery.ID, rows [][]any, done []journalID) {
+// before returns what was accepted before that time and has no row, oldest first.
+func (j *journal) before(at time.Time) (ids []delivery.ID) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for id, f := range j.open {
@@ -113,10 +113,19 @@ func (j *journal) before(at time.Time) (ids []delivery.ID, rows [][]any, done []
 		}
 	}
 	slices.SortFunc(ids, func(a, b delivery.ID) int { return strings.Compare(a.Delivery, b.Delivery) })
+	return ids
+}
+
+// rows returns the rows of those of the ids that have none, and some pages that have nothing open.
+func (j *journal) rows(ids []delivery.ID) (rows [][]any, done []journalID) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	for _, id := range ids {
-		rows = append(rows, j.open[id].row)
+		if f := j.open[id]; f != nil {
+			rows = append(rows, f.row)
+		}
 	}
-	return ids, rows, slices.Clone(j.done)
+	return rows, slices.Clone(j.done[:min(len(j.done), unfoldAtOnce)])
 }
 
 // removed forgets pages that were deleted.
@@ -132,13 +141,47 @@ func (j *journal) len() int {
 	return len(j.open) + len(j.done)
 }
 
+// unfoldAtOnce is how many rows one transaction unfolds: others that write wait for it.
+const unfoldAtOnce = 256
+
 // Unfold implements delivery.Journal.
 func (s *Store) Unfold(ctx context.Context, before time.Time) (left int, err error) {
+	if err := s.unfoldThese(ctx, s.journal.before(before)); err != nil {
+		return 0, err
+	}
+	for { // what became empty
+		done, err := s.unfoldSome(ctx, nil)
+		if err != nil || done < unfoldAtOnce {
+			return s.journal.len(), err
+		}
+	}
+}
+
+// unfoldThese gives those of the deliveries rows that have none, for those who are about to read or change them.
+func (s *Store) unfoldThese(ctx context.Context, ids []delivery.ID) error {
+	for chunk := range slices.Chunk(ids, unfoldAtOnce) {
+		if _, err := s.unfoldSome(ctx, chunk); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unfoldAll gives every delivery of this process a row.
+func (s *Store) unfoldAll(ctx context.Context) error {
+	return s.unfoldThese(ctx, s.journal.before(endOfTime()))
+}
+
+// endOfTime is later than everything.
+func endOfTime() time.Time { return time.Unix(1<<40, 0) }
+
+// unfoldSome does so in one transaction, which also removes pages, and returns how many of these.
+func (s *Store) unfoldSome(ctx context.Context, ids []delivery.ID) (pages int, err error) {
 	s.journal.writing.Lock()
 	defer s.journal.writing.Unlock()
-	ids, rows, done := s.journal.before(before)
-	if len(ids)+len(done) == 0 {
-		return s.journal.len(), nil
+	rows, done := s.journal.rows(ids)
+	if len(rows)+len(done) == 0 {
+		return 0, nil
 	}
 	err = s.write(ctx, func(ctx context.Context, tx sqldb.Tx) error {
 		if _, err := s.inserts.unfolded.run(ctx, tx, rows); err != nil {
@@ -151,13 +194,7 @@ func (s *Store) Unfold(ctx context.Context, before time.Time) (left int, err err
 	}
 	s.journal.close(ids)
 	s.journal.removed(len(done))
-	return s.journal.len(), nil
-}
-
-// unfoldAll gives every delivery of this process a row, for those who are about to read or change rows.
-func (s *Store) unfoldAll(ctx context.Context) error {
-	_, err := s.Unfold(ctx, time.Unix(1<<40, 0)) // later than everything
-	return err
+	return len(done), nil
 }
 
 // deletePages removes pages, whose deliveries all have rows.

@@ -112,7 +112,7 @@ func placeholders(first, n int) string {
 
 // Release implements delivery.Queue.
 func (s *Store) Release(ctx context.Context, owner string, ids []delivery.ID) error {
-	if err := s.unfoldAll(ctx); err != nil {
+	if err := s.unfoldThese(ctx, ids); err != nil {
 		return err
 	}
 	return s.write(ctx, func(ctx context.Context, tx sqldb.Tx) error {

@@ -23,7 +23,7 @@ var errUnfolded = errors.New("store: a delivery of the journal has a row")
 // Record implements delivery.Queue.
 func (s *Store) Record(ctx context.Context, owner string, d *delivery.Delivery, a *delivery.Attempt) (bool, error) {
 	if has := s.journal.owner(d.ID); has != "" && has != owner {
-		if err := s.unfoldAll(ctx); err != nil {
+		if err := s.unfoldThese(ctx, []delivery.ID{d.ID}); err != nil {
 			return false, err
 		}
 	}
