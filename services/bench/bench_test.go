@@ -26,7 +26,7 @@ func host(t *testing.T) bench.Host {
 
 func delivery(t *testing.T) bench.DeliveryConfig {
 	t.Helper()
-	return bench.DeliveryConfig{Host: host(t), Events: 200, Publishers: 8, BodyBytes: 1024, Destinations: 4, PacedEvents: 20}
+	return bench.DeliveryConfig{Host: host(t), Events: 200, Publishers: 8, BodyBytes: 1024, Destinations: 4, PacedEvents: 20, SteadyEvents: 50}
 }
 
 func watching(t *testing.T) bench.WatchConfig {
@@ -63,7 +63,11 @@ func requireDelivered(t *testing.T, config bench.DeliveryConfig) *bench.Delivery
 
 func TestDelivery(t *testing.T) {
 	t.Run("SQLite, API key", func(t *testing.T) {
-		result := requireDelivered(t, delivery(t))
+		config := delivery(t)
+		config.Backlog = 100
+		result := requireDelivered(t, config)
+		require.Positive(t, result.SteadyAckP50MS)
+		require.Positive(t, result.BacklogRatio)
 		require.Equal(t, "sqlite", result.Store)
 		require.Equal(t, "api_key", result.AuthorizationBy)
 		require.InDelta(t, 0.5, result.Target, 0)
@@ -127,7 +131,7 @@ func TestSchedule(t *testing.T) {
 // TestCommandLine checks what programs read: the last line is one object.
 func TestCommandLine(t *testing.T) {
 	for name, args := range map[string][]string{
-		"delivery": {"--events", "50", "--publishers", "2", "--destinations", "2", "--paced-events", "5"},
+		"delivery": {"--events", "50", "--publishers", "2", "--destinations", "2", "--paced-events", "5", "--steady-events", "20"},
 		"watch":    {"--streams", "10", "--connections", "2", "--rotations", "1"},
 		"refresh":  {"--tokens", "20"},
 	} {

@@ -32,6 +32,7 @@ const (
 	maxConnections = 256
 	maxRotations   = 100
 	maxPaced       = 100_000
+	maxBacklog     = 10_000_000
 	maxTokens      = 1_000_000
 )
 
@@ -48,6 +49,11 @@ type DeliveryConfig struct {
 	Destinations int
 	// PacedEvents are put at 100 a second after that, to measure latency without a queue; 1 to 100,000.
 	PacedEvents int
+	// SteadyEvents are put at 1,000 a second after that, to measure acknowledgements under a steady load; 1 to 100,000.
+	SteadyEvents int
+	// Backlog is how many deliveries of a paused destination are then queued, behind which Events events are put once more; 0 to
+	// 10,000,000. 0: there is no such phase.
+	Backlog int
 	// OAuth delivers with an access token instead of an API key.
 	OAuth bool
 }
@@ -61,6 +67,8 @@ func (c *DeliveryConfig) Validate() error {
 		within("body", c.BodyBytes, max(64, sink.MinBody), maxBody),
 		within("destinations", c.Destinations, 1, maxDestinations),
 		within("paced events", c.PacedEvents, 1, maxPaced),
+		within("steady events", c.SteadyEvents, 1, maxPaced),
+		within("backlog", c.Backlog, 0, maxBacklog),
 	)
 }
 

@@ -21,7 +21,8 @@ const (
 	// raw limit.
 	workersBefore, workersAfter, rawPhases = 64, 128, 2
 
-	pacedRate = 100
+	pacedRate  = 100
+	steadyRate = 1000
 	// patience is how long nothing may arrive before what is missing counts as lost: more than a few retries.
 	patience = 60 * time.Second
 )
@@ -68,7 +69,8 @@ func newDeliveryResult(c *DeliveryConfig) *DeliveryResult {
 		Name: "delivery", Target: targetSQLite,
 		Events: c.Events, Publishers: c.Publishers, EntriesPerCall: entriesPerCall, BodyBytes: c.BodyBytes,
 		Destinations: c.Destinations, AuthorizationBy: "api_key",
-		PacedPerSecond: pacedRate, PacedEvents: c.PacedEvents,
+		PacedPerSecond: pacedRate, PacedEvents: c.PacedEvents, SteadyPerSecond: steadyRate, SteadyEvents: c.SteadyEvents,
+		Backlog: c.Backlog,
 	}
 	if c.Database != "" {
 		result.Target = targetPostgres
@@ -95,7 +97,7 @@ func (d *deliveryRun) measure(r *run) error {
 	if _, err := d.arrived(r.ctx, span{d.ids.next - d.config.Destinations, d.ids.next}); err != nil {
 		return err
 	}
-	for _, phase := range []func(context.Context) error{d.flood, d.pace} {
+	for _, phase := range []func(context.Context) error{d.flood, d.pace, d.steady, d.behind} {
 		if err := phase(r.ctx); err != nil {
 			return err
 		}
@@ -117,7 +119,7 @@ func (d *deliveryRun) measure(r *run) error {
 func (d *deliveryRun) prepare(r *run) (closeClients func(), err error) {
 	c := d.config
 	config := sink.Config{
-		IDs:       rawPhases*c.Events + c.Destinations + c.Events + c.PacedEvents,
+		IDs:       rawPhases*c.Events + c.Destinations + c.Events + c.PacedEvents + c.SteadyEvents + c.queued(),
 		BodyBytes: c.BodyBytes, Addresses: c.Destinations, ClientID: "bench", ClientSecret: rand.Text(),
 	}
 	if !c.OAuth {
@@ -144,6 +146,9 @@ func (d *deliveryRun) prepare(r *run) (closeClients func(), err error) {
 	}
 	if err = s.connect(r.ctx, config, d.sink.TokenEndpoint); err == nil {
 		err = s.subscribe(r.ctx, d.sink.PostURLs)
+	}
+	if err == nil && c.Backlog > 0 {
+		err = s.subscribePaused(r.ctx, d.sink.PostURLs[0])
 	}
 	if err != nil {
 		closeClients()
@@ -244,6 +249,50 @@ func (d *deliveryRun) pace(ctx context.Context) error {
 	d.result.PacedAckP50MS, d.result.PacedAckP99MS = ms(percentile(put.acks, 50)), ms(percentile(put.acks, 99))
 	d.result.EndToEndP50MS, d.result.EndToEndP99MS = ms(percentile(latencies, 50)), ms(percentile(latencies, 99))
 	return nil
+}
+
+// steady measures acknowledgements at a rate that is far from the limit.
+func (d *deliveryRun) steady(ctx context.Context) error {
+	ids := d.ids.take(d.config.SteadyEvents)
+	put, err := d.publisher.pace(ctx, ids, steadyRate)
+	if err != nil {
+		return err
+	}
+	d.result.SteadyAckP50MS, d.result.SteadyAckP99MS = ms(percentile(put.acks, 50)), ms(percentile(put.acks, 99))
+	_, err = d.arrived(ctx, ids)
+	return err
+}
+
+// behind measures throughput once more, next to a destination whose deliveries wait.
+func (d *deliveryRun) behind(ctx context.Context) error {
+	if d.config.Backlog == 0 {
+		return nil
+	}
+	waiting := *d.publisher
+	waiting.detailType = pausedID
+	if _, err := waiting.flood(ctx, d.ids.take(d.config.Backlog), d.config.Publishers); err != nil {
+		return err
+	}
+	ids := d.ids.take(d.config.Events)
+	put, err := d.publisher.flood(ctx, ids, d.config.Publishers)
+	if err != nil {
+		return err
+	}
+	report, err := d.arrived(ctx, ids)
+	if err != nil {
+		return err
+	}
+	d.result.BacklogPerSecond = perSecond(delivered(report), lastOf(report).Sub(put.begin))
+	d.result.BacklogRatio = rounded(quotient(d.result.BacklogPerSecond, d.result.DeliveredPerSecond))
+	return nil
+}
+
+// queued is how many events the phase with a backlog puts.
+func (c *DeliveryConfig) queued() int {
+	if c.Backlog == 0 {
+		return 0
+	}
+	return c.Backlog + c.Events
 }
 
 // lastOf is when the last of a report's ids arrived.

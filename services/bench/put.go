@@ -35,6 +35,7 @@ type publisher struct {
 	bus          string
 	bodies       sink.Bodies
 	destinations int
+	detailType   string // of all events; empty: that of each event's share
 }
 
 // puts is how a range was put.
@@ -112,8 +113,12 @@ func (p *publisher) timed(ctx context.Context, result *puts, call int, ids span)
 func (p *publisher) request(ids span) *deliveryv1.PutEventsRequest {
 	request := &deliveryv1.PutEventsRequest{Bus: p.bus, Entries: make([]*deliveryv1.PutEventsRequestEntry, 0, ids.size())}
 	for id := ids.from; id < ids.to; id++ {
+		detailType := p.detailType
+		if detailType == "" {
+			detailType = share(id % p.destinations)
+		}
 		request.Entries = append(request.Entries, &deliveryv1.PutEventsRequestEntry{
-			Source: source, DetailType: share(id % p.destinations), Detail: string(p.bodies.Append(nil, id)),
+			Source: source, DetailType: detailType, Detail: string(p.bodies.Append(nil, id)),
 		})
 	}
 	return request

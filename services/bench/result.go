@@ -36,19 +36,27 @@ type DeliveryResult struct {
 	PacedAckP99MS   float64 `json:"paced_ack_p99_ms"`
 	EndToEndP50MS   float64 `json:"end_to_end_p50_ms"`
 	EndToEndP99MS   float64 `json:"end_to_end_p99_ms"`
-	CPUSeconds      float64 `json:"cpu_seconds_per_1000_events"` // of load, server and sink
-	ServerCPU       float64 `json:"server_cpu_seconds_per_1000_events"`
-	RawCPUSeconds   float64 `json:"raw_cpu_seconds_per_1000_posts"` // of load and sink
-	PeakRSSMiB      float64 `json:"peak_rss_mib"`                   // of the server
-	Lost            int     `json:"lost"`
-	Duplicates      int     `json:"duplicates"`
-	Unauthorized    int     `json:"unauthorized"`
-	Events          int     `json:"events"`
-	Publishers      int     `json:"publishers"`
-	EntriesPerCall  int     `json:"entries_per_call"`
-	BodyBytes       int     `json:"body_bytes"`
-	Destinations    int     `json:"destinations"`
-	AuthorizationBy string  `json:"authorization"` // api_key or oauth2
+	SteadyPerSecond int     `json:"steady_per_second"`
+	SteadyEvents    int     `json:"steady_events"`
+	SteadyAckP50MS  float64 `json:"steady_ack_p50_ms"`
+	SteadyAckP99MS  float64 `json:"steady_ack_p99_ms"`
+	Backlog         int     `json:"backlog"`
+	// BacklogPerSecond is DeliveredPerSecond with the backlog, and BacklogRatio the one to the other; 0 without one.
+	BacklogPerSecond float64 `json:"backlog_delivered_per_second,omitempty"`
+	BacklogRatio     float64 `json:"backlog_ratio,omitempty"`
+	CPUSeconds       float64 `json:"cpu_seconds_per_1000_events"` // of load, server and sink
+	ServerCPU        float64 `json:"server_cpu_seconds_per_1000_events"`
+	RawCPUSeconds    float64 `json:"raw_cpu_seconds_per_1000_posts"` // of load and sink
+	PeakRSSMiB       float64 `json:"peak_rss_mib"`                   // of the server
+	Lost             int     `json:"lost"`
+	Duplicates       int     `json:"duplicates"`
+	Unauthorized     int     `json:"unauthorized"`
+	Events           int     `json:"events"`
+	Publishers       int     `json:"publishers"`
+	EntriesPerCall   int     `json:"entries_per_call"`
+	BodyBytes        int     `json:"body_bytes"`
+	Destinations     int     `json:"destinations"`
+	AuthorizationBy  string  `json:"authorization"` // api_key or oauth2
 
 	Machine
 }

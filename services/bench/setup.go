@@ -24,6 +24,7 @@ const (
 	connectionID = "bench"
 	busID        = "bench"
 	source       = "bench"
+	pausedID     = "paused"
 
 	// maxDestinations is how many destinations there can be.
 	maxDestinations = 64
@@ -142,21 +143,43 @@ func (s *suite) subscribe(ctx context.Context, urls []string) error {
 		return fmt.Errorf("create the bus: %w", err)
 	}
 	for i, url := range urls {
-		id := share(i)
-		_, err1 := client.CreateDestination(ctx, &deliveryv1.CreateDestinationRequest{
-			Parent: s.project, DestinationId: id, Destination: &deliveryv1.Destination{
-				Connection: s.connection(), Endpoint: url, UnlimitedRate: true,
-			},
-		})
-		_, err2 := client.CreateRule(ctx, &deliveryv1.CreateRuleRequest{
-			Parent: s.bus(), RuleId: id, Rule: &deliveryv1.Rule{
-				EventPattern: fmt.Sprintf(`{"source":[%q],"detail-type":[%q]}`, source, id),
-				Targets:      []*deliveryv1.Target{{Id: "sink", Destination: s.project + "/destinations/" + id, InputPath: "$.detail"}},
-			},
-		})
-		if err := errors.Join(err1, err2); err != nil {
-			return fmt.Errorf("create destination and rule %s: %w", id, err)
+		if err := s.target(ctx, share(i), url); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// target makes a destination and a rule that selects the events of its detail type.
+func (s *suite) target(ctx context.Context, id, url string) error {
+	client := deliveryv1.NewDeliveryServiceClient(s.conn)
+	_, err1 := client.CreateDestination(ctx, &deliveryv1.CreateDestinationRequest{
+		Parent: s.project, DestinationId: id, Destination: &deliveryv1.Destination{
+			Connection: s.connection(), Endpoint: url, UnlimitedRate: true,
+		},
+	})
+	_, err2 := client.CreateRule(ctx, &deliveryv1.CreateRuleRequest{
+		Parent: s.bus(), RuleId: id, Rule: &deliveryv1.Rule{
+			EventPattern: fmt.Sprintf(`{"source":[%q],"detail-type":[%q]}`, source, id),
+			Targets:      []*deliveryv1.Target{{Id: "sink", Destination: s.project + "/destinations/" + id, InputPath: "$.detail"}},
+		},
+	})
+	if err := errors.Join(err1, err2); err != nil {
+		return fmt.Errorf("create destination and rule %s: %w", id, err)
+	}
+	return nil
+}
+
+// subscribePaused makes a destination whose deliveries wait.
+func (s *suite) subscribePaused(ctx context.Context, url string) error {
+	if err := s.target(ctx, pausedID, url); err != nil {
+		return err
+	}
+	_, err := deliveryv1.NewDestinationControlServiceClient(s.conn).PauseDestination(ctx, &deliveryv1.PauseDestinationRequest{
+		Name: s.project + "/destinations/" + pausedID,
+	})
+	if err != nil {
+		return fmt.Errorf("pause the destination: %w", err)
 	}
 	return nil
 }

@@ -87,6 +87,8 @@ type benchDeliveryCmd struct {
 	Body         byteSize `default:"1KiB" help:"Size of a body. Default: ${default}." placeholder:"SIZE"`
 	Destinations int      `default:"1" help:"Destinations without rate limit that share the events. Default: ${default}." placeholder:"N"`
 	PacedEvents  int      `default:"1000" help:"Events put at 100 a second after that. Default: ${default}." placeholder:"N"`
+	SteadyEvents int      `default:"5000" help:"Events put at 1,000 a second after that. Default: ${default}." placeholder:"N"`
+	Backlog      int      `default:"0" help:"Deliveries of a paused destination to queue then, behind which the events are put once more. Default: none." placeholder:"N"`
 	OAuth        bool     `name:"oauth" help:"Deliver with an OAuth 2.0 token instead of an API key."`
 }
 
@@ -104,7 +106,7 @@ func (c *benchDeliveryCmd) Run(ctx context.Context, s *session) error {
 	}
 	config := bench.DeliveryConfig{
 		Host: host, Events: c.Events, Publishers: c.Publishers, BodyBytes: int(c.Body), Destinations: c.Destinations,
-		PacedEvents: c.PacedEvents, OAuth: c.OAuth,
+		PacedEvents: c.PacedEvents, SteadyEvents: c.SteadyEvents, Backlog: c.Backlog, OAuth: c.OAuth,
 	}
 	if err := config.Validate(); err != nil {
 		return &usageError{err: err, command: "bench delivery"}
@@ -127,6 +129,10 @@ func deliveryFigures(t table, r *bench.DeliveryResult) {
 	t.row("  ratio", fmt.Sprintf("%.2f", r.Ratio), fmt.Sprintf("target %.2f", r.Target))
 	t.row("  accepted", fmt.Sprintf("%.0f/s", r.AcceptedPerSecond), fmt.Sprintf("acknowledged in %.1f ms (p50), %.1f ms (p99)", r.AckP50MS, r.AckP99MS))
 	t.row(fmt.Sprintf("  at %d/s", r.PacedPerSecond), fmt.Sprintf("%.1f ms (p50)", r.EndToEndP50MS), fmt.Sprintf("%.1f ms (p99) from put to arrival", r.EndToEndP99MS))
+	t.row(fmt.Sprintf("  at %d/s", r.SteadyPerSecond), fmt.Sprintf("%.1f ms (p50)", r.SteadyAckP50MS), fmt.Sprintf("%.1f ms (p99) to the acknowledgement", r.SteadyAckP99MS))
+	if r.Backlog > 0 {
+		t.row("  behind a backlog", fmt.Sprintf("%.0f/s", r.BacklogPerSecond), fmt.Sprintf("%.2f of the rate without, %d queued", r.BacklogRatio, r.Backlog))
+	}
 	t.row("  CPU", fmt.Sprintf("%.3f s", r.CPUSeconds), fmt.Sprintf("per 1,000 events; raw posts %.3f s", r.RawCPUSeconds))
 	t.row("  memory", fmt.Sprintf("%.0f MiB", r.PeakRSSMiB))
 	t.row("  lost", strconv.Itoa(r.Lost), fmt.Sprintf("duplicates %d, unauthorized %d", r.Duplicates, r.Unauthorized))
