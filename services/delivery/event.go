@@ -37,9 +37,9 @@ func (e *Event) Envelope() []byte {
 	}.JSON()
 }
 
-// weight is about how many bytes an event holds in memory.
+// weight is about how many bytes an event holds in memory, with a delivery.
 func (e *Event) weight() int64 {
-	n := 512 + len(e.Detail) + len(e.Source) + len(e.DetailType)
+	n := 2048 + len(e.Detail) + len(e.Source) + len(e.DetailType)
 	for _, r := range e.Resources {
 		n += len(r) + 16
 	}

@@ -143,6 +143,8 @@ type Cancellation struct {
 	Bus, Rule   string
 	Target      string
 	Destination string
+	// Quiet says that other instances are told only if something is cancelled. It is not recorded.
+	Quiet bool
 }
 
 // Covers tells whether a delivery is meant.

@@ -147,7 +147,10 @@ func (s *Service) follow(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-s.news:
-			err := s.clearSuspects(ctx)
+			err := s.cancelRecorded(ctx, true) // before anything is released that is meant
+			if err == nil {
+				err = s.clearSuspects(ctx)
+			}
 			if err == nil {
 				err = s.scan(ctx)
 			}
@@ -160,19 +163,28 @@ func (s *Service) follow(ctx context.Context) {
 
 // sweep ends what is overdue, and follows up what was left undone.
 func (s *Service) sweep(ctx context.Context) error {
-	cancellations, err := s.store.Cancellations(ctx, batch)
-	if err != nil {
+	if err := s.cancelRecorded(ctx, false); err != nil {
 		return err
-	}
-	for _, c := range cancellations {
-		if err := s.cancel(ctx, c); err != nil {
-			return err
-		}
 	}
 	if err := s.clearSuspects(ctx); err != nil {
 		return err
 	}
 	return s.endOverdue(ctx)
+}
+
+// cancelRecorded carries out cancellations that are not done. quiet: as another instance told of one, it need not be told back.
+func (s *Service) cancelRecorded(ctx context.Context, quiet bool) error {
+	cancellations, err := s.store.Cancellations(ctx, batch)
+	if err != nil {
+		return err
+	}
+	for _, c := range cancellations {
+		c.Quiet = quiet
+		if err := s.cancel(ctx, c); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // endOverdue ends deliveries in the backlog whose time is over.
@@ -211,8 +223,8 @@ func (s *Service) changed(c Change) {
 		s.forgetLane(c.Destination)
 		s.dispatcher.Wake(*c.Destination, s.now())
 	case c.Cancelled != nil:
-		// Not at once: what was in this instance's journal when the other looked is to be cancelled by the next sweep first.
-		s.suspects.add(owned(s.dropCovered(*c.Cancelled)))
+		s.suspect(s.dropCovered(*c.Cancelled))
+		s.look() // also at what is in the journal
 	case c.Backlog:
 		s.look()
 	case c.Instances:

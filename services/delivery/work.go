@@ -190,19 +190,20 @@ func (s *Service) send(ctx context.Context, lane *laneState, request Request, a 
 // startAttempt starts the span of an attempt: in the trace of the call that put the event, linked to the refresh cycle that made its
 // credential.
 func (s *Service) startAttempt(ctx context.Context, d *Delivery, c *Credential) (context.Context, trace.Span) {
-	options := []trace.SpanStartOption{
-		trace.WithSpanKind(trace.SpanKindClient),
-		trace.WithAttributes(
-			attribute.String("freshet.delivery", d.ID.String()), attribute.String("freshet.destination", d.Lane().String()),
-			attribute.Int("freshet.attempt", d.Attempts+1), attribute.Int64("freshet.token.generation", c.Generation)),
-	}
+	options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindClient)}
 	if refresh := spanContext(c.Traceparent); refresh.IsValid() {
 		options = append(options, trace.WithLinks(trace.Link{SpanContext: refresh}))
 	}
 	if put := spanContext(d.Event.Traceparent); put.IsValid() {
 		ctx = trace.ContextWithRemoteSpanContext(ctx, put)
 	}
-	return s.tracer.Start(ctx, "delivery.attempt", options...) //nolint:spancheck // the caller ends it
+	ctx, span := s.tracer.Start(ctx, "delivery.attempt", options...)
+	if span.IsRecording() {
+		span.SetAttributes(
+			attribute.String("freshet.delivery", d.ID.String()), attribute.String("freshet.destination", d.Lane().String()),
+			attribute.Int("freshet.attempt", d.Attempts+1), attribute.Int64("freshet.token.generation", c.Generation))
+	}
+	return ctx, span //nolint:spancheck // the caller ends it
 }
 
 func spanContext(traceparent string) trace.SpanContext {

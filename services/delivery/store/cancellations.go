@@ -67,6 +67,9 @@ func (s *Store) Cancel(ctx context.Context, c delivery.Cancellation, after strin
 				return err
 			}
 		}
+		if c.Quiet && len(ids) == 0 {
+			return nil
+		}
 		return s.publish(ctx, tx, delivery.Change{Cancelled: &c})
 	})
 	if err != nil || len(ids) == 0 {
