@@ -203,7 +203,7 @@ func (s *Service) startAttempt(ctx context.Context, d *Delivery, c *Credential) 
 			attribute.String("freshet.delivery", d.ID.String()), attribute.String("freshet.destination", d.Lane().String()),
 			attribute.Int("freshet.attempt", d.Attempts+1), attribute.Int64("freshet.token.generation", c.Generation))
 	}
-	return ctx, span //nolint:spancheck // the caller ends it
+	return ctx, span
 }
 
 func spanContext(traceparent string) trace.SpanContext {
