@@ -151,24 +151,24 @@ func TestReplayEnds(t *testing.T) {
 // TestReplayGoesOn: the next process takes a replay up where the former one left it, whether that said goodbye or not.
 func TestReplayGoesOn(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		w.Put(t, "shop", numbers(100)...)
+		w.Put(t, "shop", numbers(60)...)
 		w.Rule(t, "shop", nil)
 		w.replay(t, "long", func(j *jobs.Job) { j.Rate = 10 })
 		for range 3 {
-			time.Sleep(2 * time.Second)
+			time.Sleep(1500 * time.Millisecond)
 			w.Stop()
 			w.start(t)
 		}
-		time.Sleep(time.Minute)
+		time.Sleep(10 * time.Second)
 		j := w.get(t, name("long"))
 		require.Equal(t, jobs.Completed, j.State)
-		require.EqualValues(t, 100, j.Items)
+		require.EqualValues(t, 60, j.Items)
 		require.GreaterOrEqual(t, j.Fence, int64(4))
 		events := map[string]int{}
 		for _, s := range w.take() {
 			events[s.event]++
 		}
-		require.Len(t, events, 100)
+		require.Len(t, events, 60)
 	})
 }
 
@@ -178,8 +178,8 @@ func TestBackfill(t *testing.T) {
 		ctx := t.Context()
 		w.Put(t, "shop", numbers(5)...) // too old
 		time.Sleep(time.Hour)
-		want := w.Put(t, "shop", numbers(250)...)
-		want = append(want, w.Put(t, "other", `{}`)...)[:250]
+		want := w.Put(t, "shop", numbers(60)...)
+		want = append(want, w.Put(t, "other", `{}`)...)[:60]
 		time.Sleep(time.Minute)
 		rule := delivery.Rule{
 			Name:         delivery.RuleName{Project: "p", Bus: delivery.DefaultBus, Rule: "new"},
@@ -196,7 +196,7 @@ func TestBackfill(t *testing.T) {
 		}
 		j := w.get(t, job)
 		require.Equal(t, jobs.Completed, j.State, "%+v", j)
-		require.EqualValues(t, 250, j.Effects)
+		require.EqualValues(t, 60, j.Effects)
 		var got []string
 		for _, s := range w.take() {
 			got = append(got, s.event)
