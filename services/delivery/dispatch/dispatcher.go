@@ -213,11 +213,14 @@ func (d *Dispatcher[K, T]) lane(key K) *lane[K, T] {
 	return l
 }
 
-// admit says whether another item may be at work in all; if not, the lane is nudged when it may.
+// admit says whether another item may be at work in all; if not, the lane gets its turn once others have ended, and is nudged then.
 func (d *Dispatcher[K, T]) admit(l *lane[K, T]) bool {
 	d.total.Lock()
 	defer d.total.Unlock()
-	if d.running < d.config.Total {
+	if l.granted.CompareAndSwap(true, false) {
+		return true
+	}
+	if d.running < d.config.Total && len(d.waiting) == 0 {
 		d.running++
 		return true
 	}
@@ -227,15 +230,33 @@ func (d *Dispatcher[K, T]) admit(l *lane[K, T]) bool {
 	return false
 }
 
-// dismiss ends what admit began.
+// dismiss ends what admit began: the lane that has waited for longest is next.
 func (d *Dispatcher[K, T]) dismiss() {
 	d.total.Lock()
 	defer d.total.Unlock()
-	d.running--
-	if len(d.waiting) > 0 {
-		d.waiting[0].nudge()
-		d.waiting = d.waiting[1:]
+	if len(d.waiting) == 0 {
+		d.running--
+		return
 	}
+	next := d.waiting[0]
+	d.waiting = d.waiting[1:]
+	next.granted.Store(true)
+	next.nudge()
+}
+
+// decline gives up a turn that the lane has no use for.
+func (d *Dispatcher[K, T]) decline(l *lane[K, T]) {
+	if l.granted.CompareAndSwap(true, false) {
+		d.dismiss()
+	}
+}
+
+// forget takes a lane that ends out of the turns.
+func (d *Dispatcher[K, T]) forget(l *lane[K, T]) {
+	d.total.Lock()
+	d.waiting = slices.DeleteFunc(d.waiting, func(other *lane[K, T]) bool { return other == l })
+	d.total.Unlock()
+	d.decline(l)
 }
 
 // retire removes a lane that has nothing to do and says whether it did.
@@ -246,6 +267,7 @@ func (d *Dispatcher[K, T]) retire(l *lane[K, T]) bool {
 		return false
 	}
 	delete(d.lanes, l.key)
+	d.forget(l)
 	return true
 }
 

@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,6 +13,8 @@ type lane[K comparable, T any] struct {
 	d    *Dispatcher[K, T]
 	key  K
 	wake chan struct{} // holds one: look again
+	// granted is a turn among all lanes, which admit takes.
+	granted atomic.Bool
 
 	mu        sync.Mutex
 	ready     queue[T]
@@ -58,6 +61,7 @@ func (l *lane[K, T]) step(gate Gate) (next time.Time, idle bool) {
 	limits := l.d.worker.Limits(l.key)
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	defer l.d.decline(l)
 	now := time.Now()
 	l.pace.set(limits.PerSecond)
 	l.shut = !gate.Open && gate.Release
