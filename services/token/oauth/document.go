@@ -52,6 +52,16 @@ func parse(answer token.Answer, dialect token.Dialect) document {
 	return d
 }
 
+// plain forgets the dialect's paths for the answer to a refresh that has no token there but one where RFC 6749 section 5.1 has it: Slack
+// nests a user's token in the answer to a code only, and a new refresh token that is not read is lost.
+func (d *document) plain() {
+	if d.dialect.AccessTokenPath == "" || d.accessToken() != "" || text(d.fields["access_token"]) == "" {
+		return
+	}
+	d.dialect.AccessTokenPath, d.dialect.RefreshTokenPath, d.dialect.ScopePath = "", "", ""
+	d.dialect.ExpiresInPath, d.dialect.ExpiresAtPath, d.dialect.RefreshExpiresInPath = "", "", ""
+}
+
 // parseJSON reads one complete object. What follows it is not looked at: it takes nothing from the token.
 func parseJSON(body []byte) (fields, bool) {
 	decoder := json.NewDecoder(bytes.NewReader(body))

@@ -15,6 +15,9 @@ import (
 // reading for every spelling, and a default.
 func (c *Client) Read(answer token.Answer, settings token.OAuth2, grant token.Grant) (token.Issued, error) {
 	d := parse(answer, settings.Dialect)
+	if !refreshToken(&settings, grant).IsZero() {
+		d.plain()
+	}
 	if answer.HTTPStatus >= 200 && answer.HTTPStatus <= 299 {
 		if access := d.accessToken(); usable(access) {
 			return issued(answer, &settings, &d, access), nil

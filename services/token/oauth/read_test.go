@@ -222,3 +222,21 @@ func TestQuirksOfAServer(t *testing.T) {
 		})
 	}
 }
+
+// TestRefreshAnswersWithoutNesting: Slack nests the token of a user in the answer to a code, and not in the answer to a refresh.
+func TestRefreshAnswersWithoutNesting(t *testing.T) {
+	client := newClient(t, oauth.Config{})
+	settings := token.OAuth2{Grant: token.KindAuthorizationCode, Dialect: token.Dialect{
+		AccessTokenPath: "authed_user.access_token", RefreshTokenPath: "authed_user.refresh_token", ExpiresInPath: "authed_user.expires_in",
+	}}
+	answer := answered(200, "application/json", `{"ok":true,"access_token":"at","refresh_token":"rt","expires_in":43200,"token_type":"user"}`)
+
+	issued, err := client.Read(answer, settings, token.Grant{RefreshToken: seal.NewSecret("old")})
+	require.NoError(t, err)
+	require.Equal(t, "at", issued.AccessToken.Reveal())
+	require.Equal(t, "rt", issued.RefreshToken.Reveal())
+	require.Equal(t, 12*time.Hour, issued.ExpireTime.Sub(issued.IssueTime))
+
+	_, err = client.Read(answer, settings, token.Grant{})
+	require.Error(t, err, "the bot's token is not the user's")
+}
