@@ -93,12 +93,13 @@ func (e Entry) provider() connection.Provider {
 		OldAccessToken:       connection.OldAccessToken(e.OldAccessToken.Fate),
 		OldAccessTokenLeeway: time.Duration(e.OldAccessToken.Leeway),
 		NotBefore:            time.Duration(e.Refresh.NotBefore),
-		MintLimit:            e.MintBudget.Limit,
-		MintPeriod:           time.Duration(e.MintBudget.Period),
 		IdleLifetime:         time.Duration(e.Rotation.MaxIdle),
 	}
 	if e.Rotation.Mode == "NONE" && p.Recovery == "" {
 		p.Recovery = connection.RecoveryReusable
+	}
+	if e.MintBudget.Per == "" || e.MintBudget.Per == "CLIENT" { // another's would hold all grants of a client to what one may have
+		p.MintLimit, p.MintPeriod = e.MintBudget.Limit, time.Duration(e.MintBudget.Period)
 	}
 	if e.Rotation.AnchoredAt != "LAST_REFRESH" {
 		p.GrantLifetime = time.Duration(e.Rotation.Absolute)

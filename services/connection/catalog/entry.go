@@ -131,7 +131,7 @@ type OldAccessToken struct {
 type MintBudget struct {
 	Limit  int32    `yaml:"limit,omitempty" doc:"Requests in a period, at most 1000000."`
 	Period Duration `yaml:"period,omitempty" max:"30d" doc:"The period. 1s to 30d."`
-	Per    string   `yaml:"per,omitempty" enum:"CLIENT,GRANT,USER" doc:"Whose requests are counted. Default CLIENT."`
+	Per    string   `yaml:"per,omitempty" enum:"CLIENT,GRANT,USER" doc:"Whose requests are counted. Default CLIENT; the others are told and not kept to, because a connection's budget is its client's."`
 }
 
 // Revoke is revocation.
