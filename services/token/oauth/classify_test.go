@@ -86,7 +86,7 @@ func TestFailureClasses(t *testing.T) {
 		"no token":                  {answered(200, json, `{"expires_in":1}`), token.Dialect{}, token.ClassAmbiguous, "usable access_token"},
 		"a token with a line break": {answered(200, json, `{"access_token":"a\nb"}`), token.Dialect{}, token.ClassAmbiguous, "usable access_token"},
 		"a token that is an object": {answered(200, json, `{"access_token":{"a":1}}`), token.Dialect{}, token.ClassAmbiguous, ""},
-		"nested where none is":      {answered(200, json, `{"access_token":"at"}`), token.Dialect{AccessTokenPath: "data.token"}, token.ClassAmbiguous, "data.token"},
+		"nested where none is":      {answered(200, json, `{"data":{},"token":"at"}`), token.Dialect{AccessTokenPath: "data.token"}, token.ClassAmbiguous, "data.token"},
 		"nested error": {
 			answered(200, json, `{"data":{"error":{"code":10010,"message":"token is over"}}}`), nested,
 			token.ClassGrantDead, "10010 (token is over)",
