@@ -82,13 +82,7 @@ func (s *Store) removeArchived(
 		err = row.Scan(&size)
 		return size, err
 	}
-	// Materialized: PostgreSQL may run a locking subquery several times, each for its own limit.
-	return collect(ctx, tx, scan, `WITH oldest AS MATERIALIZED (
-			SELECT ingestion_time, event_id FROM archived_events WHERE project = $1 AND archive_uid = $2 AND ingestion_time < $3
-			ORDER BY ingestion_time, event_id LIMIT $4 `+s.db.ForUpdateSkipLocked()+`)
-		DELETE FROM archived_events WHERE project = $1 AND archive_uid = $2
-			AND (ingestion_time, event_id) IN (SELECT ingestion_time, event_id FROM oldest) RETURNING size_bytes`,
-		project, archive, micros(before), limit)
+	return collect(ctx, tx, scan, s.claiming(outdated, drop), project, archive, micros(before), limit)
 }
 
 // remainsFor is how long a deleted archive is remembered: a call that accepts events at the same time may still put one there.
@@ -141,19 +135,14 @@ func (s *Store) FoldCounts(ctx context.Context, limit int) (int, error) {
 		err = row.Scan(&c.project, &c.uid, &c.events, &c.bytes)
 		return c, err
 	}
-	const recorded = `FROM archive_counts c WHERE EXISTS (SELECT 1 FROM archives a
-		WHERE a.project = c.project AND a.archive_uid = c.archive_uid)`
 	some, err := reading(ctx, s, func(ctx context.Context, tx sqldb.Tx) ([]string, error) {
-		return collect(ctx, tx, scanText, `SELECT c.count_id `+recorded+` LIMIT 1`)
+		return collect(ctx, tx, scanText, `SELECT count_id FROM (`+recorded+`) AS first`, 1)
 	})
 	if err != nil || len(some) == 0 { // most of the time, without a write
 		return 0, err
 	}
 	return writing(ctx, s, func(ctx context.Context, tx sqldb.Tx) (int, error) {
-		counts, err := collect(ctx, tx, scan, `WITH recorded AS MATERIALIZED (
-				SELECT c.project, c.archive_uid, c.count_id `+recorded+` LIMIT $1 `+s.db.ForUpdateSkipLocked()+`)
-			DELETE FROM archive_counts WHERE (project, archive_uid, count_id) IN (SELECT project, archive_uid, count_id FROM recorded)
-			RETURNING project, archive_uid, events, bytes`, limit)
+		counts, err := collect(ctx, tx, scan, s.claiming(recorded, takeCounts), limit)
 		if err != nil {
 			return 0, err
 		}

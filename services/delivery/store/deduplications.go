@@ -13,10 +13,6 @@ import (
 // freeKeys finds one that is free again.
 const freeKeys = `SELECT dedup_key FROM deduplications WHERE expire_time <= $1 ORDER BY expire_time LIMIT 1`
 
-// forgetKeys removes keys that are free again. Those that someone is claiming stay: that one renews them.
-const forgetKeys = `DELETE FROM deduplications WHERE (project, bus_id, dedup_key) IN (
-	SELECT project, bus_id, dedup_key FROM deduplications WHERE expire_time <= $1 ORDER BY expire_time LIMIT $2 `
-
 // claimKeys makes keys those of their events; a DuplicatesError if some are those of others already. They are claimed in one order, so that
 // no two writers wait for each other.
 func claimKeys(ctx context.Context, tx sqldb.Tx, bus delivery.BusName, keys []delivery.Key) error {
@@ -56,6 +52,6 @@ func (s *Store) ForgetKeys(ctx context.Context, now time.Time, limit int) (int, 
 		return 0, err
 	}
 	return writing(ctx, s, func(ctx context.Context, tx sqldb.Tx) (int, error) {
-		return affected(ctx, tx, forgetKeys+s.db.ForUpdateSkipLocked()+`)`, micros(now), limit)
+		return affected(ctx, tx, s.claiming(expired, forgetKeys), micros(now), limit)
 	})
 }

@@ -22,7 +22,6 @@ func Queries() map[string]Query {
 		"trim attempts":   {trimAttempts, []any{"p", "d"}},
 		"trim event":      {trimEvent, []any{"p", "e", "1"}},
 		"free keys":       {freeKeys, []any{int64(1)}},
-		"forget keys":     {forgetKeys + ")", []any{int64(1), 50}},
 	}
 }
 
@@ -31,4 +30,18 @@ func (s *Store) Queued() int {
 	s.accepting.mu.Lock()
 	defer s.accepting.mu.Unlock()
 	return len(s.accepting.queue)
+}
+
+// Claims are texts that lock what they select and change it.
+func (s *Store) Claims() map[string]Query {
+	return map[string]Query{
+		"claim":         {s.claiming(claimable, take), []any{"o", "p", "d", int64(1), 50}},
+		"claim overdue": {s.claiming(overdue, take), []any{"o", int64(1), 50}},
+		"leave":         {s.claiming(ownedBy, free), []any{"o", 50}},
+		"adopt":         {s.claiming(orphaned, free), []any{50}},
+		"claim jobs":    {s.claiming(abandoned, drive), []any{"o", 50}},
+		"fold counts":   {s.claiming(recorded, takeCounts), []any{50}},
+		"expire":        {s.claiming(outdated, drop), []any{"p", "a", int64(1), 50}},
+		"forget keys":   {s.claiming(expired, forgetKeys), []any{int64(1), 50}},
+	}
 }

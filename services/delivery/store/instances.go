@@ -67,9 +67,7 @@ func (s *Store) Leave(ctx context.Context, instance string, limit int) (int, err
 	return writing(ctx, s, func(ctx context.Context, tx sqldb.Tx) (int, error) {
 		n, err := s.replayOwned(ctx, tx, instance, limit)
 		if err == nil && n == 0 {
-			n, err = affected(ctx, tx, `UPDATE deliveries SET owner = '' WHERE (project, delivery_id) IN (
-				SELECT project, delivery_id FROM deliveries WHERE state = 1 AND owner <> '' AND owner = $1 LIMIT $2 `+
-				s.db.ForUpdateSkipLocked()+`)`, instance, limit)
+			n, err = affected(ctx, tx, s.claiming(ownedBy, free), instance, limit)
 		}
 		if err != nil {
 			return n, err
@@ -84,19 +82,17 @@ func (s *Store) Leave(ctx context.Context, instance string, limit int) (int, err
 
 // Adopt implements delivery.Instances.
 func (s *Store) Adopt(ctx context.Context, limit int) (int, error) {
-	const orphans = `FROM deliveries WHERE state = 1 AND owner <> '' AND owner NOT IN (SELECT instance_id FROM instances)`
 	if n, err := s.replayOrphans(ctx, limit); err != nil || n > 0 {
 		return n, err
 	}
-	some, err := reading(ctx, s, func(ctx context.Context, tx sqldb.Tx) ([]string, error) {
-		return collect(ctx, tx, scanText, `SELECT owner `+orphans+` LIMIT 1`)
+	some, err := reading(ctx, s, func(ctx context.Context, tx sqldb.Tx) ([][2]string, error) {
+		return collect(ctx, tx, scanPair, orphaned, 1)
 	})
 	if err != nil || len(some) == 0 { // most of the time, without a write
 		return 0, err
 	}
 	return writing(ctx, s, func(ctx context.Context, tx sqldb.Tx) (int, error) {
-		return affected(ctx, tx, `UPDATE deliveries SET owner = '' WHERE (project, delivery_id) IN (
-			SELECT project, delivery_id `+orphans+` LIMIT $1 `+s.db.ForUpdateSkipLocked()+`)`, limit)
+		return affected(ctx, tx, s.claiming(orphaned, free), limit)
 	})
 }
 

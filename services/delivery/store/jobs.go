@@ -211,9 +211,6 @@ func (s *Store) DeleteJob(ctx context.Context, name jobs.Name) error {
 
 // ClaimJobs implements jobs.Jobs. An instance is known from its first beat until others have taken over what it had.
 func (s *Store) ClaimJobs(ctx context.Context, owner string, limit int) ([]jobs.Job, error) {
-	const abandoned = `SELECT project, kind, job_id FROM jobs WHERE state IN (1, 2, 3)
-		AND (owner = '' OR owner NOT IN (SELECT instance_id FROM instances))
-		AND EXISTS (SELECT 1 FROM instances WHERE instance_id = $1) ORDER BY project, kind, job_id LIMIT $2 `
 	scan := func(row scanner) (n jobs.Name, err error) {
 		err = row.Scan(&n.Project, &n.Kind, &n.ID)
 		return n, err
@@ -225,9 +222,7 @@ func (s *Store) ClaimJobs(ctx context.Context, owner string, limit int) ([]jobs.
 		return nil, err
 	}
 	return writing(ctx, s, func(ctx context.Context, tx sqldb.Tx) ([]jobs.Job, error) {
-		return collect(ctx, tx, scanJob, `WITH abandoned AS MATERIALIZED (`+abandoned+s.db.ForUpdateSkipLocked()+`)
-			UPDATE jobs SET owner = $1, fence = fence + 1
-			WHERE (project, kind, job_id) IN (SELECT project, kind, job_id FROM abandoned) RETURNING `+jobColumns, owner, limit)
+		return collect(ctx, tx, scanJob, s.claiming(abandoned, drive), owner, limit)
 	})
 }
 

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/freshet-io/freshet/services/delivery"
+	"github.com/freshet-io/freshet/services/delivery/deliverytest"
 	"github.com/freshet-io/freshet/services/delivery/store"
 	"github.com/freshet-io/freshet/services/internal/sqldb"
 	"github.com/freshet-io/freshet/services/internal/sqltest"
@@ -31,8 +33,15 @@ func TestQueriesUseIndexes(t *testing.T) {
 		for name, q := range queries {
 			require.Empty(t, faults(t, db, q), name)
 		}
+		for name, q := range store.New(db, deliverytest.NewSealer(t)).Claims() {
+			require.Empty(t, faults(t, db, q), name)
+		}
 		require.NotEmpty(t, faults(t, db, store.Query{Text: "SELECT event_id FROM events WHERE source = 's' LIMIT 1"}), "a scan is seen")
 		require.NotEmpty(t, faults(t, db, store.Query{Text: "SELECT event_id FROM events WHERE project = 'p' ORDER BY time"}), "a sort is seen")
+		if db.Engine() == sqldb.Postgres {
+			require.Contains(t, faults(t, db, store.Query{Text: `DELETE FROM events WHERE (project, event_id) IN (
+				SELECT project, event_id FROM events WHERE project = 'p' LIMIT 1 FOR UPDATE SKIP LOCKED)`}), "LockRows", "a lock in a subquery is seen")
+		}
 	})
 }
 
@@ -58,7 +67,8 @@ func sqliteFaults(ctx context.Context, t *testing.T, tx sqldb.Tx, q store.Query)
 		var id, parent, unused int
 		var detail string
 		require.NoError(t, rows.Scan(&id, &parent, &unused, &detail))
-		if strings.Contains(detail, "TEMP B-TREE") || strings.HasPrefix(detail, "SCAN") && !strings.Contains(detail, "INDEX") {
+		scanned, scan := strings.CutPrefix(detail, "SCAN ")
+		if strings.Contains(detail, "TEMP B-TREE") || scan && !strings.Contains(detail, "INDEX") && !slices.Contains(small, scanned) {
 			bad = append(bad, detail)
 		}
 	}
@@ -68,17 +78,25 @@ func sqliteFaults(ctx context.Context, t *testing.T, tx sqldb.Tx, q store.Query)
 
 // planNode is a step of PostgreSQL's plan.
 type planNode struct {
-	Type  string     `json:"Node Type"`
-	Plans []planNode `json:"Plans"`
+	Type     string     `json:"Node Type"`
+	Relation string     `json:"Relation Name"`
+	Subplan  string     `json:"Subplan Name"`
+	Plans    []planNode `json:"Plans"`
 }
 
-// faults of a step and those below it.
-func (n planNode) faults() (bad []string) {
-	if strings.Contains(n.Type, "Seq Scan") || strings.Contains(n.Type, "Sort") {
+// small are what may be read whole, since it has few rows: instances, archives, their counts that are not folded yet, and what a
+// statement has chosen itself.
+var small = []string{"instances", "archives", "a", "archive_counts", "c", "claimed"}
+
+// faults of a step and those below it. Rows are locked in a common table expression, which runs once, so that a limit holds.
+func (n planNode) faults(once bool) (bad []string) {
+	once = once || strings.HasPrefix(n.Subplan, "CTE ")
+	if strings.Contains(n.Type, "Seq Scan") && !slices.Contains(small, n.Relation) || strings.Contains(n.Type, "Sort") ||
+		n.Type == "LockRows" && !once {
 		bad = append(bad, n.Type)
 	}
 	for _, below := range n.Plans {
-		bad = append(bad, below.faults()...)
+		bad = append(bad, below.faults(once)...)
 	}
 	return bad
 }
@@ -95,5 +113,5 @@ func postgresFaults(ctx context.Context, t *testing.T, tx sqldb.Tx, q store.Quer
 	var plans []struct{ Plan planNode }
 	require.NoError(t, json.Unmarshal([]byte(text), &plans))
 	require.Len(t, plans, 1)
-	return plans[0].Plan.faults()
+	return plans[0].Plan.faults(false)
 }

@@ -18,11 +18,7 @@ func (s *Store) Claim(
 ) (claimed []*delivery.Delivery, next time.Time, err error) {
 	err = s.write(ctx, func(ctx context.Context, tx sqldb.Tx) error {
 		claimed = nil
-		ids, err := collect(ctx, tx, scanPair, `UPDATE deliveries SET owner = $1 WHERE project = $2 AND delivery_id IN (
-			SELECT delivery_id FROM deliveries
-			WHERE project = $2 AND destination_id = $3 AND state = 1 AND owner = '' AND next_attempt <= $4
-			ORDER BY next_attempt, delivery_id LIMIT $5 `+s.db.ForUpdateSkipLocked()+`) RETURNING project, delivery_id`,
-			owner, lane.Project, lane.Destination, micros(now), limit)
+		ids, err := collect(ctx, tx, scanPair, s.claiming(claimable, take), owner, lane.Project, lane.Destination, micros(now), limit)
 		if err != nil {
 			return err
 		}
@@ -43,19 +39,16 @@ func (s *Store) Claim(
 
 // ClaimOverdue implements delivery.Queue.
 func (s *Store) ClaimOverdue(ctx context.Context, owner string, now time.Time, limit int) ([]*delivery.Delivery, error) {
-	overdue, err := reading(ctx, s, func(ctx context.Context, tx sqldb.Tx) (bool, error) {
+	some, err := reading(ctx, s, func(ctx context.Context, tx sqldb.Tx) (bool, error) {
 		var first sql.NullInt64
 		err := tx.QueryRowContext(ctx, `SELECT MIN(expire_time) FROM deliveries WHERE state = 1 AND owner = ''`).Scan(&first)
 		return first.Valid && first.Int64 <= micros(now), err
 	})
-	if err != nil || !overdue { // most of the time, without a write
+	if err != nil || !some { // most of the time, without a write
 		return nil, err
 	}
 	return writing(ctx, s, func(ctx context.Context, tx sqldb.Tx) ([]*delivery.Delivery, error) {
-		ids, err := collect(ctx, tx, scanPair, `UPDATE deliveries SET owner = $1 WHERE (project, delivery_id) IN (
-			SELECT project, delivery_id FROM deliveries WHERE state = 1 AND owner = '' AND expire_time <= $2
-			ORDER BY expire_time LIMIT $3 `+s.db.ForUpdateSkipLocked()+`) RETURNING project, delivery_id`,
-			owner, micros(now), limit)
+		ids, err := collect(ctx, tx, scanPair, s.claiming(overdue, take), owner, micros(now), limit)
 		if err != nil {
 			return nil, err
 		}

@@ -94,6 +94,52 @@ func testClaimsMeetNever(t *testing.T, f *fixture) {
 	require.Empty(t, owners["twice"])
 }
 
+// testLimits: however many claim at once, none gets more than it asked for.
+func testLimits(t *testing.T, f *fixture) {
+	const each, limit = 60, 7
+	ctx, later := t.Context(), now.Add(2*time.Hour)
+	_, err := f.Beat(ctx, me, now, later)
+	require.NoError(t, err)
+	for _, c := range []struct {
+		name, owner string // owner of what is claimed
+		claim       func() (int, error)
+	}{
+		{"claim", "", func() (int, error) {
+			claimed, _, err := f.Claim(ctx, lane, me, now, limit)
+			return len(claimed), err
+		}},
+		{"overdue", "", func() (int, error) {
+			claimed, err := f.ClaimOverdue(ctx, me, later, limit)
+			return len(claimed), err
+		}},
+		{"leave", other, func() (int, error) { return f.Leave(ctx, other, limit) }},
+		{"adopt", "nobody", func() (int, error) { return f.Adopt(ctx, limit) }},
+	} {
+		for range each {
+			f.accept(t, lane, func(d *delivery.Delivery) { d.Owner = c.owner })
+		}
+		var mu sync.Mutex
+		var counts []int
+		var claiming sync.WaitGroup
+		for range 3 {
+			claiming.Go(func() {
+				for n, err := c.claim(); err == nil && n > 0; n, err = c.claim() {
+					mu.Lock()
+					counts = append(counts, n)
+					mu.Unlock()
+				}
+			})
+		}
+		claiming.Wait()
+		total := 0
+		for _, n := range counts {
+			require.LessOrEqual(t, n, limit, c.name)
+			total += n
+		}
+		require.Equal(t, each, total, c.name)
+	}
+}
+
 func testClaimOverdue(t *testing.T, f *fixture) {
 	ctx := t.Context()
 	d := f.accept(t, lane, nil)

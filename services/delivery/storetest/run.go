@@ -35,6 +35,7 @@ func Run(t *testing.T, newStore func(t *testing.T) delivery.Store) {
 		{"DeletedArchive", testDeletedArchive},
 		{"Claim", testClaim},
 		{"ClaimsMeetNever", testClaimsMeetNever},
+		{"ClaimsKeepLimits", testLimits},
 		{"ClaimOverdue", testClaimOverdue},
 		{"Record", testRecord},
 		{"RecordOfALostDelivery", testRecordLost},
