@@ -79,6 +79,7 @@ func (s *Service) UpdateBus(ctx context.Context, name BusName, w Write, change f
 			return Bus{}, err
 		}
 		s.indexes.forget(name)
+		s.logs.forget(name)
 		return bus, nil
 	})
 }
@@ -92,6 +93,7 @@ func (s *Service) DeleteBus(ctx context.Context, name BusName, w Write) error {
 		return err
 	}
 	s.indexes.forget(name)
+	s.logs.forget(name)
 	return nil
 }
 

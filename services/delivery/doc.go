@@ -8,6 +8,6 @@
 // It does not own credentials (the token service pushes them), nor whether an address may be called (the egress guard behind Sender
 // and CheckURL).
 //
-// Neighbours: pattern, schedule, shape and dispatch are its pure parts; store keeps everything in SQLite or PostgreSQL; httpsend makes one
+// Neighbours: pattern, schedule, shape, buslog and dispatch are its pure parts; store keeps everything in SQLite or PostgreSQL; httpsend makes one
 // request; credentials and connections are the clients of the token and connection services; rpc serves the API.
 package delivery

@@ -83,6 +83,7 @@ func (s *Service) PutEvents(ctx context.Context, bus BusName, entries []Entry, i
 	for i := range entries {
 		if refused := checkEntry(&entries[i], internal); refused != nil {
 			results[i] = *refused
+			s.logRefused(ctx, bus, &entries[i], refused)
 			s.metrics.put(ctx, refused.Code, 1)
 			continue
 		}
@@ -207,21 +208,22 @@ func (s *Service) accept(ctx context.Context, bus BusName, batch Batch, now time
 	planned, archived := s.match(index, events, now), index.archive(events)
 	batch.Keys = index.keys(events, now)
 	reserved := s.reserve(planned)
-	stored := planned
+	stored, current := planned, index
 	err = s.store.Accept(ctx, bus, func(version string, load func() (RuleSet, error)) (Batch, error) {
-		stored = planned
+		stored, current = planned, index
 		if version != index.version { // the rules changed since: match anew, and leave the deliveries to the backlog
 			set, err := load()
 			if err != nil {
 				return Batch{}, err
 			}
-			index := s.indexes.build(bus, set)
-			stored, archived = s.match(index, events, now), index.archive(events)
-			batch.Keys = index.keys(events, now)
+			current = s.indexes.build(bus, set)
+			stored, archived = s.match(current, events, now), current.archive(events)
+			batch.Keys = current.keys(events, now)
 		}
 		batch.Deliveries, batch.Archived = stored, archived
 		return batch, nil
 	})
+	s.logIngest(ctx, current, events, err)
 	if err != nil || len(planned) != 0 && (len(stored) == 0 || stored[0] != planned[0]) {
 		s.forgo(reserved)
 		reserved = nil

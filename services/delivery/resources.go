@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/freshet-io/freshet/services/delivery/buslog"
 	"github.com/freshet-io/freshet/services/delivery/dispatch"
 )
 
@@ -22,6 +23,7 @@ type BusSettings struct {
 	// DeduplicateContent says that an event is not accepted again within the DeduplicationWindow, unless it has a deduplication id.
 	DeduplicateContent bool
 	Retention          Retention
+	Log                buslog.Config
 }
 
 // Rule selects events of its bus and sends them to its targets.

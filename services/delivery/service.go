@@ -67,6 +67,7 @@ type Service struct {
 	ids        *ulid.LockedMonotonicReader
 	indexes    indexCache
 	retention  Retention
+	logs       logConfigs
 	walks      walks
 	lanes      laneCache
 	suspects   suspects
@@ -92,6 +93,7 @@ func NewService(p Params) (*Service, error) {
 		ids:     &ulid.LockedMonotonicReader{MonotonicReader: ulid.Monotonic(rand.Reader, 0)},
 		lanes:   laneCache{lanes: map[DestinationName]*laneState{}},
 		indexes: indexCache{indexes: map[BusName]*busIndex{}},
+		logs:    logConfigs{known: map[BusName]logConfig{}},
 		walks:   walks{at: map[HistoryWalk]walk{}}, retention: p.Retention,
 		news: make(chan struct{}, 1), ticked: make(chan struct{}, 1), journaled: make(chan struct{}, 1), joined: make(chan struct{}),
 	}

@@ -136,6 +136,8 @@ func (s *Service) attempt(ctx context.Context, d *Delivery, lane *laneState, c *
 	if sc := span.SpanContext(); sc.HasTraceID() {
 		a.TraceID = sc.TraceID().String()
 	}
+	logs := s.logConfig(ctx, BusName{d.ID.Project, d.Event.Bus})
+	s.logStart(ctx, logs, d, a)
 	begin := time.Now()
 	var envelope []byte
 	if d.wantsEnvelope() {
@@ -161,6 +163,7 @@ func (s *Service) attempt(ctx context.Context, d *Delivery, lane *laneState, c *
 		span.SetStatus(codes.Error, a.Class.String())
 	}
 	s.metrics.attempted(ctx, a.Class)
+	s.logAttempt(ctx, logs, d, a, payload)
 	if a.Class == NoFailure {
 		return a, "", nil // it is kept with what failed
 	}
@@ -238,6 +241,7 @@ func (s *Service) record(ctx context.Context, d *Delivery, a *Attempt, free func
 			}
 			if d.State != Pending {
 				s.metrics.ended(ctx, d)
+				s.logEnd(ctx, d, a)
 				if d.Group != "" {
 					s.dispatcher.Wake(d.Lane(), s.now()) // for the next of its group
 				}

@@ -8,6 +8,7 @@ import (
 
 	deliveryv1 "github.com/freshet-io/freshet/gen/freshet/delivery/v1"
 	"github.com/freshet-io/freshet/services/delivery"
+	"github.com/freshet-io/freshet/services/delivery/buslog"
 )
 
 // CreateBus implements deliveryv1.DeliveryServiceServer.
@@ -65,7 +66,8 @@ func (s *server) UpdateBus(ctx context.Context, req *deliveryv1.UpdateBusRequest
 	bus, err := s.service.UpdateBus(ctx, name, delivery.Write{Etag: in.GetEtag(), ValidateOnly: req.GetValidateOnly()},
 		func(bus *delivery.Bus) error {
 			merged := fromBus(bus)
-			err := s.merge("bus", merged, in, req.GetUpdateMask(), "description", "deduplicate_content", "retention")
+			err := s.merge("bus", merged, in, req.GetUpdateMask(), "description", "deduplicate_content", "retention",
+				"log_config")
 			if err != nil {
 				return err
 			}
@@ -97,6 +99,9 @@ func setBus(b *delivery.Bus, m *deliveryv1.Bus) {
 		Retention: delivery.Retention{
 			MaxAge: toAge(m.GetRetention().GetMaxAge()), DeadLetterAge: toAge(m.GetRetention().GetDeadLetterMaxAge()),
 		},
+		Log: buslog.Config{
+			Level: buslog.Level(m.GetLogConfig().GetLevel()), Detail: buslog.Detail(m.GetLogConfig().GetIncludeDetail()),
+		},
 	}
 }
 
@@ -123,4 +128,11 @@ func fromRetention(r delivery.Retention) *deliveryv1.Retention {
 		return nil
 	}
 	return &deliveryv1.Retention{MaxAge: fromAge(r.MaxAge), DeadLetterMaxAge: fromAge(r.DeadLetterAge)}
+}
+
+func fromLog(c buslog.Config) *deliveryv1.LogConfig {
+	if c == (buslog.Config{}) {
+		return nil
+	}
+	return &deliveryv1.LogConfig{Level: deliveryv1.LogConfig_Level(c.Level), IncludeDetail: deliveryv1.LogConfig_IncludeDetail(c.Detail)}
 }

@@ -23,7 +23,7 @@ func timestamp(t time.Time) *timestamppb.Timestamp {
 func fromBus(b *delivery.Bus) *deliveryv1.Bus {
 	return &deliveryv1.Bus{
 		Name: b.Name.String(), Description: b.Description, Etag: b.Etag, DeduplicateContent: b.Settings.DeduplicateContent,
-		Retention:  fromRetention(b.Settings.Retention),
+		Retention: fromRetention(b.Settings.Retention), LogConfig: fromLog(b.Settings.Log),
 		CreateTime: timestamp(b.CreateTime), UpdateTime: timestamp(b.UpdateTime),
 	}
 }

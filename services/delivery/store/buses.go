@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/freshet-io/freshet/services/delivery"
+	"github.com/freshet-io/freshet/services/delivery/buslog"
 	"github.com/freshet-io/freshet/services/internal/sqldb"
 )
 
@@ -37,11 +38,14 @@ type busSettings struct {
 	DeduplicateContent bool          `json:"deduplicate_content,omitempty"`
 	MaxAge             time.Duration `json:"max_age,omitempty"`             // nanoseconds; negative: for ever
 	DeadLetterAge      time.Duration `json:"dead_letter_max_age,omitempty"` // likewise
+	LogLevel           buslog.Level  `json:"log_level,omitempty"`
+	LogDetail          buslog.Detail `json:"log_detail,omitempty"`
 }
 
 func encodeBusSettings(s delivery.BusSettings) (string, error) {
 	return encode(busSettings{
 		DeduplicateContent: s.DeduplicateContent, MaxAge: s.Retention.MaxAge, DeadLetterAge: s.Retention.DeadLetterAge,
+		LogLevel: s.Log.Level, LogDetail: s.Log.Detail,
 	})
 }
 
@@ -51,6 +55,7 @@ func decodeBusSettings(text string) (delivery.BusSettings, error) {
 	return delivery.BusSettings{
 		DeduplicateContent: s.DeduplicateContent,
 		Retention:          delivery.Retention{MaxAge: s.MaxAge, DeadLetterAge: s.DeadLetterAge},
+		Log:                buslog.Config{Level: s.LogLevel, Detail: s.LogDetail},
 	}, err
 }
 

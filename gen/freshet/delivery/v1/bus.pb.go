@@ -154,7 +154,9 @@ type Bus struct {
 	// less than 5 minutes ago is a duplicate. Default: no.
 	DeduplicateContent bool `protobuf:"varint,8,opt,name=deduplicate_content,json=deduplicateContent,proto3" json:"deduplicate_content,omitempty"`
 	// How long its history is kept. Default: what the server is set to (30 days, dead letters 90).
-	Retention     *Retention `protobuf:"bytes,7,opt,name=retention,proto3" json:"retention,omitempty"`
+	Retention *Retention `protobuf:"bytes,7,opt,name=retention,proto3" json:"retention,omitempty"`
+	// What it writes to the log. In force at once where it is changed, within 10 seconds in other processes. Default: nothing.
+	LogConfig     *LogConfig `protobuf:"bytes,6,opt,name=log_config,json=logConfig,proto3" json:"log_config,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -234,6 +236,13 @@ func (x *Bus) GetDeduplicateContent() bool {
 func (x *Bus) GetRetention() *Retention {
 	if x != nil {
 		return x.Retention
+	}
+	return nil
+}
+
+func (x *Bus) GetLogConfig() *LogConfig {
+	if x != nil {
+		return x.LogConfig
 	}
 	return nil
 }
@@ -751,7 +760,7 @@ var File_freshet_delivery_v1_bus_proto protoreflect.FileDescriptor
 
 const file_freshet_delivery_v1_bus_proto_rawDesc = "" +
 	"\n" +
-	"\x1dfreshet/delivery/v1/bus.proto\x12\x13freshet.delivery.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd4\x02\n" +
+	"\x1dfreshet/delivery/v1/bus.proto\x12\x13freshet.delivery.v1\x1a\x1bbuf/validate/validate.proto\x1a!freshet/delivery/v1/bus_log.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x93\x03\n" +
 	"\x03Bus\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x05R\x04name\x12*\n" +
 	"\vdescription\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x04R\vdescription\x12A\n" +
@@ -761,7 +770,9 @@ const file_freshet_delivery_v1_bus_proto_rawDesc = "" +
 	"updateTime\x12\x12\n" +
 	"\x04etag\x18\x05 \x01(\tR\x04etag\x12/\n" +
 	"\x13deduplicate_content\x18\b \x01(\bR\x12deduplicateContent\x12<\n" +
-	"\tretention\x18\a \x01(\v2\x1e.freshet.delivery.v1.RetentionR\tretention\"\xad\x01\n" +
+	"\tretention\x18\a \x01(\v2\x1e.freshet.delivery.v1.RetentionR\tretention\x12=\n" +
+	"\n" +
+	"log_config\x18\x06 \x01(\v2\x1e.freshet.delivery.v1.LogConfigR\tlogConfig\"\xad\x01\n" +
 	"\tRetention\x12D\n" +
 	"\amax_age\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n" +
 	"\"\x06\b\x80\xbc\xe0\xdf\v2\x00R\x06maxAge\x12Z\n" +
@@ -854,31 +865,33 @@ var file_freshet_delivery_v1_bus_proto_goTypes = []any{
 	nil,                           // 10: freshet.delivery.v1.Target.QueryStringParametersEntry
 	nil,                           // 11: freshet.delivery.v1.InputTransformer.InputPathsMapEntry
 	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 13: google.protobuf.Duration
+	(*LogConfig)(nil),             // 13: freshet.delivery.v1.LogConfig
+	(*durationpb.Duration)(nil),   // 14: google.protobuf.Duration
 }
 var file_freshet_delivery_v1_bus_proto_depIdxs = []int32{
 	12, // 0: freshet.delivery.v1.Bus.create_time:type_name -> google.protobuf.Timestamp
 	12, // 1: freshet.delivery.v1.Bus.update_time:type_name -> google.protobuf.Timestamp
 	3,  // 2: freshet.delivery.v1.Bus.retention:type_name -> freshet.delivery.v1.Retention
-	13, // 3: freshet.delivery.v1.Retention.max_age:type_name -> google.protobuf.Duration
-	13, // 4: freshet.delivery.v1.Retention.dead_letter_max_age:type_name -> google.protobuf.Duration
-	0,  // 5: freshet.delivery.v1.Rule.state:type_name -> freshet.delivery.v1.Rule.State
-	5,  // 6: freshet.delivery.v1.Rule.targets:type_name -> freshet.delivery.v1.Target
-	12, // 7: freshet.delivery.v1.Rule.create_time:type_name -> google.protobuf.Timestamp
-	12, // 8: freshet.delivery.v1.Rule.update_time:type_name -> google.protobuf.Timestamp
-	9,  // 9: freshet.delivery.v1.Target.header_parameters:type_name -> freshet.delivery.v1.Target.HeaderParametersEntry
-	10, // 10: freshet.delivery.v1.Target.query_string_parameters:type_name -> freshet.delivery.v1.Target.QueryStringParametersEntry
-	8,  // 11: freshet.delivery.v1.Target.retry_policy:type_name -> freshet.delivery.v1.RetryPolicy
-	6,  // 12: freshet.delivery.v1.Target.input_transformer:type_name -> freshet.delivery.v1.InputTransformer
-	7,  // 13: freshet.delivery.v1.Target.dead_letter:type_name -> freshet.delivery.v1.DeadLetterPolicy
-	11, // 14: freshet.delivery.v1.InputTransformer.input_paths_map:type_name -> freshet.delivery.v1.InputTransformer.InputPathsMapEntry
-	1,  // 15: freshet.delivery.v1.DeadLetterPolicy.action:type_name -> freshet.delivery.v1.DeadLetterPolicy.Action
-	13, // 16: freshet.delivery.v1.RetryPolicy.maximum_event_age:type_name -> google.protobuf.Duration
-	17, // [17:17] is the sub-list for method output_type
-	17, // [17:17] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	13, // 3: freshet.delivery.v1.Bus.log_config:type_name -> freshet.delivery.v1.LogConfig
+	14, // 4: freshet.delivery.v1.Retention.max_age:type_name -> google.protobuf.Duration
+	14, // 5: freshet.delivery.v1.Retention.dead_letter_max_age:type_name -> google.protobuf.Duration
+	0,  // 6: freshet.delivery.v1.Rule.state:type_name -> freshet.delivery.v1.Rule.State
+	5,  // 7: freshet.delivery.v1.Rule.targets:type_name -> freshet.delivery.v1.Target
+	12, // 8: freshet.delivery.v1.Rule.create_time:type_name -> google.protobuf.Timestamp
+	12, // 9: freshet.delivery.v1.Rule.update_time:type_name -> google.protobuf.Timestamp
+	9,  // 10: freshet.delivery.v1.Target.header_parameters:type_name -> freshet.delivery.v1.Target.HeaderParametersEntry
+	10, // 11: freshet.delivery.v1.Target.query_string_parameters:type_name -> freshet.delivery.v1.Target.QueryStringParametersEntry
+	8,  // 12: freshet.delivery.v1.Target.retry_policy:type_name -> freshet.delivery.v1.RetryPolicy
+	6,  // 13: freshet.delivery.v1.Target.input_transformer:type_name -> freshet.delivery.v1.InputTransformer
+	7,  // 14: freshet.delivery.v1.Target.dead_letter:type_name -> freshet.delivery.v1.DeadLetterPolicy
+	11, // 15: freshet.delivery.v1.InputTransformer.input_paths_map:type_name -> freshet.delivery.v1.InputTransformer.InputPathsMapEntry
+	1,  // 16: freshet.delivery.v1.DeadLetterPolicy.action:type_name -> freshet.delivery.v1.DeadLetterPolicy.Action
+	14, // 17: freshet.delivery.v1.RetryPolicy.maximum_event_age:type_name -> google.protobuf.Duration
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_freshet_delivery_v1_bus_proto_init() }
@@ -886,6 +899,7 @@ func file_freshet_delivery_v1_bus_proto_init() {
 	if File_freshet_delivery_v1_bus_proto != nil {
 		return
 	}
+	file_freshet_delivery_v1_bus_log_proto_init()
 	file_freshet_delivery_v1_bus_proto_msgTypes[6].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
