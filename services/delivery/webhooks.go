@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/freshet-io/freshet/services/delivery/shape"
@@ -103,6 +104,12 @@ func checkWebhook(h *Webhook) error {
 	return nil
 }
 
+// same tells whether what callers decide is as in another one.
+func (h *Webhook) same(o *Webhook) bool {
+	return h.Description == o.Description && h.Disabled == o.Disabled && h.Source == o.Source && h.DetailType == o.DetailType &&
+		slices.Equal(h.Headers, o.Headers) && h.Signature.Equal(&o.Signature)
+}
+
 // GetWebhook returns a webhook; ErrWebhookNotFound.
 func (s *Service) GetWebhook(ctx context.Context, name WebhookName) (Webhook, error) {
 	return s.store.Webhook(ctx, name)
@@ -113,7 +120,7 @@ func (s *Service) ListWebhooks(ctx context.Context, bus BusName, after string, l
 	return s.store.ListWebhooks(ctx, bus, after, limit)
 }
 
-// UpdateWebhook changes a webhook, as UpdateBus does a bus; ErrWebhookNotFound, ErrEtagMismatch, an InvalidError.
+// UpdateWebhook changes a webhook, as UpdateBus does a bus, but leaves one as it is that is the same already; ErrWebhookNotFound, ErrEtagMismatch, an InvalidError.
 func (s *Service) UpdateWebhook(ctx context.Context, name WebhookName, w Write, change func(*Webhook) error) (Webhook, error) {
 	return retryWrite(w, func() (Webhook, error) {
 		h, err := s.store.Webhook(ctx, name)
@@ -124,12 +131,16 @@ func (s *Service) UpdateWebhook(ctx context.Context, name WebhookName, w Write, 
 		if err := compareEtag(w.Etag, stored, name); err != nil {
 			return Webhook{}, err
 		}
+		former := h
 		if err := change(&h); err != nil {
 			return Webhook{}, err
 		}
 		h = h.withDefaults()
 		if err := checkWebhook(&h); err != nil {
 			return Webhook{}, err
+		}
+		if h.same(&former) { // also the secrets, which a caller cannot compare
+			return former, nil
 		}
 		h.UpdateTime = s.stamp()
 		h.Etag = s.newID(h.UpdateTime)

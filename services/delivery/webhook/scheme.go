@@ -82,6 +82,13 @@ type Signature struct {
 	Tolerance time.Duration
 }
 
+// Equal tells whether both accept the same, with the same secrets.
+func (s *Signature) Equal(o *Signature) bool {
+	return s.Scheme == o.Scheme && s.Secret.Equal(o.Secret) && s.Previous.Equal(o.Previous) && s.Header == o.Header &&
+		s.Prefix == o.Prefix && s.Algorithm == o.Algorithm && s.Encoding == o.Encoding && s.TimestampHeader == o.TimestampHeader &&
+		s.Content == o.Content && s.Tolerance == o.Tolerance
+}
+
 // Fault says what is wrong with a [Signature]: the field and why.
 type Fault struct{ Field, Reason string }
 

@@ -23,7 +23,7 @@ type applyCmd struct {
 
 // Help is the text below the flags.
 func (c *applyCmd) Help() string {
-	return `A manifest has one resource in each YAML document: kind (Connection, Bus, Archive, Destination, Rule or Schedule), its name or only its id,
+	return `A manifest has one resource in each YAML document: kind (Connection, Bus, Archive, Destination, Rule, Schedule or Webhook), its name or only its id,
 and its fields as in the API:
 
     kind: Connection
@@ -59,7 +59,9 @@ func (c *applyCmd) Run(ctx context.Context, s *session) error {
 	if c.Output == "table" {
 		options.Done = func(change manifest.Change) { printChange(s.stdout, change, c.DryRun) }
 	}
-	report, err := manifest.Apply(ctx, manifest.Clients{Connection: cl.connections, Delivery: cl.deliveries, Schedule: cl.schedules, Archive: cl.archives}, objects, options)
+	report, err := manifest.Apply(ctx, manifest.Clients{
+		Connection: cl.connections, Delivery: cl.deliveries, Schedule: cl.schedules, Archive: cl.archives, Webhook: cl.webhooks,
+	}, objects, options)
 	if c.Output == "json" {
 		return errors.Join(printReport(s.stdout, report, c.DryRun), err)
 	}

@@ -52,6 +52,7 @@ type client struct {
 	replays     deliveryv1.ReplayServiceClient
 	redrives    deliveryv1.RedriveServiceClient
 	signingKeys deliveryv1.SigningKeyServiceClient
+	webhooks    deliveryv1.WebhookServiceClient
 	opened      map[string]*grpc.ClientConn // by address
 }
 
@@ -114,6 +115,7 @@ func (c *client) open(role, addr string, timeout time.Duration, options rpcclien
 		c.replays = deliveryv1.NewReplayServiceClient(bounded)
 		c.redrives = deliveryv1.NewRedriveServiceClient(bounded)
 		c.signingKeys = deliveryv1.NewSigningKeyServiceClient(bounded)
+		c.webhooks = deliveryv1.NewWebhookServiceClient(bounded)
 	}
 	return nil
 }

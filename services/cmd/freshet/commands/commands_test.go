@@ -215,6 +215,23 @@ func TestOutput(t *testing.T) {
 			{args: "schedules enable projects/default/buses/orders/schedules/morning"},
 			{args: "schedules delete morning --etag e1"},
 		},
+		"webhooks": {
+			{args: "webhooks list"},
+			{args: "webhooks list -o json --bus orders"},
+			{args: "webhooks get slack"},
+			{
+				args:  "webhooks create slack --scheme hmac --secret - --header X-Slack-Signature --prefix v0= --timestamp-header X-Slack-Request-Timestamp --signed-content v0:{timestamp}:{body} --tolerance 1m --source slack --detail-type $.body.type --keep-header user-agent",
+				stdin: "s3cret-12\n",
+			},
+			{args: "webhooks create slack --scheme github"},
+			{args: "webhooks create slack --scheme github --secret plain"},
+			{args: "webhooks create slack --scheme none --secret @x"},
+			{args: "webhooks update slack --state disabled --source= -o json"},
+			{args: "webhooks update slack --secret -", stdin: "s3cret-34\n"},
+			{args: "webhooks update slack --previous-secret @x"},
+			{args: "webhooks update slack"},
+			{args: "webhooks delete slack --bus other"},
+		},
 		"config": {
 			{args: "config", env: alone},
 			{args: "config --diff", env: alone},

@@ -16,13 +16,14 @@ import (
 type root struct {
 	Serve        serveCmd        `cmd:"" help:"Run the suite: all roles in one process, or some of them."`
 	Config       configCmd       `cmd:"" help:"Print the effective settings of serve as a settings file."`
-	Apply        applyCmd        `cmd:"" help:"Make connections, buses, archives, destinations, rules and schedules match manifests."`
+	Apply        applyCmd        `cmd:"" help:"Make connections, buses, archives, destinations, rules, schedules and webhooks match manifests."`
 	Connections  connectionsCmd  `cmd:"" help:"Connections: how to authenticate to which API."`
 	Providers    providersCmd    `cmd:"" help:"The provider catalogue: how authorization servers behave."`
 	Token        tokenCmd        `cmd:"" help:"The current credential of a connection."`
 	Destinations destinationsCmd `cmd:"" help:"Destinations: where events are delivered to."`
 	Events       eventsCmd       `cmd:"" help:"Put events on a bus."`
 	Schedules    schedulesCmd    `cmd:"" help:"Events that are put when their time comes."`
+	Webhooks     webhooksCmd     `cmd:"" help:"Webhooks: signed requests of senders outside, which become events."`
 	Deliveries   deliveriesCmd   `cmd:"" help:"What became of events."`
 	Archives     archivesCmd     `cmd:"" help:"Archives: events kept for longer."`
 	Replays      replaysCmd      `cmd:"" help:"Replays: events of the past, put on their bus again."`

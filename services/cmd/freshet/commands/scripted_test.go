@@ -40,6 +40,7 @@ type scripted struct {
 	deliveryv1.UnimplementedArchiveServiceServer
 	deliveryv1.UnimplementedReplayServiceServer
 	deliveryv1.UnimplementedRedriveServiceServer
+	deliveryv1.UnimplementedWebhookServiceServer
 	tokenv1.UnimplementedTokenServiceServer
 	tokenv1.UnimplementedDpopServiceServer
 	tokenv1.UnimplementedLearningServiceServer
@@ -63,6 +64,7 @@ func newScripted(t *testing.T) *scripted {
 	deliveryv1.RegisterArchiveServiceServer(server, s)
 	deliveryv1.RegisterReplayServiceServer(server, s)
 	deliveryv1.RegisterRedriveServiceServer(server, s)
+	deliveryv1.RegisterWebhookServiceServer(server, s)
 	tokenv1.RegisterTokenServiceServer(server, s)
 	tokenv1.RegisterDpopServiceServer(server, s)
 	tokenv1.RegisterLearningServiceServer(server, s)

@@ -174,6 +174,7 @@ func TestAgainstTheSuite(t *testing.T) {
 	s.connections()
 	s.tokens()
 	s.deliver()
+	s.webhooks()
 	for _, secret := range []string{firstSecret, secondSecret, apiKeySecret} {
 		require.NotContains(t, s.printed, secret)
 		require.NotContains(t, s.log.String(), secret)

@@ -1,4 +1,5 @@
-// Package manifest reads declarations of connections, buses, destinations and rules from YAML and makes a server match them.
+// Package manifest reads declarations of connections, of buses and what they have, and of destinations from YAML, and makes a server match
+// them.
 //
 // Owns: the form of a manifest (documents, short names, secrets by reference), the order in which objects are applied, the difference
 // between what is declared and what the server has, waiting until connections are authorized.

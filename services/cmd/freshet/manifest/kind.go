@@ -19,6 +19,7 @@ type Clients struct {
 	Delivery   deliveryv1.DeliveryServiceClient
 	Schedule   deliveryv1.ScheduleServiceClient
 	Archive    deliveryv1.ArchiveServiceClient
+	Webhook    deliveryv1.WebhookServiceClient
 }
 
 // kind is what differs between the kinds of objects.
@@ -36,7 +37,7 @@ type kind struct {
 
 // kinds returns all kinds in the order in which they are applied: what is referred to comes first.
 func kinds() []kind {
-	return []kind{connectionKind(), busKind(), archiveKind(), destinationKind(), ruleKind(), scheduleKind()}
+	return []kind{connectionKind(), busKind(), archiveKind(), destinationKind(), ruleKind(), scheduleKind(), webhookKind()}
 }
 
 func kindByName(name string) (kind, bool) {
@@ -207,6 +208,29 @@ func archiveKind() kind {
 				Archive: m.(*deliveryv1.Archive), UpdateMask: mask, ValidateOnly: validateOnly,
 			})
 			return answer.GetArchive(), err
+		},
+	}
+}
+
+func webhookKind() kind {
+	return kind{
+		name: "Webhook", pattern: "projects/{project}/buses/{bus}/webhooks/{webhook}", missing: errorsv1.Reason_WEBHOOK_NOT_FOUND,
+		empty: func() proto.Message { return new(deliveryv1.Webhook) },
+		get: func(ctx context.Context, c Clients, name string) (proto.Message, error) {
+			answer, err := c.Webhook.GetWebhook(ctx, &deliveryv1.GetWebhookRequest{Name: name})
+			return answer.GetWebhook(), err
+		},
+		create: func(ctx context.Context, c Clients, parent, id string, m proto.Message, validateOnly bool) (proto.Message, error) {
+			answer, err := c.Webhook.CreateWebhook(ctx, &deliveryv1.CreateWebhookRequest{
+				Parent: parent, WebhookId: id, Webhook: m.(*deliveryv1.Webhook), ValidateOnly: validateOnly,
+			})
+			return answer.GetWebhook(), err
+		},
+		update: func(ctx context.Context, c Clients, m proto.Message, mask *fieldmaskpb.FieldMask, validateOnly bool) (proto.Message, error) {
+			answer, err := c.Webhook.UpdateWebhook(ctx, &deliveryv1.UpdateWebhookRequest{
+				Webhook: m.(*deliveryv1.Webhook), UpdateMask: mask, ValidateOnly: validateOnly,
+			})
+			return answer.GetWebhook(), err
 		},
 	}
 }

@@ -164,7 +164,7 @@ func (d *documentReader) header(node *yaml.Node) (header map[string]*yaml.Node, 
 func (d *documentReader) name(node *yaml.Node, k kind, header map[string]*yaml.Node) (string, bool) {
 	name, id, bus := header["name"], header["id"], header["bus"]
 	if bus != nil && (id == nil || !k.ofBus()) {
-		d.fail(bus, "bus", "only goes with the id of what a bus has: an Archive, a Rule or a Schedule")
+		d.fail(bus, "bus", "only goes with the id of what a bus has: an Archive, a Rule, a Schedule or a Webhook")
 		return "", false
 	}
 	switch {

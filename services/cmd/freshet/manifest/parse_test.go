@@ -301,7 +301,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		for _, object := range objects {
-			require.Contains(t, []string{"Connection", "Bus", "Archive", "Destination", "Rule", "Schedule"}, object.Kind)
+			require.Contains(t, []string{"Connection", "Bus", "Archive", "Destination", "Rule", "Schedule", "Webhook"}, object.Kind)
 			require.True(t, strings.HasPrefix(object.Name, "projects/"), object.Name)
 			require.NotNil(t, object.Message)
 			_, err := proto.Marshal(object.Message)
