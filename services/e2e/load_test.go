@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -47,9 +48,19 @@ func (l *load) publish(ctx context.Context, publisher int) {
 		case <-pause.C:
 		}
 		id := fmt.Sprintf("%d-%d", publisher, number)
-		a, err := l.scene.try(ctx, http.MethodPost, l.scene.path()+"/buses/default:putEvents", entry(lane(rand.IntN(lanes)), id))
+		event := entry(lane(rand.IntN(lanes)), id)
+		if _, _, grouped := inGroup(id); grouped {
+			event = groupEntry(lane(ordered), id, strconv.Itoa(publisher))
+		}
+		a, err := l.scene.try(ctx, http.MethodPost, l.scene.path()+"/buses/default:putEvents", event)
 		l.record(id, a, err)
 	}
+}
+
+// inGroup tells whether the event of an id is one of its publisher's group.
+func inGroup(id string) (publisher, number int, yes bool) {
+	n, _ := fmt.Sscanf(id, "%d-%d", &publisher, &number)
+	return publisher, number, n == 2 && number%10 == 0
 }
 
 func (l *load) record(id string, a answer, err error) {

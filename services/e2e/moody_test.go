@@ -3,13 +3,14 @@ package e2e_test
 import (
 	"bytes"
 	"io"
-	"maps"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 )
 
 // moodyAPI is an API that sometimes fails, hangs, or takes an event and breaks off before it says so.
@@ -19,12 +20,20 @@ type moodyAPI struct {
 	behave atomic.Bool
 
 	mu       sync.Mutex
-	accepted map[string]int // by the event's own id
+	life     int                     // of the process that calls
+	accepted map[string][]acceptance // by the event's own id
+	order    []string                // ids of events as they were accepted
+}
+
+// acceptance is a call that the API accepted.
+type acceptance struct {
+	life  int
+	heard bool // the caller was told
 }
 
 func newMoodyAPI(t testing.TB, s *scene) *moodyAPI {
 	t.Helper()
-	m := &moodyAPI{scene: s, accepted: map[string]int{}}
+	m := &moodyAPI{scene: s, accepted: map[string][]acceptance{}}
 	m.site = newSite(t, m)
 	return m
 }
@@ -58,7 +67,10 @@ func (m *moodyAPI) accept(w http.ResponseWriter, r *http.Request) {
 	if answered.status == http.StatusOK {
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		m.accepted[entryID(body)]++
+		id := entryID(body)
+		_, broken := w.(*unheard)
+		m.accepted[id] = append(m.accepted[id], acceptance{m.life, !broken})
+		m.order = append(m.order, id)
 	}
 }
 
@@ -69,7 +81,58 @@ func (m *moodyAPI) calm() { m.behave.Store(true) }
 func (m *moodyAPI) delivered() map[string]int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return maps.Clone(m.accepted)
+	times := map[string]int{}
+	for id, all := range m.accepted {
+		times[id] = len(all)
+	}
+	return times
+}
+
+// reborn says that the calls that come now are of another process.
+func (m *moodyAPI) reborn() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.life++
+}
+
+// requireCause checks why events came more than once: the API had not said that it took them, or the process that called died. It
+// returns how many came again after each death.
+func (m *moodyAPI) requireCause(t testing.TB) map[int]int {
+	t.Helper()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	inFlight := map[int]int{}
+	for id, all := range m.accepted {
+		for i := range all[1:] {
+			if before := all[i]; before.heard {
+				require.Greater(t, all[i+1].life, before.life, "%s came again although the process heard that it was taken", id)
+				inFlight[before.life]++
+			}
+		}
+	}
+	return inFlight
+}
+
+// requireOrder checks that the events of each group were accepted in the order in which they were put, and returns how many there were.
+// Only the last one taken may come again.
+func (m *moodyAPI) requireOrder(t testing.TB) (events int) {
+	t.Helper()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	last := map[int]int{}
+	for _, id := range m.order {
+		publisher, number, grouped := inGroup(id)
+		if !grouped {
+			continue
+		}
+		before, begun := last[publisher]
+		require.False(t, begun && number < before, "%d of group %d came after %d", number, publisher, before)
+		if !begun || number > before {
+			events++
+		}
+		last[publisher] = number
+	}
+	return events
 }
 
 // lane names a destination and the source of its events.

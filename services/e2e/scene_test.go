@@ -153,7 +153,14 @@ func (s *scene) put(t testing.TB, source, id string) string {
 }
 
 func entry(source, id string) map[string]any {
-	return map[string]any{"entries": []any{map[string]any{"source": source, "detailType": "OrderCompleted", "detail": `{"id":"` + id + `"}`}}}
+	return groupEntry(source, id, "")
+}
+
+// groupEntry is an entry of a group.
+func groupEntry(source, id, group string) map[string]any {
+	return map[string]any{"entries": []any{map[string]any{
+		"source": source, "detailType": "OrderCompleted", "detail": `{"id":"` + id + `"}`, "messageGroupId": group,
+	}}}
 }
 
 // list returns the deliveries that a filter selects.
