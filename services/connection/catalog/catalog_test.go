@@ -33,7 +33,6 @@ func TestEveryEntryRendersAndReadsBack(t *testing.T) {
 	c, err := catalog.New(nil)
 	require.NoError(t, err)
 	list := c.List("", 1000)
-	require.GreaterOrEqual(t, len(list), 8)
 	for _, entry := range list {
 		require.False(t, entry.Own)
 		parameters := map[string]string{}
