@@ -25,6 +25,8 @@ type crashPoint struct {
 	name string
 	step crashStep
 	done bool
+	// stumbles: the process cannot read the answer, which the next one can.
+	stumbles bool
 	// redeemed: the server has redeemed the refresh token. unknown: the journal cannot tell whether it has.
 	redeemed, unknown bool
 }
@@ -35,9 +37,9 @@ var crashPoints = []crashPoint{
 	{name: "before the intent", step: stepIntent},
 	{name: "after the intent", step: stepIntent, done: true, unknown: true},
 	{name: "while the request is answered", redeemed: true, unknown: true},
-	{name: "before the answer is stored", step: stepAnswer, redeemed: true, unknown: true},
-	{name: "after the answer was stored", step: stepAnswer, done: true, redeemed: true},
-	{name: "before the commit", step: stepCommit, redeemed: true},
+	{name: "before an answer that was not read is stored", step: stepAnswer, stumbles: true, redeemed: true, unknown: true},
+	{name: "after an answer that was not read was stored", step: stepAnswer, stumbles: true, done: true, redeemed: true},
+	{name: "before the answer and its generation are committed", step: stepCommit, redeemed: true, unknown: true},
 	{name: "after the commit", step: stepCommit, done: true, redeemed: true},
 }
 
@@ -61,7 +63,7 @@ func (c *crashPoint) hit(t *testing.T, engine sqldb.Engine, server rotating) {
 	defer http.Close()
 	transport := http.Client().Transport
 	s.transport = transport
-	plan := crashPlan{Engine: engine, Endpoint: http.URL + authserver.PathToken, Provider: server.provider, Step: c.step, Done: c.done}
+	plan := crashPlan{Engine: engine, Endpoint: http.URL + authserver.PathToken, Provider: server.provider, Step: c.step, Done: c.done, Stumbles: c.stumbles}
 	plan.DSN = sqltest.SQLitePath(t)
 	if engine == sqldb.Postgres {
 		plan.DSN = sqltest.PostgresDSN(t)

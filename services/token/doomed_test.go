@@ -33,6 +33,8 @@ type crashPlan struct {
 	// Step is the write that the process kills itself at; Done: after it instead of before it. Empty: the test kills it.
 	Step crashStep
 	Done bool
+	// Stumbles: the process cannot read answers.
+	Stumbles bool
 }
 
 // crashStep is one of the writes of a rotation.
@@ -106,17 +108,28 @@ func runDoomed(text string) error {
 	if err != nil {
 		return err
 	}
+	var exchanger token.Exchanger = client
+	if plan.Stumbles {
+		exchanger = stumbling{client}
+	}
 	svc, err := token.NewService(token.Params{
 		Revocations: store.New(db, sealer),
 		Budgets:     store.New(db, sealer),
 		Store:       &suicidalStore{Store: store.New(db, sealer), plan: &plan},
 		Settings:    &connections{settings: map[string]token.Settings{crm.ConnectionName(): plan.settings(2)}},
-		Exchanger:   client, LeaseTime: crashLease,
+		Exchanger:   exchanger, LeaseTime: crashLease,
 	})
 	if err != nil {
 		return err
 	}
 	return svc.Run(ctx)
+}
+
+// stumbling is a real client that does not survive what servers answer.
+type stumbling struct{ token.Exchanger }
+
+func (stumbling) Read(token.Answer, token.OAuth2, token.Grant) (token.Issued, error) {
+	panic("the reader stumbled")
 }
 
 // suicidalStore is a real store that kills its process at a write.

@@ -2,6 +2,7 @@ package token_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -154,12 +155,12 @@ func TestCrashBeforeRedemption(t *testing.T) {
 	})
 }
 
-// answered leaves a process dead that has stored the answer to its first redemption.
+// answered leaves a process dead that has stored the answer to its first redemption, which it could not read.
 func (s *suite) answered() {
 	s.t.Helper()
 	dying := newDyingStore(store.New(s.db, s.sealer))
 	p := s.params()
-	p.Store = dying
+	p.Store, p.Exchanger = dying, stumbling{p.Exchanger}
 	svc, stop := s.start(p)
 	dying.left.Store(4) // Authorize, the claim, the intent to redeem, the answer
 	_, err := svc.Authorize(s.t.Context(), crm, uid, 1)
@@ -167,6 +168,43 @@ func (s *suite) answered() {
 	synctest.Wait()
 	stop()
 	require.Equal(s.t, 1, s.auth.Stats().Requests)
+}
+
+// unfitStore is a real store that cannot take the credential of a generation.
+type unfitStore struct{ token.Store }
+
+var errUnfit = errors.New("the credential cannot be stored")
+
+func (u unfitStore) Update(ctx context.Context, key token.Key, change func(*token.Record) error) (token.Token, error) {
+	return u.Store.Update(ctx, key, func(rec *token.Record) error {
+		if err := change(rec); err != nil || rec.Credential == nil || rec.Credential.AccessToken.IsZero() {
+			return err
+		}
+		return errUnfit
+	})
+}
+
+// TestAnswerIsKeptWhenItsGenerationIsNot until there is a process that can store what it brought.
+func TestAnswerIsKeptWhenItsGenerationIsNot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSuite(t, openSQLite(t), time.Hour)
+		s.refreshing(1, singleUse)
+		p := s.params()
+		p.Store = unfitStore{p.Store}
+		svc, stop := s.start(p)
+		_, err := svc.Authorize(t.Context(), crm, uid, 1)
+		require.NoError(t, err)
+		time.Sleep(time.Minute)
+		stop()
+		require.Zero(t, s.read().Generation)
+
+		svc, _ = s.start(s.params())
+		got, err := svc.Get(t.Context(), crm, 0)
+		require.NoError(t, err)
+		require.EqualValues(t, 1, got.Generation)
+		require.Equal(t, 1, s.auth.Stats().Requests)
+		s.unharmed()
+	})
 }
 
 // TestStoredAnswerBelongsToItsGrant and not to the one that the settings have begun since.

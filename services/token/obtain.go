@@ -36,17 +36,30 @@ func (r *rotation) obtain(ctx context.Context) (Issued, Credential, error) {
 	}
 	// An answer that was taken over is for the settings of its time, which may not be the present ones.
 	r.settings.Revision = r.entry.Revision
-	issued, err := r.s.p.Exchanger.Read(*r.answer, r.settings.OAuth2, r.redeems.grant)
+	issued, err := r.read()
 	if err != nil {
+		if lost := r.keepAnswer(ctx); lost != nil {
+			err = lost
+		}
 		return Issued{}, Credential{}, err
 	}
-	if r.sameAgain(issued) {
-		return Issued{}, Credential{}, &Failure{
+	return issued, r.credential(issued), nil
+}
+
+// read says what the answer means. It does no input or output, so that an answer which brings the next generation is durable with it, in the
+// one write of the commit. Every other answer, and one that the reader stumbles over, is stored as it came before anything else is done.
+func (r *rotation) read() (issued Issued, err error) {
+	err = guard(func() (failed error) {
+		issued, failed = r.s.p.Exchanger.Read(*r.answer, r.settings.OAuth2, r.redeems.grant)
+		return failed
+	})
+	if err == nil && r.sameAgain(issued) {
+		err = &Failure{
 			Class: ClassTooEarly, Reason: ReasonTooEarly, Message: "the authorization server returned the token at hand once more",
 			Time: r.s.p.Now(), HTTPStatus: r.answer.HTTPStatus, Sent: true,
 		}
 	}
-	return issued, r.credential(issued), nil
+	return issued, err
 }
 
 // credential is what a new generation consists of.
@@ -119,7 +132,7 @@ func ours(err error, now time.Time) error {
 	return &stamped
 }
 
-// request makes the token request and stores its answer before anybody reads it.
+// request makes the token request. Its answer is in memory alone.
 func (r *rotation) request(ctx context.Context) error {
 	if held := r.admit(ctx, r.s.p.Now()); held != nil {
 		return held
@@ -139,10 +152,10 @@ func (r *rotation) request(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.answer = &answer
+	r.answer, r.unstored = &answer, true
 	r.entry.RequestSent, r.entry.HTTPStatus = true, answer.HTTPStatus
 	r.entry.State, r.entry.RespondedTime = RotationResponded, r.s.p.Now()
-	return r.respond(ctx, &answer)
+	return nil
 }
 
 // send makes the request, after it is durable that what it redeems may be redeemed.

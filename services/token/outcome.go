@@ -90,18 +90,24 @@ func (r *rotation) persist(ctx context.Context, change func(*Record)) (Token, er
 	return r.write(ctx, change)
 }
 
-// respond stores the raw answer. If that cannot be done the answer in memory is used all the same: it may be the only one
-// there will ever be, and the commit may still succeed.
-func (r *rotation) respond(ctx context.Context, answer *Answer) error {
+// keepAnswer stores the raw answer, if it is not. If that cannot be done the answer in memory is used all the same: it may be the only one
+// there will ever be, and the outcome may still be stored. It returns errLeaseLost if nothing may be.
+func (r *rotation) keepAnswer(ctx context.Context) error {
+	if !r.unstored {
+		return nil
+	}
 	_, err := r.persist(ctx, func(rec *Record) {
 		rec.Quiet = true
 		if !r.leased(&rec.Token) {
 			return // a rescue is settled by its commit, in one step
 		}
 		rec.Journal = append(rec.Journal, r.entry)
-		rec.Answer = answer
+		rec.Answer = r.answer
 	})
-	if err != nil && !errors.Is(err, errLeaseLost) {
+	switch {
+	case err == nil:
+		r.unstored = false
+	case !errors.Is(err, errLeaseLost):
 		r.s.p.Logger.ErrorContext(ctx, "answer of the authorization server not journalled", "token", r.key.Name(), "error", err)
 		return nil
 	}
@@ -133,6 +139,9 @@ func (r *rotation) commit(ctx context.Context, issued Issued, credential Credent
 	recordError(span, err)
 	span.End()
 	if err != nil {
+		if !errors.Is(err, errLeaseLost) && !unavailable(err) { // what was read cannot be stored; what was received can
+			err = errors.Join(err, r.keepAnswer(ctx))
+		}
 		r.uncommitted(ctx, err)
 		return err
 	}

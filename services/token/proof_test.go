@@ -252,7 +252,7 @@ func TestStoredAnswerIsReadWithItsKey(t *testing.T) {
 		s.connections.set(crm.ConnectionName(), bound(settings(1), dpop.ES256))
 		dying := newDyingStore(store.New(s.db, s.sealer))
 		p := s.params()
-		p.Store = dying
+		p.Store, p.Exchanger = dying, stumbling{p.Exchanger}
 		first, stop := s.start(p)
 		dying.left.Store(4) // authorize, claim, key, answer
 		_, err := first.Authorize(t.Context(), crm, uid, 1)

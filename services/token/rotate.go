@@ -11,15 +11,17 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// rotation is one attempt under way: the steps claim, settings, request, response and commit, each durable before the next.
+// rotation is one attempt under way: the steps claim, settings, request and commit. What a step must
+// not lose is durable before the next.
 type rotation struct {
 	s      *Service
 	key    Key
 	looked *Token   // as it was before the claim, with its credential, if anybody looked
 	token  Token    // as claimed
 	entry  Rotation // its journal entry
-	// answer is the stored answer of an attempt whose process died; nil when a request is to be made.
+	// answer is that of the request, or the stored one of an attempt whose process died; nil while a request is to be made.
 	answer   *Answer
+	unstored bool // answer is in memory alone
 	settings Settings
 	redeems  redemption
 	entered  bool      // the gate let a request pass, and waits to hear of it
