@@ -225,3 +225,23 @@ func TestValidate(t *testing.T) {
 		require.ErrorContains(t, config.Validate(), name)
 	}
 }
+
+func TestIsolation(t *testing.T) {
+	config := bench.IsolationConfig{Host: host(t), Events: 30, Waiting: 100, BodyBytes: 1024}
+	result, err := bench.Isolation(t.Context(), config)
+	require.NoError(t, err)
+	var states []string
+	for _, b := range result.Beside {
+		states = append(states, b.State)
+		require.Positive(t, b.P50MS)
+		require.GreaterOrEqual(t, b.P99MS, b.P50MS)
+	}
+	require.Equal(t, []string{"well", "slow", "dead", "limited", "well_again"}, states)
+	require.Positive(t, result.Ratio)
+	requireEmpty(t, config.Dir)
+
+	config.Events, config.Waiting = 0, 100_001
+	_, err = bench.Isolation(t.Context(), config)
+	require.ErrorContains(t, err, "events: 0 is not within 1 to 100000")
+	require.ErrorContains(t, err, "waiting: 100001 is not within 1 to 100000")
+}

@@ -118,6 +118,27 @@ func within(name string, n, least, most int) error {
 	return nil
 }
 
+// IsolationConfig says what Isolation does.
+type IsolationConfig struct {
+	Host
+	// Events are put at 100 a second and measured, beside each state of the other destination; 1 to 100,000.
+	Events int
+	// Waiting is how many deliveries of the other destination are queued before; 1 to 100,000.
+	Waiting int
+	// BodyBytes is the size of each body; 64 to 65,536.
+	BodyBytes int
+}
+
+// Validate returns everything that is wrong.
+func (c *IsolationConfig) Validate() error {
+	return errors.Join(
+		c.validateHost(),
+		within("events", c.Events, 1, maxPaced),
+		within("waiting", c.Waiting, 1, maxPaced),
+		within("body", c.BodyBytes, max(64, sink.MinBody), maxBody),
+	)
+}
+
 // RefreshConfig says what Refresh does.
 type RefreshConfig struct {
 	Host

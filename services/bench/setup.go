@@ -150,12 +150,17 @@ func (s *suite) subscribe(ctx context.Context, urls []string) error {
 	return nil
 }
 
-// target makes a destination and a rule that selects the events of its detail type.
+// target makes a destination without rate limit and a rule that selects the events of its detail type.
 func (s *suite) target(ctx context.Context, id, url string) error {
+	return s.limitedTarget(ctx, id, url, 0)
+}
+
+// limitedTarget is target with a rate limit; 0 for none.
+func (s *suite) limitedTarget(ctx context.Context, id, url string, perSecond int32) error {
 	client := deliveryv1.NewDeliveryServiceClient(s.conn)
 	_, err1 := client.CreateDestination(ctx, &deliveryv1.CreateDestinationRequest{
 		Parent: s.project, DestinationId: id, Destination: &deliveryv1.Destination{
-			Connection: s.connection(), Endpoint: url, UnlimitedRate: true,
+			Connection: s.connection(), Endpoint: url, UnlimitedRate: perSecond == 0, RateLimitPerSecond: perSecond,
 		},
 	})
 	_, err2 := client.CreateRule(ctx, &deliveryv1.CreateRuleRequest{

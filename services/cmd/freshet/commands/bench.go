@@ -19,14 +19,15 @@ import (
 
 // benchCmd has no flag that the environment sets: a benchmark must not get into the database of a suite by accident.
 type benchCmd struct {
-	Delivery benchDeliveryCmd `cmd:"" help:"Deliver events, and compare with posting them directly."`
-	Watch    benchWatchCmd    `cmd:"" help:"Push tokens to many streams, and compare with a bare gRPC server."`
-	Match    benchMatchCmd    `cmd:"" help:"Match events against 1 to 10,000 rules, and compare."`
-	Refresh  benchRefreshCmd  `cmd:"" help:"Refresh tokens that are all due, and compare with redeeming directly."`
-	Schedule benchScheduleCmd `cmd:"" help:"Refresh tokens beside a million others, and compare."`
-	Sink     benchSinkCmd     `cmd:"" hidden:""`
-	Fanout   benchFanoutCmd   `cmd:"" hidden:""`
-	Issuer   benchIssuerCmd   `cmd:"" hidden:""`
+	Delivery  benchDeliveryCmd  `cmd:"" help:"Deliver events, and compare with posting them directly."`
+	Isolation benchIsolationCmd `cmd:"" help:"Deliver beside a destination that is slow, dead or limited, and compare."`
+	Watch     benchWatchCmd     `cmd:"" help:"Push tokens to many streams, and compare with a bare gRPC server."`
+	Match     benchMatchCmd     `cmd:"" help:"Match events against 1 to 10,000 rules, and compare."`
+	Refresh   benchRefreshCmd   `cmd:"" help:"Refresh tokens that are all due, and compare with redeeming directly."`
+	Schedule  benchScheduleCmd  `cmd:"" help:"Refresh tokens beside a million others, and compare."`
+	Sink      benchSinkCmd      `cmd:"" hidden:""`
+	Fanout    benchFanoutCmd    `cmd:"" hidden:""`
+	Issuer    benchIssuerCmd    `cmd:"" hidden:""`
 }
 
 // benchFlags are those of every benchmark.
