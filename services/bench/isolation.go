@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"time"
 
 	deliveryv1 "github.com/freshet-io/freshet/gen/freshet/delivery/v1"
@@ -40,7 +39,8 @@ type isolationRun struct {
 	sink      *sink.Client
 	suite     *suite
 	publisher *publisher
-	slow      *httptest.Server
+	slow      *http.Server
+	slowURL   string
 	deadURL   string
 }
 
@@ -85,7 +85,7 @@ func (i *isolationRun) measure(r *run) (*IsolationResult, error) {
 	if err := i.troubles(r.ctx); err != nil {
 		return nil, err
 	}
-	defer i.slow.Close()
+	defer func() { _ = i.slow.Close() }() // what it still answers is of no interest
 	if err := i.subscribe(r.ctx, sinkConfig); err != nil {
 		return nil, err
 	}
@@ -118,14 +118,21 @@ func (i *isolationRun) troubles(ctx context.Context) error {
 	if err := listener.Close(); err != nil {
 		return err
 	}
-	i.slow = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
-		select {
-		case <-time.After(slowness):
-		case <-request.Context().Done():
-		}
-		w.WriteHeader(http.StatusNoContent)
-	}))
+	if listener, err = none.Listen(ctx, "tcp", "127.0.0.1:0"); err != nil {
+		return err
+	}
+	i.slowURL = "http://" + listener.Addr().String() + "/"
+	i.slow = &http.Server{Handler: http.HandlerFunc(answerSlowly), ReadHeaderTimeout: slowness}
+	go func() { _ = i.slow.Serve(listener) }() // ends with an error in any case
 	return nil
+}
+
+func answerSlowly(w http.ResponseWriter, request *http.Request) {
+	select {
+	case <-time.After(slowness):
+	case <-request.Context().Done():
+	}
+	w.WriteHeader(http.StatusNoContent)
 }
 
 // subscribe makes a destination for each state of the other, and the one that is measured.
@@ -140,7 +147,7 @@ func (i *isolationRun) subscribe(ctx context.Context, config sink.Config) error 
 	if err := i.suite.subscribe(ctx, nil); err != nil {
 		return err
 	}
-	for id, url := range map[string]string{quietID: well, wellBefore: well, slow: i.slow.URL, dead: i.deadURL, wellAfter: well} {
+	for id, url := range map[string]string{quietID: well, wellBefore: well, slow: i.slowURL, dead: i.deadURL, wellAfter: well} {
 		if err := i.suite.target(ctx, id, url); err != nil {
 			return err
 		}

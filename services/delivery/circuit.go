@@ -100,10 +100,27 @@ func (l *laneState) holds(now time.Time) time.Time {
 	return time.Time{}
 }
 
+// A destination of which nothing but failures comes is tried at this rate at most until it answers: what fails at once would otherwise be
+// tried as fast as the machine can, at the cost of all others.
+const (
+	failuresToSlow = 20
+	slowedRate     = 20
+)
+
+// slowed reports whether the lane's destination is tried slowly because it keeps failing.
+func (l *laneState) slowed() bool {
+	if !l.troubled.Load() {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.failures >= failuresToSlow
+}
+
 // judge counts an outcome, and returns the circuit if it changed by it. An attempt that fails while the circuit is open is not charged.
 func (l *laneState) judge(a *Attempt, now time.Time) (changed *Circuit) {
 	failing, known := a.failing()
-	if l.destination.Breaker.Disabled || !known || !failing && !l.troubled.Load() {
+	if !known || !failing && !l.troubled.Load() {
 		return nil
 	}
 	breaker := l.destination.Breaker.withDefaults()
@@ -123,7 +140,7 @@ func (l *laneState) judge(a *Attempt, now time.Time) (changed *Circuit) {
 			l.failingSince = now
 			l.troubled.Store(true)
 		}
-		if l.failures < breaker.Failures || now.Sub(l.failingSince) < breaker.FailingTime {
+		if breaker.Disabled || l.failures < breaker.Failures || now.Sub(l.failingSince) < breaker.FailingTime {
 			return nil
 		}
 		l.open = Circuit{OpenTime: now, NextProbe: now.Add(breaker.wait(0, a))}

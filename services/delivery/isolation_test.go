@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -77,6 +78,48 @@ func TestTroubleDelaysNoNeighbour(t *testing.T) {
 					require.Positive(t, n.tried)
 					n.mu.Unlock()
 				}
+				s.Stop()
+			})
+		})
+	}
+}
+
+// TestDeadDestinationIsTriedSlowly: what fails at once is not tried as fast as the machine can, and when it answers again nothing is slow.
+func TestDeadDestinationIsTriedSlowly(t *testing.T) {
+	for name, breaker := range map[string]delivery.Breaker{"with a circuit": {}, "without": {Disabled: true}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var dead atomic.Bool
+				dead.Store(true)
+				n := &neighbours{trouble: func() delivery.Response {
+					if dead.Load() {
+						return delivery.Response{Failure: delivery.ConnectFailed}
+					}
+					return delivery.Response{Status: 200}
+				}}
+				s := deliverytest.New(t, sqltest.Open(t, sqldb.SQLite, store.Migrations()), deliverytest.Options{
+					Params: func(p *delivery.Params) { p.Sender = n },
+				}).Run(t)
+				s.Destination(t, "ill", "https://ill.example", func(d *delivery.Destination) { d.Unlimited, d.Breaker = true, breaker })
+				s.Rule(t, "ill", nil)
+				synctest.Wait()
+				const count = 1000
+				s.Put(t, "ill", numbers(count)...)
+				tried := func() int {
+					n.mu.Lock()
+					defer n.mu.Unlock()
+					return n.tried
+				}
+				time.Sleep(10 * time.Second)
+				synctest.Wait()
+				require.Less(t, tried(), 20+64+10*20+20, "those that were under way when it showed, and 20 a second")
+				require.Greater(t, tried(), 100)
+
+				dead.Store(false)
+				before := tried()
+				time.Sleep(30 * time.Second) // no retry waits longer by then
+				synctest.Wait()
+				require.Equal(t, count, tried()-before, "all that waited")
 				s.Stop()
 			})
 		})

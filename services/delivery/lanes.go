@@ -146,6 +146,10 @@ func (w worker) Limits(name DestinationName) dispatch.Limits {
 	if d.Unlimited {
 		limits.PerSecond = 0
 	}
+	if known.slowed() && (limits.PerSecond == 0 || limits.PerSecond > slowedRate) {
+		limits.Shared = limits.Shared && limits.PerSecond > 0
+		limits.PerSecond = slowedRate
+	}
 	if c := known.circuit(); c.IsOpen() {
 		limits.Concurrency = 1 // a probe at a time
 	}
