@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"github.com/freshet-io/freshet/services/gateway"
+	"github.com/freshet-io/freshet/services/gateway/proxy"
 	"github.com/freshet-io/freshet/services/internal/authn"
 	"github.com/freshet-io/freshet/services/internal/lifecycle"
 	"github.com/freshet-io/freshet/services/internal/telemetry"
@@ -82,9 +83,16 @@ func (p *process) run(ctx context.Context, options Options) error {
 		}
 		tasks = append(tasks, background...)
 	}
-	rest, err := p.restServer(ctx)
+	through, err := p.apiProxy()
 	if err != nil {
 		return errors.Join(err, httpListener.Close(), grpcListener.Close())
+	}
+	rest, err := p.restServer(ctx, through)
+	if err != nil {
+		return errors.Join(err, httpListener.Close(), grpcListener.Close())
+	}
+	if through != nil {
+		tasks = append(tasks, lifecycle.Task{Name: "proxy", Run: through.Run})
 	}
 	tasks = append(tasks,
 		lifecycle.Task{Name: "http", Run: func(ctx context.Context) error { return rest.Serve(ctx, httpListener) }},
@@ -128,8 +136,8 @@ func (p *process) listen(ctx context.Context) (httpListener, grpcListener net.Li
 }
 
 // restServer serves HTTP: the REST face where the gateway role runs here, otherwise only health and metrics.
-func (p *process) restServer(ctx context.Context) (*gateway.Server, error) {
-	handler, err := p.restHandler(ctx)
+func (p *process) restServer(ctx context.Context, through *proxy.Proxy) (*gateway.Server, error) {
+	handler, err := p.restHandler(ctx, through)
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +152,7 @@ func (p *process) restServer(ctx context.Context) (*gateway.Server, error) {
 	}), nil
 }
 
-func (p *process) restHandler(ctx context.Context) (http.Handler, error) {
+func (p *process) restHandler(ctx context.Context, through *proxy.Proxy) (http.Handler, error) {
 	params := gateway.Params{
 		Authenticate: func(md metadata.MD) error {
 			_, err := p.authn.Authenticate(md)
@@ -174,6 +182,7 @@ func (p *process) restHandler(ctx context.Context) (http.Handler, error) {
 		return nil, err
 	}
 	params.Webhooks = webhooks
+	params.Proxy = through
 	return gateway.New(ctx, params)
 }
 

@@ -29,6 +29,7 @@ type Config struct {
 	TLS             TLSConfig         `embed:"" prefix:"tls-"`
 	Egress          EgressConfig      `embed:"" prefix:"egress-"`
 	Delivery        DeliveryConfig    `embed:"" prefix:"delivery-"`
+	Proxy           ProxyConfig       `embed:"" prefix:"proxy-"`
 	Streams         StreamsConfig     `embed:"" prefix:"streams-"`
 	Log             LogConfig         `embed:"" prefix:"log-"`
 }
@@ -51,6 +52,14 @@ type DeliveryConfig struct {
 	MaxEntries          int           `default:"10" help:"Most events in one PutEvents call, 1 to 1000."`
 	Retention           time.Duration `default:"720h" help:"How long events are kept, with what became of them, where their bus says nothing else; 0 for ever." placeholder:"TIME"`
 	DeadLetterRetention time.Duration `default:"2160h" help:"The same for dead deliveries." placeholder:"TIME"`
+}
+
+// ProxyConfig bounds calls through the API proxy.
+type ProxyConfig struct {
+	Timeout       time.Duration `default:"15m" help:"How long a call may take, from its begin to the end of its answer."`
+	AnswerTimeout time.Duration `default:"1m" help:"How long an API may take to begin its answer, once it has the request."`
+	MaxRequest    int64         `name:"max-request-mib" default:"1024" help:"Largest body of a call, in MiB."`
+	MaxResponse   int64         `name:"max-response-mib" default:"1024" help:"Largest body of an answer, in MiB."`
 }
 
 // StreamsConfig bounds the streams that callers have open.
@@ -127,6 +136,14 @@ func (c *Config) Validate() error {
 	} {
 		if value < 1 {
 			fail(setting, "%d is less than 1", value)
+		}
+	}
+	for setting, least := range map[string]bool{
+		"proxy.timeout": c.Proxy.Timeout >= time.Second, "proxy.answer_timeout": c.Proxy.AnswerTimeout >= time.Second,
+		"proxy.max_request_mib": c.Proxy.MaxRequest >= 1, "proxy.max_response_mib": c.Proxy.MaxResponse >= 1,
+	} {
+		if !least {
+			fail(setting, "is less than 1, or than 1s")
 		}
 	}
 	for setting, age := range map[string]time.Duration{

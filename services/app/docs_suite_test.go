@@ -80,13 +80,14 @@ func worked(t *testing.T) suite {
 	addrs, _ := run(t, func(c *app.Config) { c.Egress.Allow, c.Egress.AllowHTTP = []string{"loopback"}, true })
 	s := suite{addrs}
 	s.call(t, "POST", project+"/connections?connectionId=crm", fmt.Sprintf(
-		`{"oauth2":{"grantType":"CLIENT_CREDENTIALS","tokenEndpoint":"%s/token","clientId":"c","clientSecret":"s"}}`, other.URL))
+		`{"oauth2":{"grantType":"CLIENT_CREDENTIALS","tokenEndpoint":"%[1]s/token","clientId":"c","clientSecret":"s"},"apiBaseUrl":"%[1]s/api"}`, other.URL))
 	s.call(t, "POST", project+"/destinations?destinationId=orders", fmt.Sprintf(
 		`{"connection":"projects/default/connections/crm","endpoint":"%s/orders"}`, other.URL))
 	s.call(t, "POST", project+"/buses/default/rules?ruleId=all",
 		`{"eventPattern":"{\"source\":[\"shop\"]}","targets":[{"id":"t","destination":"projects/default/destinations/orders"}]}`)
 	s.until(t, project+"/connections/crm/token", `"AUTHORIZED"`)
 	s.call(t, "POST", project+"/connections/crm/token:refresh", "")
+	s.call(t, "GET", "/proxy"+project+"/connections/crm/items", "")
 	s.call(t, "POST", project+"/buses/default:putEvents", `{"entries":[{"source":"shop","detailType":"Order","detail":"{}"}]}`)
 	s.until(t, project+"/deliveries", `"SUCCEEDED"`)
 	s.call(t, "POST", project+"/buses/default/schedules?scheduleId=daily",

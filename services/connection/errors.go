@@ -9,6 +9,8 @@ import (
 var (
 	// ErrInvalidName means that a resource name has not the form of a connection's.
 	ErrInvalidName = errors.New("connection: invalid name")
+	// ErrNoAPI means that nothing says where the connection's API is.
+	ErrNoAPI = errors.New("connection: API not configured")
 	// ErrNotFound means that there is no connection of that name.
 	ErrNotFound = errors.New("connection: not found")
 	// ErrExists means that the name is taken.

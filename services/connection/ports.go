@@ -122,6 +122,8 @@ type Catalog interface {
 	// Defaults returns the settings that a provider has for connections which leave them unset. It returns an *UnknownProviderError, or a
 	// *ValidationError for parameters that the provider does not take.
 	Defaults(ref ProviderRef) (OAuth2, error)
+	// API returns what a provider's API is; without BaseURL if that depends on what only an authorization tells. Errors as of Defaults.
+	API(ref ProviderRef) (API, error)
 }
 
 // StepKind is what a step of a test does.

@@ -37,6 +37,7 @@ type Settings struct {
 	APIKey     APIKey
 	Basic      Basic
 	Invocation Parameters // added to every request that is made with the connection
+	APIBaseURL string     // paths of calls through the proxy are put behind it; empty: the provider's
 }
 
 // APIKey sends a key in a header.
@@ -69,7 +70,7 @@ type Parameter struct {
 // Equal reports whether both settings are the same, secrets included.
 func (s Settings) Equal(o Settings) bool {
 	return s.Kind == o.Kind && s.OAuth2.equal(o.OAuth2) && s.APIKey.equal(o.APIKey) && s.Basic.equal(o.Basic) &&
-		s.Invocation.equal(o.Invocation)
+		s.Invocation.equal(o.Invocation) && s.APIBaseURL == o.APIBaseURL
 }
 
 func (a APIKey) equal(o APIKey) bool { return a.Name == o.Name && a.Value.Equal(o.Value) }

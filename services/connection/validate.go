@@ -12,16 +12,17 @@ func (s Settings) Validate(checkURL func(string) error) error {
 	v := s.missingSecrets()
 	v = append(v, s.checkSecrets()...)
 	v = append(v, s.checkParameters()...)
+	v = append(v, s.checkAPIBaseURL()...)
 	if s.Kind == KindOAuth2 {
 		v = append(v, s.OAuth2.check()...)
 	}
 	if len(v) > 0 {
 		return &ValidationError{Violations: v}
 	}
-	if s.Kind != KindOAuth2 || checkURL == nil {
+	if checkURL == nil {
 		return nil
 	}
-	for _, e := range s.OAuth2.Endpoints() {
+	for _, e := range s.endpoints() {
 		if err := checkURL(e.URL); err != nil {
 			v = append(v, Violation{e.Field, err.Error()})
 		}

@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	deliveryv1 "github.com/freshet-io/freshet/gen/freshet/delivery/v1"
+	"github.com/freshet-io/freshet/services/gateway/proxy/target"
 )
 
 // Params are what a gateway is made of.
@@ -28,6 +29,8 @@ type Params struct {
 	Connection, Token, Delivery grpc.ClientConnInterface
 	// Webhooks leads to the delivery service as the gateway itself: requests to webhooks carry no credential of ours.
 	Webhooks grpc.ClientConnInterface
+	// Proxy makes calls of APIs. Nil: none are made.
+	Proxy Proxy
 	// Authenticate returns an UNAUTHENTICATED status for callers that the gRPC servers would not let in.
 	Authenticate func(metadata.MD) error
 	// Ready returns nil when every role of the process can serve, else what cannot; everybody may read that.
@@ -58,9 +61,14 @@ func New(ctx context.Context, p Params) (http.Handler, error) {
 	rest := &api{authenticate: p.Authenticate, routes: served, calls: calls, problems: problems}
 	rest.cloudEvents = &cloudEvents{deliveries: deliveryv1.NewDeliveryServiceClient(p.Delivery), problems: problems}
 	inbound := &ingest{webhooks: deliveryv1.NewWebhookInternalServiceClient(p.Webhooks), problems: problems}
+	through := &proxied{proxy: p.Proxy, authenticate: p.Authenticate, problems: problems}
 	return operations(p, p.observed(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.EscapedPath(), ingestPrefix) {
 			inbound.ServeHTTP(w, r)
+			return
+		}
+		if p.Proxy != nil && strings.HasPrefix(r.URL.EscapedPath(), target.Prefix) {
+			through.ServeHTTP(w, r)
 			return
 		}
 		rest.ServeHTTP(w, r)

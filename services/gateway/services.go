@@ -20,6 +20,7 @@ func contracts() []protoreflect.FileDescriptor {
 	return []protoreflect.FileDescriptor{
 		connectionv1.File_freshet_connection_v1_connection_service_proto,
 		connectionv1.File_freshet_connection_v1_provider_service_proto,
+		connectionv1.File_freshet_connection_v1_api_service_proto,
 		tokenv1.File_freshet_token_v1_rehearsal_service_proto,
 		tokenv1.File_freshet_token_v1_token_service_proto,
 		tokenv1.File_freshet_token_v1_dpop_service_proto,
@@ -40,6 +41,7 @@ func registerServices(ctx context.Context, calls *runtime.ServeMux, p Params) er
 	return errors.Join(
 		connectionrest.RegisterConnectionServiceHandlerClient(ctx, calls, connectionv1.NewConnectionServiceClient(p.Connection)),
 		connectionrest.RegisterProviderServiceHandlerClient(ctx, calls, connectionv1.NewProviderServiceClient(p.Connection)),
+		connectionrest.RegisterApiServiceHandlerClient(ctx, calls, connectionv1.NewApiServiceClient(p.Connection)),
 		tokenrest.RegisterTokenServiceHandlerClient(ctx, calls, tokenv1.NewTokenServiceClient(p.Token)),
 		tokenrest.RegisterDpopServiceHandlerClient(ctx, calls, tokenv1.NewDpopServiceClient(p.Token)),
 		tokenrest.RegisterRehearsalServiceHandlerClient(ctx, calls, tokenv1.NewRehearsalServiceClient(p.Token)),

@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -23,9 +22,7 @@ func (c *Catalog) Defaults(ref connection.ProviderRef) (connection.OAuth2, error
 	}
 	defaults, err := entry.defaults(ref.Parameters)
 	if wrong, ok := errors.AsType[*ParameterError](err); ok {
-		return connection.OAuth2{}, &connection.ValidationError{Violations: []connection.Violation{{
-			Field: fmt.Sprintf("oauth2.provider_parameters[%q]", wrong.Parameter), Description: wrong.Description,
-		}}}
+		return connection.OAuth2{}, wrong.violation()
 	}
 	return defaults, err
 }

@@ -44,6 +44,9 @@ func toStatus(ctx context.Context, logger *slog.Logger, name string, err error) 
 	case errors.As(err, &unknown):
 		return rpcerr.New(codes.NotFound, errorsv1.Reason_PROVIDER_NOT_FOUND,
 			"the catalogue has no provider %s; ListProviders says which there are", unknown.ID)
+	case errors.Is(err, connection.ErrNoAPI):
+		return rpcerr.New(codes.FailedPrecondition, errorsv1.Reason_API_NOT_CONFIGURED,
+			"neither api_base_url of the connection nor its provider says where the API is: set api_base_url")
 	case errors.Is(err, connection.ErrDeleting):
 		return rpcerr.New(codes.FailedPrecondition, errorsv1.Reason_STATE_CONFLICT,
 			"the connection %s is being deleted; once it is gone, the name can be used again", name)

@@ -37,6 +37,7 @@ func Register(r grpc.ServiceRegistrar, svc *connection.Service, o Options) {
 	}
 	connectionv1.RegisterConnectionServiceServer(r, &server{service: svc, options: o})
 	connectionv1.RegisterProviderServiceServer(r, &providerServer{catalog: o.Catalog, pages: o.Pages, logger: o.Logger})
+	connectionv1.RegisterApiServiceServer(r, &apiServer{service: svc, logger: o.Logger})
 	connectionv1.RegisterConnectionInternalServiceServer(r, &internalServer{service: svc, logger: o.Logger})
 }
 

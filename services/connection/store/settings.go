@@ -15,6 +15,7 @@ type settingsJSON struct {
 	APIKey     *apiKeyJSON     `json:"api_key,omitempty"`
 	Basic      *basicJSON      `json:"basic,omitempty"`
 	Invocation *parametersJSON `json:"invocation_parameters,omitempty"`
+	APIBaseURL string          `json:"api_base_url,omitempty"`
 }
 
 type apiKeyJSON struct {
@@ -95,7 +96,7 @@ func (s *Store) open(c *connection.Connection, sealed []byte) error {
 }
 
 func encodeSettings(s connection.Settings) settingsJSON {
-	j := settingsJSON{Invocation: encodeParameters(s.Invocation)}
+	j := settingsJSON{Invocation: encodeParameters(s.Invocation), APIBaseURL: s.APIBaseURL}
 	switch s.Kind {
 	case connection.KindOAuth2:
 		j.OAuth2 = encodeOAuth2(s.OAuth2)
@@ -112,7 +113,7 @@ func decodeSettings(text string, s *connection.Settings) error {
 	if err := json.Unmarshal([]byte(text), &j); err != nil {
 		return fmt.Errorf("decode settings: %w", err)
 	}
-	s.Invocation = decodeParameters(j.Invocation)
+	s.Invocation, s.APIBaseURL = decodeParameters(j.Invocation), j.APIBaseURL
 	if a := j.OAuth2; a != nil {
 		s.OAuth2 = a.decode()
 	}

@@ -74,6 +74,7 @@ func full() connection.Connection {
 			Token: parameters("token"),
 		},
 		Invocation: parameters("invocation"),
+		APIBaseURL: "https://api.example.com/v2",
 	}
 	fill(reflect.ValueOf(&c.Settings.OAuth2).Elem(), "")
 	c.Revision, c.ConfigVersion = 7, 5

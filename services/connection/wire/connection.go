@@ -19,6 +19,7 @@ func FromConnection(c connection.Connection) *connectionv1.Connection {
 		Uid:                  c.UID,
 		Description:          c.Description,
 		InvocationParameters: fromParameters(settings.Invocation),
+		ApiBaseUrl:           settings.APIBaseURL,
 		State:                FromState(c.State),
 		StateReason:          FromReason(c.Reason),
 		StateMessage:         c.StateMessage(),

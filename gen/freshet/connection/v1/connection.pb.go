@@ -789,8 +789,11 @@ type Connection struct {
 	// authorizing again gives a token. Events of detail type `Connection Grant Expiring` are sent before, the first by the refresh policy's
 	// `grant_warning`, then 7, 3 and 1 days before.
 	GrantExpireTime *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=grant_expire_time,json=grantExpireTime,proto3" json:"grant_expire_time,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// URL that paths of calls through the API proxy are put behind, such as `https://api.example.com/v2`: https, no user, query or fragment. Empty:
+	// that of the provider. Calls go to its host only, and to further ones that the provider names.
+	ApiBaseUrl    string `protobuf:"bytes,17,opt,name=api_base_url,json=apiBaseUrl,proto3" json:"api_base_url,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Connection) Reset() {
@@ -946,6 +949,13 @@ func (x *Connection) GetGrantExpireTime() *timestamppb.Timestamp {
 		return x.GrantExpireTime
 	}
 	return nil
+}
+
+func (x *Connection) GetApiBaseUrl() string {
+	if x != nil {
+		return x.ApiBaseUrl
+	}
+	return ""
 }
 
 type isConnection_Authorization interface {
@@ -2207,7 +2217,7 @@ var File_freshet_connection_v1_connection_proto protoreflect.FileDescriptor
 
 const file_freshet_connection_v1_connection_proto_rawDesc = "" +
 	"\n" +
-	"&freshet/connection/v1/connection.proto\x12\x15freshet.connection.v1\x1a\x1bbuf/validate/validate.proto\x1a%freshet/connection/v1/parameter.proto\x1a\x1efreshet/errors/v1/reason.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfe\b\n" +
+	"&freshet/connection/v1/connection.proto\x12\x15freshet.connection.v1\x1a\x1bbuf/validate/validate.proto\x1a%freshet/connection/v1/parameter.proto\x1a\x1efreshet/errors/v1/reason.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaa\t\n" +
 	"\n" +
 	"Connection\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x05R\x04name\x12\x16\n" +
@@ -2229,7 +2239,9 @@ const file_freshet_connection_v1_connection_proto_rawDesc = "" +
 	"state_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\tstateTime\x12G\n" +
 	"\x0eauthorize_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\rauthorizeTime\x12\x12\n" +
 	"\x04etag\x18\x0f \x01(\tR\x04etag\x12L\n" +
-	"\x11grant_expire_time\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\x0fgrantExpireTime\"\xa7\x01\n" +
+	"\x11grant_expire_time\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\x0fgrantExpireTime\x12*\n" +
+	"\fapi_base_url\x18\x11 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\n" +
+	"apiBaseUrl\"\xa7\x01\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\f\n" +
 	"\bCREATING\x10\x01\x12\x0f\n" +

@@ -501,7 +501,7 @@ type UpdateConnectionRequest struct {
 	// The connection with its name and the changed fields. A set `etag` is compared. Its rules are checked once it is merged with what
 	// is stored.
 	Connection *Connection `protobuf:"bytes,1,opt,name=connection,proto3" json:"connection,omitempty"`
-	// The fields to change: `description`, `oauth2`, `api_key`, `basic`, `invocation_parameters`, or paths below them such as
+	// The fields to change: `description`, `oauth2`, `api_key`, `basic`, `invocation_parameters`, `api_base_url`, or paths below them such as
 	// `oauth2.client_secret`. Empty: every field that is set in `connection`; over REST, every field that the body has, also one with an
 	// empty value.
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`

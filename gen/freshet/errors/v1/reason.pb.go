@@ -93,6 +93,15 @@ const (
 	// A limit of the system or of the project is reached; the message names it. Code RESOURCE_EXHAUSTED. Over REST also a body that is too
 	// large (413).
 	Reason_LIMIT_EXCEEDED Reason = 64
+	// A call through the API proxy is not one that it makes: a path that could lead out of the API, another method or form of request, a host that
+	// is not the connection's. The message says what. Code INVALID_ARGUMENT.
+	Reason_PROXY_REQUEST_REFUSED Reason = 73
+	// Neither the connection (`api_base_url`) nor its provider says where its API is. Code FAILED_PRECONDITION.
+	Reason_API_NOT_CONFIGURED Reason = 74
+	// The API answered with what the API proxy does not pass on: a redirect to another host, another protocol. Code UNAVAILABLE; over REST 502.
+	Reason_UPSTREAM_ANSWER_REFUSED Reason = 75
+	// The API has said that its rate limit is used up; no call is made before it said to come back (`Retry-After`). Code RESOURCE_EXHAUSTED.
+	Reason_UPSTREAM_RATE_LIMITED Reason = 76
 	// The process is stopping; connect again, elsewhere if possible. Code UNAVAILABLE.
 	Reason_SHUTTING_DOWN Reason = 80
 	// The store cannot be reached at the moment; nothing was changed. Code UNAVAILABLE.
@@ -140,6 +149,10 @@ const (
 	Reason_TOKEN_SUPERSEDED Reason = 113
 	// The token is not bound to a key (RFC 9449), so that there is nothing to prove. Code FAILED_PRECONDITION.
 	Reason_DPOP_NOT_BOUND Reason = 114
+	// The API cannot be reached, or broke the connection off before it answered. Code UNAVAILABLE; over REST 502.
+	Reason_UPSTREAM_UNREACHABLE Reason = 117
+	// The API did not answer in time. Code DEADLINE_EXCEEDED.
+	Reason_UPSTREAM_TIMEOUT Reason = 118
 )
 
 // Enum value maps for Reason.
@@ -174,6 +187,10 @@ var (
 		63:  "STATE_CONFLICT",
 		65:  "SIGNING_KEY_NOT_FOUND",
 		64:  "LIMIT_EXCEEDED",
+		73:  "PROXY_REQUEST_REFUSED",
+		74:  "API_NOT_CONFIGURED",
+		75:  "UPSTREAM_ANSWER_REFUSED",
+		76:  "UPSTREAM_RATE_LIMITED",
 		80:  "SHUTTING_DOWN",
 		81:  "STORE_UNAVAILABLE",
 		82:  "SERVICE_UNAVAILABLE",
@@ -195,58 +212,66 @@ var (
 		112: "CHALLENGED",
 		113: "TOKEN_SUPERSEDED",
 		114: "DPOP_NOT_BOUND",
+		117: "UPSTREAM_UNREACHABLE",
+		118: "UPSTREAM_TIMEOUT",
 	}
 	Reason_value = map[string]int32{
-		"REASON_UNSPECIFIED":    0,
-		"INVALID_FIELD":         1,
-		"INVALID_PAGE_TOKEN":    2,
-		"INVALID_FILTER":        3,
-		"INVALID_UPDATE_MASK":   4,
-		"INVALID_EVENT_PATTERN": 5,
-		"EGRESS_DENIED":         6,
-		"INVALID_SCHEDULE":      16,
-		"UNAUTHENTICATED":       20,
-		"PERMISSION_DENIED":     21,
-		"CONNECTION_NOT_FOUND":  40,
-		"TOKEN_NOT_FOUND":       41,
-		"BUS_NOT_FOUND":         42,
-		"RULE_NOT_FOUND":        43,
-		"DESTINATION_NOT_FOUND": 44,
-		"DELIVERY_NOT_FOUND":    45,
-		"PATH_NOT_FOUND":        46,
-		"WEBHOOK_NOT_FOUND":     50,
-		"PROVIDER_NOT_FOUND":    48,
-		"ARCHIVE_NOT_FOUND":     52,
-		"REPLAY_NOT_FOUND":      53,
-		"REDRIVE_NOT_FOUND":     54,
-		"SCHEDULE_NOT_FOUND":    55,
-		"RESOURCE_EXISTS":       60,
-		"ETAG_MISMATCH":         61,
-		"RESOURCE_IN_USE":       62,
-		"STATE_CONFLICT":        63,
-		"SIGNING_KEY_NOT_FOUND": 65,
-		"LIMIT_EXCEEDED":        64,
-		"SHUTTING_DOWN":         80,
-		"STORE_UNAVAILABLE":     81,
-		"SERVICE_UNAVAILABLE":   82,
-		"INTERNAL_FAULT":        83,
-		"DEADLINE_EXCEEDED":     84,
-		"METHOD_NOT_SERVED":     85,
-		"TOKEN_NOT_READY":       100,
-		"TOKEN_EXPIRED":         101,
-		"DEAUTHORIZED":          102,
-		"GRANT_DEAD":            103,
-		"CLIENT_BROKEN":         104,
-		"CONFIGURATION":         105,
-		"THROTTLED":             106,
-		"AMBIGUOUS":             107,
-		"NOT_SENT":              108,
-		"TOO_EARLY":             109,
-		"ROTATION_LOST":         110,
-		"SECRET_UNREADABLE":     111,
-		"CHALLENGED":            112,
-		"TOKEN_SUPERSEDED":      113,
-		"DPOP_NOT_BOUND":        114,
+		"REASON_UNSPECIFIED":      0,
+		"INVALID_FIELD":           1,
+		"INVALID_PAGE_TOKEN":      2,
+		"INVALID_FILTER":          3,
+		"INVALID_UPDATE_MASK":     4,
+		"INVALID_EVENT_PATTERN":   5,
+		"EGRESS_DENIED":           6,
+		"INVALID_SCHEDULE":        16,
+		"UNAUTHENTICATED":         20,
+		"PERMISSION_DENIED":       21,
+		"CONNECTION_NOT_FOUND":    40,
+		"TOKEN_NOT_FOUND":         41,
+		"BUS_NOT_FOUND":           42,
+		"RULE_NOT_FOUND":          43,
+		"DESTINATION_NOT_FOUND":   44,
+		"DELIVERY_NOT_FOUND":      45,
+		"PATH_NOT_FOUND":          46,
+		"WEBHOOK_NOT_FOUND":       50,
+		"PROVIDER_NOT_FOUND":      48,
+		"ARCHIVE_NOT_FOUND":       52,
+		"REPLAY_NOT_FOUND":        53,
+		"REDRIVE_NOT_FOUND":       54,
+		"SCHEDULE_NOT_FOUND":      55,
+		"RESOURCE_EXISTS":         60,
+		"ETAG_MISMATCH":           61,
+		"RESOURCE_IN_USE":         62,
+		"STATE_CONFLICT":          63,
+		"SIGNING_KEY_NOT_FOUND":   65,
+		"LIMIT_EXCEEDED":          64,
+		"PROXY_REQUEST_REFUSED":   73,
+		"API_NOT_CONFIGURED":      74,
+		"UPSTREAM_ANSWER_REFUSED": 75,
+		"UPSTREAM_RATE_LIMITED":   76,
+		"SHUTTING_DOWN":           80,
+		"STORE_UNAVAILABLE":       81,
+		"SERVICE_UNAVAILABLE":     82,
+		"INTERNAL_FAULT":          83,
+		"DEADLINE_EXCEEDED":       84,
+		"METHOD_NOT_SERVED":       85,
+		"TOKEN_NOT_READY":         100,
+		"TOKEN_EXPIRED":           101,
+		"DEAUTHORIZED":            102,
+		"GRANT_DEAD":              103,
+		"CLIENT_BROKEN":           104,
+		"CONFIGURATION":           105,
+		"THROTTLED":               106,
+		"AMBIGUOUS":               107,
+		"NOT_SENT":                108,
+		"TOO_EARLY":               109,
+		"ROTATION_LOST":           110,
+		"SECRET_UNREADABLE":       111,
+		"CHALLENGED":              112,
+		"TOKEN_SUPERSEDED":        113,
+		"DPOP_NOT_BOUND":          114,
+		"UPSTREAM_UNREACHABLE":    117,
+		"UPSTREAM_TIMEOUT":        118,
 	}
 )
 
@@ -281,7 +306,7 @@ var File_freshet_errors_v1_reason_proto protoreflect.FileDescriptor
 
 const file_freshet_errors_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1efreshet/errors/v1/reason.proto\x12\x11freshet.errors.v1*\xa4\b\n" +
+	"\x1efreshet/errors/v1/reason.proto\x12\x11freshet.errors.v1*\xbf\t\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rINVALID_FIELD\x10\x01\x12\x16\n" +
@@ -311,7 +336,11 @@ const file_freshet_errors_v1_reason_proto_rawDesc = "" +
 	"\x0fRESOURCE_IN_USE\x10>\x12\x12\n" +
 	"\x0eSTATE_CONFLICT\x10?\x12\x19\n" +
 	"\x15SIGNING_KEY_NOT_FOUND\x10A\x12\x12\n" +
-	"\x0eLIMIT_EXCEEDED\x10@\x12\x11\n" +
+	"\x0eLIMIT_EXCEEDED\x10@\x12\x19\n" +
+	"\x15PROXY_REQUEST_REFUSED\x10I\x12\x16\n" +
+	"\x12API_NOT_CONFIGURED\x10J\x12\x1b\n" +
+	"\x17UPSTREAM_ANSWER_REFUSED\x10K\x12\x19\n" +
+	"\x15UPSTREAM_RATE_LIMITED\x10L\x12\x11\n" +
 	"\rSHUTTING_DOWN\x10P\x12\x15\n" +
 	"\x11STORE_UNAVAILABLE\x10Q\x12\x17\n" +
 	"\x13SERVICE_UNAVAILABLE\x10R\x12\x12\n" +
@@ -334,7 +363,9 @@ const file_freshet_errors_v1_reason_proto_rawDesc = "" +
 	"\n" +
 	"CHALLENGED\x10p\x12\x14\n" +
 	"\x10TOKEN_SUPERSEDED\x10q\x12\x12\n" +
-	"\x0eDPOP_NOT_BOUND\x10rB>Z<github.com/freshet-io/freshet/gen/freshet/errors/v1;errorsv1b\x06proto3"
+	"\x0eDPOP_NOT_BOUND\x10r\x12\x18\n" +
+	"\x14UPSTREAM_UNREACHABLE\x10u\x12\x14\n" +
+	"\x10UPSTREAM_TIMEOUT\x10vB>Z<github.com/freshet-io/freshet/gen/freshet/errors/v1;errorsv1b\x06proto3"
 
 var (
 	file_freshet_errors_v1_reason_proto_rawDescOnce sync.Once

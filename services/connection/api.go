@@ -1,0 +1,72 @@
+package connection
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+// API is what a connection's credential is for.
+type API struct {
+	BaseURL   string            // paths of calls are put behind it
+	Hosts     []string          // further hosts that the credential may be sent to: host or host:port
+	Headers   map[string]string // of every call that does not have them itself
+	RateLimit APIRateLimit
+}
+
+// APIRateLimit names the headers in which an API speaks of its limits.
+type APIRateLimit struct {
+	Remaining  string // what is left
+	Reset      string // when the limit is whole again
+	ResetKind  string // how that is written: SECONDS (or empty), EPOCH, EPOCH_MILLISECONDS, RFC3339
+	RetryAfter string // when to come back; empty: Retry-After
+	Statuses   []int  // that mean a limit, besides 429
+}
+
+// API returns the API of a connection.
+//
+// Errors: ErrNotFound, ErrNoAPI, and those of the catalogue about the connection's provider.
+func (s *Service) API(ctx context.Context, name Name) (API, error) {
+	c, err := s.store.Get(ctx, name)
+	if err != nil {
+		return API{}, err
+	}
+	var api API
+	if c.Settings.Preset() != "" {
+		if api, err = s.catalog.API(c.Settings.OAuth2.Preset); err != nil {
+			return API{}, err
+		}
+	}
+	if c.Settings.APIBaseURL != "" {
+		api.BaseURL = c.Settings.APIBaseURL
+	}
+	if api.BaseURL == "" {
+		return API{}, fmt.Errorf("%w: %s", ErrNoAPI, name)
+	}
+	return api, nil
+}
+
+// checkAPIBaseURL wants a URL that a path can be put behind.
+func (s Settings) checkAPIBaseURL() []Violation {
+	if s.APIBaseURL == "" {
+		return nil
+	}
+	u, err := url.Parse(s.APIBaseURL)
+	if err != nil || u.Host == "" || u.User != nil || strings.ContainsAny(s.APIBaseURL, "?#\\") {
+		return []Violation{{"api_base_url", "must be a URL without user, query and fragment, such as https://api.example.com/v2"}}
+	}
+	return nil
+}
+
+// endpoints are the URLs that are called with the settings.
+func (s Settings) endpoints() []Endpoint {
+	var list []Endpoint
+	if s.Kind == KindOAuth2 {
+		list = s.OAuth2.Endpoints()
+	}
+	if s.APIBaseURL != "" {
+		list = append(list, Endpoint{Field: "api_base_url", URL: s.APIBaseURL})
+	}
+	return list
+}

@@ -1,0 +1,46 @@
+package catalog
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/freshet-io/freshet/services/connection"
+)
+
+// API implements connection.Catalog. A base URL with values that only an authorization tells is left out.
+func (c *Catalog) API(ref connection.ProviderRef) (connection.API, error) {
+	entry, err := c.Get(ref.ID)
+	if err != nil {
+		return connection.API{}, err
+	}
+	values, err := entry.Values(ref.Parameters)
+	if wrong, ok := errors.AsType[*ParameterError](err); ok {
+		return connection.API{}, wrong.violation()
+	}
+	if err != nil {
+		return connection.API{}, err
+	}
+	limit := entry.API.RateLimit
+	api := connection.API{
+		Hosts: entry.API.Hosts, Headers: entry.API.Headers,
+		RateLimit: connection.APIRateLimit{
+			Remaining: limit.Remaining, Reset: limit.Reset, ResetKind: limit.ResetKind, RetryAfter: limit.RetryAfter, Statuses: limit.Statuses,
+		},
+	}
+	for _, name := range names(entry.API.Base) {
+		if _, given := values[name]; !given {
+			return api, nil
+		}
+	}
+	if entry.API.Base != "" {
+		api.BaseURL, err = Render(entry.API.Base, values)
+	}
+	return api, err
+}
+
+// violation is the error as one of the connection's settings.
+func (e *ParameterError) violation() error {
+	return &connection.ValidationError{Violations: []connection.Violation{{
+		Field: fmt.Sprintf("oauth2.provider_parameters[%q]", e.Parameter), Description: e.Description,
+	}}}
+}

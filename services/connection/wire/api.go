@@ -1,0 +1,20 @@
+package wire
+
+import (
+	connectionv1 "github.com/freshet-io/freshet/gen/freshet/connection/v1"
+	"github.com/freshet-io/freshet/services/connection"
+)
+
+// FromAPI returns the message of the API of a connection.
+func FromAPI(of connection.Name, api connection.API) *connectionv1.Api {
+	limit := &connectionv1.ApiRateLimit{
+		RemainingHeader: api.RateLimit.Remaining, ResetHeader: api.RateLimit.Reset, RetryAfterHeader: api.RateLimit.RetryAfter,
+		ResetKind: connectionv1.ApiRateLimit_ResetKind(connectionv1.ApiRateLimit_ResetKind_value[api.RateLimit.ResetKind]),
+	}
+	for _, status := range api.RateLimit.Statuses {
+		limit.Statuses = append(limit.Statuses, int32(status))
+	}
+	return &connectionv1.Api{
+		Name: of.String() + "/api", BaseUrl: api.BaseURL, Hosts: api.Hosts, Headers: api.Headers, RateLimit: limit,
+	}
+}

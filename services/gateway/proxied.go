@@ -1,0 +1,64 @@
+package gateway
+
+import (
+	"errors"
+	"math"
+	"net/http"
+	"strconv"
+
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/freshet-io/freshet/services/gateway/proxy"
+	"github.com/freshet-io/freshet/services/gateway/proxy/target"
+)
+
+// headerError tells answers of ours from those of an API: only ours have it, with their reason.
+const headerError = "Freshet-Error"
+
+// Proxy makes calls of APIs with the credentials of connections; *[proxy.Proxy] is one.
+type Proxy interface {
+	// Serve makes a call and writes its answer. An error means that nothing was written, and is the answer.
+	Serve(w http.ResponseWriter, r *http.Request, caller metadata.MD) error
+}
+
+// proxied serves what is below /proxy/v1/.
+type proxied struct {
+	proxy        Proxy
+	authenticate func(metadata.MD) error
+	problems     problemWriter
+}
+
+// ServeHTTP implements http.Handler.
+func (p *proxied) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r.Pattern = target.Template // for the name of the span and the metrics
+	caller := credentials(r.Header)
+	err := p.authenticate(caller)
+	if err == nil {
+		err = p.proxy.Serve(w, r, caller)
+	}
+	if err != nil {
+		p.refuse(w, r, err)
+	}
+}
+
+func (p *proxied) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	header := w.Header()
+	header.Set("Cache-Control", "no-store")
+	header.Set("X-Content-Type-Options", "nosniff")
+	if answer, ok := errors.AsType[*proxy.Error](err); ok {
+		if answer.RetryAfter > 0 {
+			header.Set("Retry-After", strconv.Itoa(int(math.Ceil(answer.RetryAfter.Seconds()))))
+		}
+		if answer.Code == http.StatusRequestEntityTooLarge || answer.Code == http.StatusRequestTimeout {
+			header.Set("Connection", "close") // rather than read what is left of the body
+		}
+		if err = answer.Unwrap(); answer.Code != 0 {
+			header.Set(headerError, reasonOf(status.Convert(err)))
+			p.problems.error(r.Context(), w, &httpError{code: answer.Code, err: err})
+			return
+		}
+	}
+	header.Set(headerError, reasonOf(status.Convert(err)))
+	p.problems.error(r.Context(), w, err)
+}

@@ -1,0 +1,216 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	tokenv1 "github.com/freshet-io/freshet/gen/freshet/token/v1"
+	"github.com/freshet-io/freshet/services/internal/rpcerr"
+)
+
+const (
+	// maxReplayed is the size up to which a body is kept for a second attempt.
+	maxReplayed = 64 << 10
+	// maxMerged is the size up to which a credential can be put into a body.
+	maxMerged = 1 << 20
+	// stalled is how long a caller may send nothing of its body, or take nothing of an answer.
+	stalled = 30 * time.Second
+	// bufferSize is how much of a body is in memory at a time.
+	bufferSize = 32 << 10
+	// maxDrained is how much of an answer that does not matter is read, so that its connection can be used again.
+	maxDrained = 64 << 10
+)
+
+// requestBody is what the caller sends.
+type requestBody struct {
+	kept   []byte // all of it, if it is small
+	stream io.ReadCloser
+	length int64 // -1: not known
+
+	mu     sync.Mutex
+	failed error // of reading from the caller
+	over   bool  // the caller's connection is not ours any more
+}
+
+// failure is why the body could not be read; nil if it could.
+func (b *requestBody) failure() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.failed
+}
+
+// end leaves the caller's connection alone from now on: the transport may go on reading after an early answer.
+func (b *requestBody) end() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.over = true
+}
+
+// replayable reports whether the body can be sent more than once.
+func (b *requestBody) replayable() bool { return b.stream == nil }
+
+func (b *requestBody) reader() io.ReadCloser {
+	switch {
+	case b.stream != nil:
+		return b.stream
+	case len(b.kept) == 0:
+		return http.NoBody
+	default:
+		return io.NopCloser(bytes.NewReader(b.kept))
+	}
+}
+
+func (b *requestBody) again() (io.ReadCloser, error) { return b.reader(), nil }
+
+// readBody keeps a small body, and bounds a large one.
+func (c *call) readBody(token *tokenv1.Token) (*requestBody, error) {
+	r, limit, keep := c.in, c.proxy.params.MaxRequest, int64(maxReplayed)
+	merged := len(token.GetCredential().GetBody()) > 0
+	if merged {
+		limit, keep = min(limit, maxMerged), maxMerged
+	}
+	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
+		return &requestBody{}, nil
+	}
+	if r.ContentLength > limit {
+		return nil, tooLarge(limit)
+	}
+	body := &requestBody{length: r.ContentLength}
+	stream := &callerBody{call: c, body: body, left: limit}
+	if !merged && (r.ContentLength < 0 || r.ContentLength > keep) {
+		body.stream = stream
+		return body, nil
+	}
+	var err error
+	if body.kept, err = io.ReadAll(stream); err != nil {
+		return nil, c.ofBody(err)
+	}
+	body.length = int64(len(body.kept))
+	if merged {
+		return body, checkMergeable(r.Header.Get("Content-Type"), body.kept)
+	}
+	return body, nil
+}
+
+// checkMergeable wants a JSON object, which the connection's credential can be put into.
+func checkMergeable(contentType string, body []byte) error {
+	mediaType, _, err := mime.ParseMediaType(contentType)
+	var object map[string]json.RawMessage
+	if err != nil || (mediaType != "application/json" && !strings.HasSuffix(mediaType, "+json")) || json.Unmarshal(body, &object) != nil || object == nil {
+		return rpcerr.Invalid(rpcerr.Violation{Field: "body", Description: "must be a JSON object: the connection's credential goes into it"})
+	}
+	return nil
+}
+
+// callerBody reads a body from the caller: no more than its limit, and with an end if the caller falls silent.
+type callerBody struct {
+	call *call
+	body *requestBody
+	left int64
+}
+
+// errTooLarge and errStalled are why a body was not read to its end.
+var (
+	errTooLarge = errors.New("the request's body is too large")
+	errStalled  = errors.New("the request's body does not arrive")
+)
+
+// Read implements io.Reader.
+func (b *callerBody) Read(p []byte) (int, error) {
+	if !b.deadline(time.Now().Add(stalled)) {
+		return 0, io.ErrClosedPipe
+	}
+	n, err := b.call.in.Body.Read(p)
+	b.left -= int64(n)
+	switch {
+	case b.left < 0:
+		err = errTooLarge
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		err = errStalled
+	case err != nil:
+		b.deadline(time.Time{}) // else it ends the request when it passes
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.body.mu.Lock()
+		b.body.failed = err
+		b.body.mu.Unlock()
+	}
+	return n, err
+}
+
+// deadline sets the time by which the caller must send something, unless its connection is not ours any more.
+func (b *callerBody) deadline(at time.Time) bool {
+	b.body.mu.Lock()
+	defer b.body.mu.Unlock()
+	if !b.body.over {
+		_ = b.call.out.SetReadDeadline(at) // without effect where the writer has no deadlines
+	}
+	return !b.body.over
+}
+
+// Close implements io.Closer. The server closes the caller's body.
+func (b *callerBody) Close() error { return nil }
+
+// relay copies an answer's body to the caller, at once where its length is not known. It reports whether all of it was.
+func (c *call) relay(ctx context.Context, w io.Writer, response *http.Response) bool {
+	buffer := c.proxy.buffers.Get().(*[]byte) //nolint:errcheck,forcetypeassert // The pool makes nothing else.
+	defer c.proxy.buffers.Put(buffer)
+	left, flush := c.proxy.params.MaxResponse, response.ContentLength < 0
+	for {
+		n, err := response.Body.Read(*buffer)
+		if left -= int64(n); left < 0 {
+			c.proxy.params.Logger.WarnContext(ctx, "an answer through the proxy was cut off: it is too large", "connection", c.name.Connection)
+			return false
+		}
+		if n > 0 {
+			_ = c.out.SetWriteDeadline(time.Now().Add(stalled)) // without effect where the writer has no deadlines
+			if _, failed := w.Write((*buffer)[:n]); failed != nil {
+				return false
+			}
+		}
+		if err != nil {
+			return errors.Is(err, io.EOF)
+		}
+		if flush {
+			if failed := c.out.Flush(); failed != nil {
+				return false
+			}
+		}
+	}
+}
+
+// answer passes the API's answer on.
+func (c *call) answer(w http.ResponseWriter, response *http.Response, before *tokenv1.Token) {
+	after, err := c.source.token.Current()
+	if err != nil {
+		after = before
+	}
+	passHeaders(w.Header(), response, before, after)
+	if response.StatusCode == http.StatusNoContent || response.StatusCode == http.StatusNotModified {
+		w.Header().Del("Content-Length")
+	}
+	_ = c.out.SetWriteDeadline(time.Now().Add(stalled))
+	w.WriteHeader(response.StatusCode)
+	if response.ContentLength < 0 {
+		_ = c.out.Flush() // the caller sees that there is an answer, although its body takes its time
+	}
+	if !c.relay(c.in.Context(), w, response) {
+		// The caller must not take a part for the whole: the connection, or its stream, breaks off.
+		_ = c.out.SetWriteDeadline(time.Unix(1, 0))
+	}
+}
+
+// drain ends an answer that does not matter.
+func drain(response *http.Response) {
+	_, _ = io.CopyN(io.Discard, response.Body, maxDrained)
+	_ = response.Body.Close()
+}
