@@ -175,7 +175,9 @@ func buildDelivery(_ context.Context, p *process, db *database) ([]lifecycle.Tas
 	if err != nil {
 		return nil, err
 	}
-	work, err := jobs.NewService(jobs.Params{Store: store, Bus: service, Logger: p.logger("delivery"), Now: p.now})
+	work, err := jobs.NewService(jobs.Params{
+		Store: store, Bus: service, Logger: p.logger("delivery"), MeterProvider: p.telemetry.MeterProvider, Now: p.now,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -137,9 +137,13 @@ const archiveEvery = time.Minute
 
 // keepArchives removes what archives keep no longer, a small batch at a time, and adds their counts up.
 func (s *Service) keepArchives(ctx context.Context) error {
+	counted := func(n int, err error) (int, error) {
+		s.metrics.unarchived(ctx, n)
+		return n, err
+	}
 	for _, step := range []func() (int, error){
-		func() (int, error) { return s.store.Expire(ctx, s.stamp(), s.newID(s.now()), batch) },
-		func() (int, error) { return s.store.RemoveRemains(ctx, s.stamp(), batch) },
+		func() (int, error) { return counted(s.store.Expire(ctx, s.stamp(), s.newID(s.now()), batch)) },
+		func() (int, error) { return counted(s.store.RemoveRemains(ctx, s.stamp(), batch)) },
 		func() (int, error) { return s.store.FoldCounts(ctx, batch) },
 	} {
 		for n := 1; n > 0; {

@@ -16,6 +16,7 @@ type metrics struct {
 	events     metric.Int64Counter
 	ticks      metric.Int64Counter
 	trims      metric.Int64Counter
+	archives   metric.Int64Counter
 	// Attributes of what is counted for every event, made once.
 	outcomes map[ErrorClass]metric.MeasurementOption
 	states   map[State]metric.MeasurementOption
@@ -71,6 +72,13 @@ func newMetrics(m metric.Meter, backlogAge func() time.Duration, held func() (pa
 	for _, kind := range []string{"event", "delivery"} { // so that the series is there before anything is old enough
 		x.trims.Add(context.Background(), 0, metric.WithAttributes(attribute.String("kind", kind)))
 	}
+	if x.archives, err = m.Int64Counter("freshet.delivery.archive.events",
+		metric.WithDescription("Events that archives took, and those that they no longer keep.")); err != nil {
+		return nil, err
+	}
+	for _, change := range []string{"added", "removed"} {
+		x.archives.Add(context.Background(), 0, only("change", change))
+	}
 	if x.ticks, err = m.Int64Counter("freshet.delivery.schedule.runs",
 		metric.WithDescription("Times at which schedules came due, by what became of them: fired, skipped, refused, unreadable.")); err != nil {
 		return nil, err
@@ -112,6 +120,16 @@ func (m *metrics) trimmed(ctx context.Context, n Trimmed) {
 	if n.Deliveries > 0 {
 		m.trims.Add(ctx, int64(n.Deliveries), metric.WithAttributes(attribute.String("kind", "delivery")))
 	}
+}
+
+func (m *metrics) archived(ctx context.Context, list []Archived) {
+	for i := range list {
+		m.archives.Add(ctx, int64(len(list[i].Events)), only("change", "added"))
+	}
+}
+
+func (m *metrics) unarchived(ctx context.Context, n int) {
+	m.archives.Add(ctx, int64(n), only("change", "removed"))
 }
 
 // backlogAge is how long the delivery that waits longest has been due.

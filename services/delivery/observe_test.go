@@ -74,7 +74,7 @@ func TestTracesAndMetrics(t *testing.T) {
 	}
 	require.Equal(t, map[string]int64{
 		"attempts retryable_status": 1, "attempts success": 1, "deliveries succeeded": 1, "events accepted": 1,
-		"trimmed event": 0, "trimmed delivery": 0,
+		"trimmed event": 0, "trimmed delivery": 0, "archive.events added": 0, "archive.events removed": 0,
 	}, sums)
 	require.Equal(t, 1, durations)
 	require.Equal(t, 1, gauges)

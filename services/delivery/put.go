@@ -232,6 +232,7 @@ func (s *Service) accept(ctx context.Context, bus BusName, batch Batch, now time
 		s.suspect(stored)
 		return err
 	}
+	s.metrics.archived(ctx, archived)
 	if len(reserved) > 0 {
 		s.accepted()
 	}

@@ -75,7 +75,7 @@ func New(t testing.TB, db *sqldb.DB, o Options) *Suite {
 	var err error
 	s.Service, err = delivery.NewService(p)
 	require.NoError(t, err)
-	s.Jobs, err = jobs.NewService(jobs.Params{Store: s.Store, Bus: s.Service, Now: p.Now})
+	s.Jobs, err = jobs.NewService(jobs.Params{Store: s.Store, Bus: s.Service, MeterProvider: p.MeterProvider, Now: p.Now})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	s.tasks.Go(func() { _ = s.watcher.Run(ctx) })

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.uber.org/goleak"
 
 	"github.com/freshet-io/freshet/services/delivery"
@@ -62,7 +63,8 @@ func (n *network) take() []sent {
 type world struct {
 	*deliverytest.Suite
 	*network
-	db *sqldb.DB
+	db      *sqldb.DB
+	figures *sdkmetric.ManualReader // of the service that was started last
 }
 
 func inBubble(t *testing.T, fn func(t *testing.T, w *world)) {
@@ -81,7 +83,10 @@ func inBubble(t *testing.T, fn func(t *testing.T, w *world)) {
 // start starts a service on the world's database.
 func (w *world) start(t *testing.T) {
 	t.Helper()
-	w.Suite = deliverytest.New(t, w.db, deliverytest.Options{Params: func(p *delivery.Params) { p.Sender = w.network }}).Run(t)
+	w.Suite = deliverytest.New(t, w.db, deliverytest.Options{Params: func(p *delivery.Params) {
+		w.figures = sdkmetric.NewManualReader()
+		p.Sender, p.MeterProvider = w.network, sdkmetric.NewMeterProvider(sdkmetric.WithReader(w.figures))
+	}}).Run(t)
 	synctest.Wait()
 }
 

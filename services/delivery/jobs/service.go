@@ -4,8 +4,13 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
 )
 
 const (
@@ -30,19 +35,21 @@ const (
 type Params struct {
 	Store Store
 	Bus   Bus
-	// Logger defaults to none.
-	Logger *slog.Logger
+	// Logger and MeterProvider default to none.
+	Logger        *slog.Logger
+	MeterProvider metric.MeterProvider
 	// Now is the clock of everything that is stored. Default: time.Now.
 	Now func() time.Time
 }
 
 // Service creates jobs and drives them during Run.
 type Service struct {
-	store  Store
-	bus    Bus
-	logger *slog.Logger
-	now    func() time.Time
-	news   chan struct{} // holds one: look for jobs
+	store   Store
+	bus     Bus
+	logger  *slog.Logger
+	metrics *metrics
+	now     func() time.Time
+	news    chan struct{} // holds one: look for jobs
 }
 
 // NewService returns a service, or an error that names what is missing.
@@ -56,7 +63,14 @@ func NewService(p Params) (*Service, error) {
 	if p.Now == nil {
 		p.Now = time.Now
 	}
-	return &Service{store: p.Store, bus: p.Bus, logger: p.Logger, now: p.Now, news: make(chan struct{}, 1)}, nil
+	if p.MeterProvider == nil {
+		p.MeterProvider = metricnoop.NewMeterProvider()
+	}
+	m, err := newMetrics(p.MeterProvider.Meter(scope))
+	if err != nil {
+		return nil, err
+	}
+	return &Service{store: p.Store, bus: p.Bus, logger: p.Logger, metrics: m, now: p.Now, news: make(chan struct{}, 1)}, nil
 }
 
 // stamp is the current time as stores keep it.
@@ -114,14 +128,21 @@ func (j *Job) pace(n int) time.Duration {
 
 // step takes a job one page further. It returns how long to wait from its beginning to the next one, and whether the job is through.
 func (s *Service) step(ctx context.Context, job *Job) (pause time.Duration, done bool, err error) {
+	before := job.Items
 	if job.Name.Kind == KindRedrive {
-		return s.redrive(ctx, job)
+		pause, done, err = s.redrive(ctx, job)
+	} else {
+		pause, done, err = s.replay(ctx, job)
 	}
-	return s.replay(ctx, job)
+	s.metrics.items.Add(ctx, job.Items-before, of(job.Name.Kind))
+	return pause, done, err
 }
 
 // drive takes a job further, at its rate, until it ends, or is not driven from here any more, or ctx ends.
 func (s *Service) drive(ctx context.Context, job Job) {
+	running := of(job.Name.Kind)
+	s.metrics.running.Add(ctx, 1, running)
+	defer s.metrics.running.Add(ctx, -1, running)
 	next := s.now()
 	for {
 		pause, goOn := s.turn(ctx, &job)
@@ -195,6 +216,7 @@ func (s *Service) end(ctx context.Context, job *Job, state State, reason string)
 	if err := s.store.UpdateJob(ctx, ended, job.State); err != nil {
 		return s.failed(ctx, job, err)
 	}
+	s.metrics.ended.Add(ctx, 1, of(job.Name.Kind, attribute.String("state", strings.ToLower(state.String()))))
 	return 0, false
 }
 
