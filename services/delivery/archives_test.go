@@ -2,6 +2,7 @@ package delivery_test
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -54,20 +55,22 @@ func TestArchiveTakesWhatMatches(t *testing.T) {
 
 // TestArchiveRetention: events stay as long as the archive says, counted from their acceptance, whatever their time.
 func TestArchiveRetention(t *testing.T) {
-	inBubble(t, succeed, func(t *testing.T, s *deliverytest.Suite, _ *network) {
+	stoppedInBubble(t, func(t *testing.T, s *deliverytest.Suite, _ *network) {
 		createArchive(t, s, "day", func(a *delivery.Archive) { a.Retention = 24 * time.Hour })
 		createArchive(t, s, "forever", nil)
 		begin := time.Now()
 		_, err := s.Service.PutEvents(t.Context(), deliverytest.Default,
 			[]delivery.Entry{{Source: "shop", DetailType: "T", Detail: "{}", Time: begin.Add(-1000 * time.Hour)}}, false)
 		require.NoError(t, err)
-		time.Sleep(4 * time.Hour)
+		time.Sleep(10 * time.Minute)
 		s.Put(t, "shop", numbers(600)...)
-		time.Sleep(20*time.Hour - time.Minute)
+		time.Sleep(24*time.Hour - 11*time.Minute)
+		s.Run(t)
+		synctest.Wait()
 		require.EqualValues(t, 601, archivedEvents(t, s, "day"))
 		time.Sleep(3 * time.Minute)
 		require.EqualValues(t, 600, archivedEvents(t, s, "day"))
-		time.Sleep(4 * time.Hour)
+		time.Sleep(10 * time.Minute)
 		require.Zero(t, archivedEvents(t, s, "day"))
 		require.EqualValues(t, 601, archivedEvents(t, s, "forever"))
 		require.NoError(t, s.Service.DeleteArchive(t.Context(), archiveName("forever"), delivery.Write{}))

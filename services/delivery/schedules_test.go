@@ -55,8 +55,8 @@ func ok() delivery.Response { return delivery.Response{Status: 200} }
 // TestSchedules: each comes due when it should, over a change of the clocks, and its events go the way of all events. The bubble begins on
 // the first of January 2000, UTC.
 func TestSchedules(t *testing.T) {
-	stoppedInBubble(t, func(t *testing.T, s *deliverytest.Suite, n *network) {
-		time.Sleep(84*24*time.Hour + 22*time.Hour) // the 25th of March, 22:00; the clocks of Berlin change at 01:00 on the 26th
+	// The 25th of March, 22:00; the clocks of Berlin change at 01:00 on the 26th.
+	laterInBubble(t, 84*24*time.Hour+22*time.Hour, func(t *testing.T, s *deliverytest.Suite, n *network) {
 		x := clock(t, s, "cron", "cron(30 2 * * ? *)", func(x *delivery.Schedule) { x.Timing.TimeZone = "Europe/Berlin" })
 		require.Equal(t, "2000-03-27T00:30:00Z", x.NextRun.Format(time.RFC3339), "the 26th has no 02:30")
 		clock(t, s, "once", "at(2000-03-27T00:29:00)", nil)
@@ -127,7 +127,14 @@ func TestMissedRuns(t *testing.T) {
 // stoppedInBubble runs a test where time costs nothing, with a service that does not run yet and the rule "clock".
 func stoppedInBubble(t *testing.T, fn func(t *testing.T, s *deliverytest.Suite, n *network)) {
 	t.Helper()
+	laterInBubble(t, 0, fn)
+}
+
+// laterInBubble begins so long after the beginning of the bubble's time.
+func laterInBubble(t *testing.T, later time.Duration, fn func(t *testing.T, s *deliverytest.Suite, n *network)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(later)
 		n := &network{answer: ok}
 		s := deliverytest.New(t, sqltest.Open(t, sqldb.SQLite, store.Migrations()), deliverytest.Options{
 			Params: func(p *delivery.Params) { p.Sender = n },

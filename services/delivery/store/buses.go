@@ -174,10 +174,10 @@ func (s *Store) DeleteBus(ctx context.Context, name delivery.BusName, etag strin
 func unused(ctx context.Context, tx sqldb.Tx, name delivery.BusName) error {
 	var kind, id string
 	err := tx.QueryRowContext(ctx, `SELECT kind, id FROM (
-		SELECT 'rule' AS kind, rule_id AS id FROM rules WHERE project = $1 AND bus_id = $2
-		UNION ALL SELECT 'archive', archive_id FROM archives WHERE project = $1 AND bus_id = $2
+		SELECT 'webhook' AS kind, webhook_id AS id FROM webhooks WHERE project = $1 AND bus_id = $2
 		UNION ALL SELECT 'schedule', schedule_id FROM schedules WHERE project = $1 AND bus_id = $2
-		UNION ALL SELECT 'webhook', webhook_id FROM webhooks WHERE project = $1 AND bus_id = $2) x ORDER BY kind DESC, id LIMIT 1`,
+		UNION ALL SELECT 'rule', rule_id FROM rules WHERE project = $1 AND bus_id = $2
+		UNION ALL SELECT 'archive', archive_id FROM archives WHERE project = $1 AND bus_id = $2) x LIMIT 1`,
 		name.Project, name.Bus).Scan(&kind, &id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil

@@ -112,20 +112,35 @@ func (s *Store) replayNamed(ctx context.Context, tx sqldb.Tx, owner string, ids 
 	return nil
 }
 
+// nextOwner finds one owner of pages after the other in the index, without reading the pages.
+const nextOwner = `SELECT owner FROM journal WHERE owner > $1 ORDER BY owner LIMIT 1`
+
 // replayOrphans replays up to limit pages whose owner was never recorded as an instance.
 func (s *Store) replayOrphans(ctx context.Context, limit int) (int, error) {
-	const orphans = ` WHERE owner NOT IN (SELECT instance_id FROM instances) LIMIT $1 `
-	some, err := reading(ctx, s, func(ctx context.Context, tx sqldb.Tx) ([]storedPage, error) {
-		return collect(ctx, tx, scanPage, selectPages+orphans, 1)
-	})
-	if err != nil || len(some) == 0 { // most of the time, without a write
+	orphan, err := reading(ctx, s, orphanedBy)
+	if err != nil || orphan == "" { // most of the time, without a write
 		return 0, err
 	}
 	return writing(ctx, s, func(ctx context.Context, tx sqldb.Tx) (int, error) {
-		pages, err := collect(ctx, tx, scanPage, selectPages+orphans+s.db.ForUpdateSkipLocked(), limit)
-		if err != nil {
+		if known, err := collect(ctx, tx, scanText, selectInstance, orphan); err != nil || len(known) > 0 {
 			return 0, err
 		}
-		return s.replay(ctx, tx, pages)
+		return s.replayOwned(ctx, tx, orphan, limit)
 	})
+}
+
+const selectInstance = `SELECT instance_id FROM instances WHERE instance_id = $1`
+
+// orphanedBy returns an owner of pages that is not recorded as an instance; empty if there is none.
+func orphanedBy(ctx context.Context, tx sqldb.Tx) (string, error) {
+	for owner := ""; ; {
+		next, err := collect(ctx, tx, scanText, nextOwner, owner)
+		if err != nil || len(next) == 0 {
+			return "", err
+		}
+		owner = next[0]
+		if known, err := collect(ctx, tx, scanText, selectInstance, owner); err != nil || len(known) == 0 {
+			return owner, err
+		}
+	}
 }
