@@ -13,8 +13,15 @@ import (
 func TestQueriesUseIndexes(t *testing.T) {
 	var lists []string
 	for _, filter := range []delivery.Filter{
-		{}, {State: delivery.Pending}, {State: delivery.Delivering}, {State: delivery.Dead}, {State: delivery.Cancelled},
-		{Destination: "d"}, {State: delivery.Dead, Destination: "d"}, {Bus: "b", Rule: "r"}, {Event: "e"},
+		{},
+		{State: delivery.Pending},
+		{State: delivery.Delivering},
+		{State: delivery.Dead},
+		{State: delivery.Cancelled},
+		{Destination: "d"},
+		{State: delivery.Dead, Destination: "d"},
+		{Bus: "b", Rule: "r"},
+		{Event: "e"},
 		{From: time.Unix(1, 0), Before: time.Unix(2, 0)},
 	} {
 		text, _ := store.ListQuery("p", filter, time.Now(), "01M", 50)
