@@ -100,7 +100,7 @@ func (r *run) stop(p *child.Process) error {
 // server is the suite.
 type server struct {
 	*child.Process
-	grpcAddr, key string
+	httpURL, grpcAddr, key string
 }
 
 // dataDir is the suite's.
@@ -119,6 +119,8 @@ func (r *run) startServer() (*server, error) {
 		Ready: func(line string) bool {
 			fields := strings.Fields(line)
 			switch {
+			case len(fields) >= 2 && fields[0] == "REST":
+				s.httpURL = fields[1]
 			case len(fields) == 2 && fields[0] == "gRPC":
 				s.grpcAddr = fields[1]
 			case len(fields) > 2 && fields[0] == "admin" && fields[1] == "key":

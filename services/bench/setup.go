@@ -78,6 +78,16 @@ func (s *suite) connect(ctx context.Context, config sink.Config, tokenEndpoint s
 	return s.create(ctx, connection)
 }
 
+// connectAPI makes a connection with an API key, whose API is at a URL.
+func (s *suite) connectAPI(ctx context.Context, key, url string) error {
+	return s.create(ctx, &connectionv1.Connection{
+		ApiBaseUrl: url,
+		Authorization: &connectionv1.Connection_ApiKey{ApiKey: &connectionv1.ApiKeyAuthorization{
+			Name: sink.KeyHeader, Value: key,
+		}},
+	})
+}
+
 // connectGrant makes a connection with the issuer's first refresh token and waits until it has a credential. Of an idempotent provider
 // the suite keeps the connections.
 func (s *suite) connectGrant(ctx context.Context, config issuer.Config, tokenEndpoint string, idempotent bool) error {

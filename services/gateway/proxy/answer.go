@@ -18,7 +18,6 @@ import (
 	errorsv1 "github.com/freshet-io/freshet/gen/freshet/errors/v1"
 	tokenv1 "github.com/freshet-io/freshet/gen/freshet/token/v1"
 	"github.com/freshet-io/freshet/sdk/tokensource"
-	"github.com/freshet-io/freshet/services/gateway/proxy/hygiene"
 	"github.com/freshet-io/freshet/services/gateway/proxy/target"
 	"github.com/freshet-io/freshet/services/internal/egress"
 	"github.com/freshet-io/freshet/services/internal/rpcerr"
@@ -153,23 +152,6 @@ func retriesOf(values []string) (int, error) {
 		return 0, refused("the header %s must be a number from 0 to %d", headerRetries, maxRetries)
 	}
 	return n, nil
-}
-
-// passHeaders puts the headers of the API's answer into ours. The credential is looked for in them as it was before and after the call.
-func passHeaders(to http.Header, response *http.Response, tokens ...*tokenv1.Token) {
-	var values []string
-	for _, token := range tokens {
-		credential := token.GetCredential()
-		for _, list := range [][]*tokenv1.HttpCredentialField{credential.GetHeaders(), credential.GetQuery(), credential.GetBody()} {
-			for _, field := range list {
-				values = append(values, field.GetValue())
-			}
-		}
-		if token.GetAccessToken() != "" {
-			values = append(values, token.GetAccessToken())
-		}
-	}
-	hygiene.Response(to, response.Header, hygiene.NewSecrets(values...))
 }
 
 // observe records what became of a call.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	tokenv1 "github.com/freshet-io/freshet/gen/freshet/token/v1"
+	"github.com/freshet-io/freshet/services/gateway/proxy/hygiene"
 	"github.com/freshet-io/freshet/services/internal/rpcerr"
 )
 
@@ -189,12 +190,12 @@ func (c *call) relay(ctx context.Context, w io.Writer, response *http.Response) 
 }
 
 // answer passes the API's answer on.
-func (c *call) answer(w http.ResponseWriter, response *http.Response, before *tokenv1.Token) {
-	after, err := c.source.token.Current()
+func (c *call) answer(w http.ResponseWriter, response *http.Response, before *state) {
+	after, err := c.source.current()
 	if err != nil {
 		after = before
 	}
-	passHeaders(w.Header(), response, before, after)
+	hygiene.Response(w.Header(), response.Header, before.secrets, after.secrets) // it may have been refused, and replaced
 	if response.StatusCode == http.StatusNoContent || response.StatusCode == http.StatusNotModified {
 		w.Header().Del("Content-Length")
 	}

@@ -60,10 +60,11 @@ func (c *call) serve(ctx context.Context, w http.ResponseWriter) error {
 		return c.ofToken(ctx, err)
 	}
 	defer c.proxy.sources.release(c.source)
-	current, err := c.source.token.Current()
+	seen, err := c.source.current()
 	if err != nil {
 		return c.ofToken(ctx, err)
 	}
+	current := seen.token
 	if c.body, err = c.readBody(current); err != nil {
 		return err
 	}
@@ -77,7 +78,7 @@ func (c *call) serve(ctx context.Context, w http.ResponseWriter) error {
 	if err := c.judgeAnswer(response); err != nil {
 		return err
 	}
-	c.answer(w, response, current)
+	c.answer(w, response, seen)
 	return nil
 }
 

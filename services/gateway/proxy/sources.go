@@ -5,11 +5,14 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
 
+	tokenv1 "github.com/freshet-io/freshet/gen/freshet/token/v1"
 	"github.com/freshet-io/freshet/sdk/tokensource"
+	"github.com/freshet-io/freshet/services/gateway/proxy/hygiene"
 )
 
 const (
@@ -46,10 +49,53 @@ type source struct {
 	token *tokensource.Source
 	http.RoundTripper
 
+	latest atomic.Pointer[state]
+
 	uses    int // calls that have it at the moment
 	used    time.Time
 	dropped bool // no longer in byName: closed with the last use
 	closing bool
+}
+
+// state is a token as it was last seen. It is shared and must not be modified.
+type state struct {
+	token   *tokenv1.Token
+	secrets *hygiene.Secrets // what must not come back in an answer
+	changed <-chan struct{}  // closes when the token is another
+}
+
+// current returns the token's newest state.
+func (h *source) current() (*state, error) {
+	if known := h.latest.Load(); known != nil {
+		select {
+		case <-known.changed:
+		default:
+			return known, nil
+		}
+	}
+	changed := h.token.Updated()
+	token, err := h.token.Current()
+	if err != nil {
+		return nil, err
+	}
+	known := &state{token: token, secrets: hygiene.NewSecrets(secretsOf(token)...), changed: changed}
+	h.latest.Store(known)
+	return known, nil
+}
+
+// secretsOf are the values by which a token gets onto a request.
+func secretsOf(token *tokenv1.Token) []string {
+	credential := token.GetCredential()
+	var values []string
+	for _, list := range [][]*tokenv1.HttpCredentialField{credential.GetHeaders(), credential.GetQuery(), credential.GetBody()} {
+		for _, field := range list {
+			values = append(values, field.GetValue())
+		}
+	}
+	if token.GetAccessToken() != "" {
+		values = append(values, token.GetAccessToken())
+	}
+	return values
 }
 
 func newSources(conn grpc.ClientConnInterface, transport http.RoundTripper, logger *slog.Logger, most int) *sources {

@@ -25,6 +25,7 @@ type benchCmd struct {
 	Match     benchMatchCmd     `cmd:"" help:"Match events against 1 to 10,000 rules, and compare."`
 	Refresh   benchRefreshCmd   `cmd:"" help:"Refresh tokens that are all due, and compare with redeeming directly."`
 	Schedule  benchScheduleCmd  `cmd:"" help:"Refresh tokens beside a million others, and compare."`
+	Proxy     benchProxyCmd     `cmd:"" help:"Call an API through the proxy, and compare with calling it directly."`
 	Sink      benchSinkCmd      `cmd:"" hidden:""`
 	Fanout    benchFanoutCmd    `cmd:"" hidden:""`
 	Issuer    benchIssuerCmd    `cmd:"" hidden:""`

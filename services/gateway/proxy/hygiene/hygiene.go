@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/textproto"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -74,10 +75,10 @@ func ofHost(name string) bool {
 
 // Response puts the headers of an API's answer into those of ours: without those of the one connection and of its host, and without any that
 // holds one of the secrets. Should a browser show the answer, it is a page without rights and without an origin.
-func Response(to, from http.Header, secrets *Secrets) {
+func Response(to, from http.Header, secrets ...*Secrets) {
 	named := connectionHeaders(from)
 	for name, values := range from {
-		if hopByHop(name) || ofHost(name) || named[name] || secrets.In(values) {
+		if hopByHop(name) || ofHost(name) || named[name] || slices.ContainsFunc(secrets, func(s *Secrets) bool { return s.In(values) }) {
 			continue
 		}
 		to[name] = values
