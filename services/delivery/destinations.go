@@ -97,6 +97,9 @@ func checkUsers(d *Destination, users []Rule) error {
 			if t.Destination != d.Name.Destination {
 				continue
 			}
+			if v := checkMethod(t, d); v != "" {
+				return invalid(KindField, "destination.http_method", fmt.Sprintf("target %q of %s does not fit: %s", t.ID, users[i].Name, v))
+			}
 			if v := checkPlaceholders(t, "", d); v != nil {
 				return invalid(KindField, "destination.endpoint", fmt.Sprintf("target %q of %s does not fit: %s", t.ID,
 					users[i].Name, v.Description))

@@ -34,6 +34,9 @@ func (s *Service) edited(ctx context.Context, id ID, edit Edit) (*Target, error)
 		if err != nil {
 			return nil, err
 		}
+		if v := checkMethod(&target, &destination); v != "" {
+			return nil, invalid(KindField, "destination", "does not fit the target: "+v)
+		}
 		if v := checkPlaceholders(&target, "", &destination); v != nil {
 			return nil, invalid(KindField, "destination", "does not fit the target's path parameters: "+v.Description)
 		}

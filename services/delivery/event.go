@@ -160,6 +160,9 @@ type Attempt struct {
 	Excerpt         string         // of the answer's body, for failures; no secrets
 	TraceID         string
 	Exchange        *Exchange // nil: nothing is known
+	// Batch is the id of the batch it was made for, and BatchSize how many deliveries that had; empty and 0 for one that was made alone.
+	Batch     string
+	BatchSize int
 	// Free says that it does not count against the retry policy. It is not stored.
 	Free bool
 	// NoJSON says of an InvalidRequest that the target's input template gave no JSON. It is not stored.

@@ -96,8 +96,12 @@ func (s *Service) credentialOf(ctx context.Context, holder string) *Credential {
 
 // wait puts a delivery back that has no credential of its own, at no cost of an attempt.
 func (s *Service) wait(ctx context.Context, d *Delivery, now time.Time, free func()) dispatch.Again {
-	d.NextAttempt = now.Add(min(max(now.Sub(d.CreateTime)/2, shortestWait), longestWait))
+	d.NextAttempt = now.Add(d.wait(now))
 	return s.record(ctx, d, nil, free)
+}
+
+func (d *Delivery) wait(now time.Time) time.Duration {
+	return min(max(now.Sub(d.CreateTime)/2, shortestWait), longestWait)
 }
 
 // unnamed ends a delivery whose event names no grant.

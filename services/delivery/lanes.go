@@ -205,7 +205,7 @@ func (w worker) Claim(ctx context.Context, name DestinationName, limit int) ([]d
 	}
 	items := make([]dispatch.Item[*Delivery], len(deliveries))
 	for i, d := range deliveries {
-		items[i] = dispatch.Item[*Delivery]{Value: d, Due: d.NextAttempt, Weight: d.Event.weight()}
+		items[i] = d.item()
 	}
 	return items, next, nil
 }
@@ -227,4 +227,9 @@ func (w worker) Slots(ctx context.Context, name DestinationName, interval time.D
 // Work implements dispatch.Worker.
 func (w worker) Work(ctx context.Context, name DestinationName, d *Delivery, free func()) dispatch.Again {
 	return w.s.work(ctx, name, d, free)
+}
+
+// WorkTogether implements dispatch.Worker.
+func (w worker) WorkTogether(ctx context.Context, name DestinationName, list []*Delivery, free func()) []dispatch.Again {
+	return w.s.workTogether(ctx, name, list, free)
 }

@@ -25,6 +25,9 @@ func (d *Delivery) Line() string {
 
 // group returns the group of an event's delivery to the target.
 func (t *Target) group(e *Event, envelope []byte) string {
+	if t.Batch != nil {
+		return "" // batches keep no order
+	}
 	if t.GroupPath == "" {
 		return e.GroupID
 	}

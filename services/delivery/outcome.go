@@ -106,6 +106,16 @@ func (a *Attempt) code() ErrorCode {
 
 // after applies an attempt to its delivery: it ends, or the next attempt has a time.
 func (d *Delivery) after(a *Attempt, payload string, now time.Time) {
+	d.charge(a)
+	var delay time.Duration
+	if a.Class != NoFailure {
+		delay = d.delay(a)
+	}
+	d.settle(a, payload, now, delay)
+}
+
+// charge counts an attempt.
+func (d *Delivery) charge(a *Attempt) {
 	d.Attempts = a.Number
 	switch {
 	case a.Class == Unauthorized && !d.AuthForgiven:
@@ -113,6 +123,10 @@ func (d *Delivery) after(a *Attempt, payload string, now time.Time) {
 	case !a.Free:
 		d.Charged++
 	}
+}
+
+// settle says what follows from an attempt that was counted. delay is the time to the next one, if there is to be one.
+func (d *Delivery) settle(a *Attempt, payload string, now time.Time, delay time.Duration) {
 	d.ErrorCode, d.ErrorMessage = a.code(), clip(a.Message)
 	switch {
 	case a.Class == NoFailure:
@@ -123,7 +137,7 @@ func (d *Delivery) after(a *Attempt, payload string, now time.Time) {
 	case d.Retries() >= d.Target.Retry.MaxRetries() && d.Charged > 0:
 		d.bury(RetriesExhausted, payload, now)
 	default:
-		d.NextAttempt = now.Add(d.delay(a))
+		d.NextAttempt = now.Add(delay)
 		if !d.NextAttempt.Before(d.ExpireTime) {
 			d.bury(EventAgeExhausted, payload, now)
 		}

@@ -13,7 +13,6 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/freshet-io/freshet/services/delivery/dispatch"
 	"github.com/freshet-io/freshet/services/delivery/rawjson"
 )
 
@@ -280,7 +279,7 @@ func (s *Service) forgo(reserved map[*Delivery]bool) {
 func (s *Service) dispatch(deliveries []*Delivery, reserved map[*Delivery]bool) {
 	for _, d := range deliveries {
 		if reserved[d] {
-			s.dispatcher.Put(d.Lane(), dispatch.Item[*Delivery]{Value: d, Due: d.NextAttempt, Weight: d.Event.weight()})
+			s.dispatcher.Put(d.Lane(), d.item())
 		} else {
 			s.dispatcher.Wake(d.Lane(), d.NextAttempt)
 		}

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -17,6 +18,9 @@ import (
 func (s *Service) request(ctx context.Context, d *Delivery, lane *laneState, c *Credential, envelope, payload []byte) (Request, error) {
 	r := Request{
 		Method: lane.destination.Method, Timeout: lane.destination.Timeout, Header: http.Header{}, Detail: lane.destination.Detail,
+	}
+	if why := checkMethod(&d.Target, &lane.destination); why != "" { // it was redriven to another destination
+		return Request{}, errors.New(why)
 	}
 	values := make([]string, len(d.Target.PathParameters))
 	for i, text := range d.Target.PathParameters {
@@ -84,7 +88,10 @@ func (s *Service) addHeaders(ctx context.Context, r *Request, d *Delivery, lane 
 	}
 	r.Header.Set("User-Agent", s.userAgent)
 	r.Header.Set(lane.destination.IdempotencyHeader, d.ID.Delivery) // the same in every attempt
-	r.Header.Set("X-Freshet-Event-Id", d.Event.ID)
+	// A batch has no one event.
+	if d.Event.ID != "" {
+		r.Header.Set("X-Freshet-Event-Id", d.Event.ID)
+	}
 	propagation.TraceContext{}.Inject(ctx, propagation.HeaderCarrier(r.Header))
 	lane.sign(r, d, s.now())
 }

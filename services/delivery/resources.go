@@ -56,6 +56,8 @@ type Target struct {
 	// Grant names the grant under the destination's connection whose credential is used: an id, or a JSON path to one. Empty: the
 	// connection's own.
 	Grant string
+	// Batch sends deliveries together. Nil: each goes alone.
+	Batch *Batching
 	// Body is what a redrive put in place of the event's body; only in deliveries. Nil: nothing.
 	Body *string
 }

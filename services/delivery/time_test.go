@@ -23,14 +23,15 @@ import (
 type network struct {
 	answer func() delivery.Response
 
-	mu   sync.Mutex
-	sent []time.Time
+	mu       sync.Mutex
+	sent     []time.Time
+	requests []delivery.Request
 }
 
 // Send implements delivery.Sender.
-func (n *network) Send(context.Context, delivery.Request) delivery.Response {
+func (n *network) Send(_ context.Context, r delivery.Request) delivery.Response {
 	n.mu.Lock()
-	n.sent = append(n.sent, time.Now())
+	n.sent, n.requests = append(n.sent, time.Now()), append(n.requests, r)
 	n.mu.Unlock()
 	return n.answer()
 }

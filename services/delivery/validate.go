@@ -44,6 +44,7 @@ func checkTarget(t *Target, at string) []Violation {
 	note("grant", checkGrant(t))
 	bad = append(bad, checkInput(t, at)...)
 	bad = append(bad, t.DeadLetter.check(at)...)
+	bad = append(bad, t.checkBatch(at)...)
 	if t.GroupPath != "" {
 		_, err := shape.ParsePath(t.GroupPath)
 		note("message_group_path", err)
@@ -77,7 +78,11 @@ func (s *Service) checkTargets(ctx context.Context, r *Rule) error {
 		if err := s.checkDeadLetter(ctx, r, i); err != nil {
 			return err
 		}
-		if v := checkPlaceholders(t, fmt.Sprintf("rule.targets[%d]", i), &destination); v != nil {
+		at := fmt.Sprintf("rule.targets[%d]", i)
+		if v := checkMethod(t, &destination); v != "" {
+			return invalid(KindField, at+".batch", v)
+		}
+		if v := checkPlaceholders(t, at, &destination); v != nil {
 			return &InvalidError{Kind: KindField, Violations: []Violation{*v}}
 		}
 	}

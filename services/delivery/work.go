@@ -47,12 +47,10 @@ func (s *Service) work(ctx context.Context, name DestinationName, d *Delivery, f
 	if !now.Before(d.ExpireTime) {
 		return s.record(ctx, d, s.overdue(d, lane, credential, now), free)
 	}
-	switch held := lane.destination.Pause.IsSet() || !lane.holds(now).IsZero(); {
-	case held, !lane.byGrant && (!credential.Usable(now) || !lane.waits(credential.Fingerprint, now).IsZero()):
-		return dispatch.Again{Keep: true, At: time.Now()} // the gate closes
-	case lane.byGrant && !lane.waits(credential.Fingerprint, now).IsZero():
-		return dispatch.Again{Keep: true, At: time.Now().Add(lookAgain)}
-	case lane.byGrant && !credential.Usable(now):
+	if again := lane.heldUp(credential, now); again.Keep {
+		return again
+	}
+	if !credential.Usable(now) {
 		return s.wait(ctx, d, now, free)
 	}
 	attempt, payload, err := s.attempt(ctx, d, lane, credential)
@@ -62,16 +60,35 @@ func (s *Service) work(ctx context.Context, name DestinationName, d *Delivery, f
 	if ctx.Err() != nil && attempt.Class != NoFailure { // cut off at the end of the process: whoever is next begins anew
 		return dispatch.Again{}
 	}
-	s.judge(ctx, lane, attempt)
-	free()
-	if attempt.Class == Unauthorized {
-		lane.refuse(credential.Fingerprint, s.now())
-		if err := s.credentials.Reject(ctx, holder, credential.Fingerprint); err != nil {
-			s.logger.WarnContext(ctx, "a refused credential could not be reported", "of", holder, "error", err)
-		}
-	}
+	s.learn(ctx, lane, holder, credential, attempt, free)
 	d.after(attempt, payload, s.stamp())
 	return s.record(ctx, d, attempt, free)
+}
+
+// heldUp says when to look again at what no attempt may be made for yet: to be kept until then. A lane of grants goes on for others, so that
+// what lacks a credential is not held up, but put off.
+func (l *laneState) heldUp(c *Credential, now time.Time) dispatch.Again {
+	refused := !l.waits(c.Fingerprint, now).IsZero()
+	switch held := l.destination.Pause.IsSet() || !l.holds(now).IsZero(); {
+	case held, !l.byGrant && (refused || !c.Usable(now)):
+		return dispatch.Again{Keep: true, At: time.Now()} // the gate closes
+	case refused:
+		return dispatch.Again{Keep: true, At: time.Now().Add(lookAgain)}
+	}
+	return dispatch.Again{}
+}
+
+// learn notes what an attempt tells of the destination and of the credential.
+func (s *Service) learn(ctx context.Context, lane *laneState, holder string, c *Credential, a *Attempt, free func()) {
+	s.judge(ctx, lane, a)
+	free()
+	if a.Class != Unauthorized {
+		return
+	}
+	lane.refuse(c.Fingerprint, s.now())
+	if err := s.credentials.Reject(ctx, holder, c.Fingerprint); err != nil {
+		s.logger.WarnContext(ctx, "a refused credential could not be reported", "of", holder, "error", err)
+	}
 }
 
 // unproven is what follows from an attempt that could not be made for want of a proof of possession: it has to wait, and costs nothing. The
@@ -202,8 +219,12 @@ func (s *Service) startAttempt(ctx context.Context, d *Delivery, c *Credential) 
 	}
 	ctx, span := s.tracer.Start(ctx, "delivery.attempt", options...)
 	if span.IsRecording() {
+		what := attribute.String("freshet.delivery", d.ID.String())
+		if d.Event.ID == "" {
+			what = attribute.String("freshet.batch", d.ID.Delivery)
+		}
 		span.SetAttributes(
-			attribute.String("freshet.delivery", d.ID.String()), attribute.String("freshet.destination", d.Lane().String()),
+			what, attribute.String("freshet.destination", d.Lane().String()),
 			attribute.Int("freshet.attempt", d.Attempts+1), attribute.Int64("freshet.token.generation", c.Generation))
 	}
 	return ctx, span

@@ -33,6 +33,8 @@ type bench struct {
 	peak     map[string]int
 	failing  bool
 	slot     time.Time
+	together [][]job
+	batch    func(items []job) []dispatch.Again
 	work     func(ctx context.Context, lane string, item job) dispatch.Again
 }
 
@@ -106,6 +108,18 @@ func (b *bench) Work(ctx context.Context, lane string, item job, free func()) di
 	b.mu.Unlock()
 	free()
 	return again
+}
+
+func (b *bench) WorkTogether(_ context.Context, lane string, items []job, free func()) []dispatch.Again {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.starts[lane] = append(b.starts[lane], time.Now())
+	b.together = append(b.together, items)
+	free()
+	if b.batch != nil {
+		return b.batch(items)
+	}
+	return make([]dispatch.Again, len(items))
 }
 
 func (b *bench) Slots(_ context.Context, _ string, interval time.Duration, n int) (time.Time, error) {

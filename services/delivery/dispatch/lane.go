@@ -16,19 +16,20 @@ type lane[K comparable, T any] struct {
 	// granted is a turn among all lanes, which admit takes.
 	granted atomic.Bool
 
-	mu        sync.Mutex
-	ready     queue[T]
-	held      int       // items in memory: reserved, ready, at work
-	working   int       // items that count against the concurrency
-	backlog   time.Time // when the backlog has something due; zero: nothing known
-	shut      bool      // the gate was closed for long when last seen
-	claiming  bool
-	granting  bool
-	pause     time.Time // no backlog call before, after one that failed
-	expected  int       // counts expect, to tell news that came during a claim
-	pace      pace
-	grant     grant
-	idleSince time.Time
+	mu         sync.Mutex
+	ready      queue[T]
+	gatherings map[string]*gathering[T] // batches that are not complete, by key
+	held       int                      // items in memory: reserved, ready, at work
+	working    int                      // items that count against the concurrency
+	backlog    time.Time                // when the backlog has something due; zero: nothing known
+	shut       bool                     // the gate was closed for long when last seen
+	claiming   bool
+	granting   bool
+	pause      time.Time // no backlog call before, after one that failed
+	expected   int       // counts expect, to tell news that came during a claim
+	pace       pace
+	grant      grant
+	idleSince  time.Time
 }
 
 // loop starts what may start, until ctx ends or the lane is idle for long.
@@ -71,7 +72,9 @@ func (l *lane[K, T]) step(gate Gate) (next time.Time, idle bool) {
 			next = earlier(next, l.release(now))
 		}
 	} else {
-		next = earlier(l.refill(now), l.start(now, limits))
+		next = l.refill(now)
+		next = earlier(next, l.gathered(now))
+		next = earlier(next, l.start(now, limits))
 	}
 	if l.held > 0 || !l.backlog.IsZero() || l.claiming {
 		l.idleSince = time.Time{}
@@ -129,6 +132,10 @@ func (l *lane[K, T]) begin() {
 			l.d.dismiss()
 			l.nudge()
 		})
+		if item.whole != nil {
+			l.workTogether(item.whole.members, free)
+			return
+		}
 		again := l.d.worker.Work(l.d.work, l.key, item.Value, free)
 		free()
 		l.end(item, again)
@@ -178,7 +185,7 @@ func (l *lane[K, T]) claim(limit, expected int) {
 	}
 	l.mu.Lock()
 	for _, item := range items {
-		heap.Push(&l.ready, item)
+		l.enqueue(item)
 	}
 	l.held -= limit - len(items)
 	l.claiming = false
@@ -225,20 +232,19 @@ func (l *lane[K, T]) ask(now time.Time, perSecond int) time.Time {
 
 // release puts what is ready back into the backlog. It returns when to look again.
 func (l *lane[K, T]) release(now time.Time) time.Time {
-	if l.ready.Len() == 0 || l.claiming {
+	if l.ready.Len()+len(l.gatherings) == 0 || l.claiming {
 		return time.Time{}
 	}
 	if l.pause.After(now) {
 		return l.pause
 	}
-	items := l.ready.items
-	l.ready.items = nil
+	items := l.takeAll()
 	l.claiming = true // so that nothing is claimed before all is back
 	l.d.tasks.Go(func() { l.giveBack(items) })
 	return time.Time{}
 }
 
-func (l *lane[K, T]) giveBack(items []queued[T]) {
+func (l *lane[K, T]) giveBack(items []Item[T]) {
 	values := make([]T, len(items))
 	var weight int64
 	for i, item := range items {
@@ -256,7 +262,7 @@ func (l *lane[K, T]) giveBack(items []queued[T]) {
 	if err != nil {
 		l.pause = time.Now().Add(failPause)
 		for _, item := range items {
-			heap.Push(&l.ready, item.Item)
+			l.enqueue(item)
 		}
 	} else {
 		l.held -= len(items)

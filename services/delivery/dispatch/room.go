@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"container/heap"
+	"slices"
 	"time"
 )
 
@@ -20,7 +21,7 @@ func (l *lane[K, T]) reserve() bool {
 // put queues an item that is counted as held.
 func (l *lane[K, T]) put(item Item[T]) {
 	l.mu.Lock()
-	heap.Push(&l.ready, item)
+	l.enqueue(item)
 	l.mu.Unlock()
 	l.nudge()
 }
@@ -46,15 +47,26 @@ func (l *lane[K, T]) drop(match func(T) bool) []T {
 	l.mu.Lock()
 	var weight int64
 	var dropped []T
+	drops := func(item Item[T]) bool {
+		if !match(item.Value) {
+			return false
+		}
+		weight += item.Weight
+		dropped = append(dropped, item.Value)
+		return true
+	}
 	kept := l.ready.items[:0]
 	for _, item := range l.ready.items {
-		if match(item.Value) {
-			weight += item.Weight
-			dropped = append(dropped, item.Value)
+		if whole := item.whole; whole != nil {
+			if whole.members = slices.DeleteFunc(whole.members, drops); len(whole.members) == 0 {
+				continue
+			}
+		} else if drops(item.Item) {
 			continue
 		}
 		kept = append(kept, item)
 	}
+	l.dropGathered(drops)
 	clear(l.ready.items[len(kept):])
 	l.ready.items = kept
 	heap.Init(&l.ready)
@@ -82,6 +94,9 @@ func (l *lane[K, T]) load() (items int, oldest time.Time) {
 	oldest = l.backlog
 	if l.ready.Len() > 0 {
 		oldest = earlier(oldest, l.ready.items[0].Due)
+	}
+	for _, g := range l.gatherings {
+		oldest = earlier(oldest, g.until)
 	}
 	return l.held, oldest
 }

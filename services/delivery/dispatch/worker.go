@@ -19,6 +19,8 @@ type Worker[K comparable, T any] interface {
 	// Work works on an item and tells what becomes of it. Once it calls free, another item may start although this one is still
 	// being recorded.
 	Work(ctx context.Context, lane K, item T, free func()) Again
+	// WorkTogether works on a batch as Work does on an item, and tells what becomes of each of its items, in their order.
+	WorkTogether(ctx context.Context, lane K, items []T, free func()) []Again
 	// Slots reserves the next n starts of a lane whose rate is shared with other processes, one every interval, and returns the time
 	// of the first.
 	Slots(ctx context.Context, lane K, interval time.Duration, n int) (first time.Time, err error)
@@ -31,6 +33,10 @@ type Item[T any] struct {
 	Due time.Time
 	// Weight is about how many bytes it holds.
 	Weight int64
+	// Batch says with what it goes together. Nil: it goes alone.
+	Batch *Batch
+
+	whole *gathering[T] // a batch that is complete is one item of the queue
 }
 
 // Again tells what becomes of an item after work on it. The zero value: it is done with.
@@ -43,7 +49,7 @@ type Again struct {
 
 // Limits bound a lane.
 type Limits struct {
-	// PerSecond is how many items may start within any second. 0: no limit.
+	// PerSecond is how many items, or batches of them, may start within any second. 0: no limit.
 	PerSecond int
 	// Concurrency is how many items may be at work. 0: the dispatcher's default.
 	Concurrency int

@@ -48,6 +48,7 @@ func fromTarget(t *delivery.Target, project string) *deliveryv1.Target {
 		PathParameterValues: t.PathParameters, HeaderParameters: t.Headers, QueryStringParameters: t.QueryParameters,
 		Input: t.Input, InputPath: t.InputPath, MessageGroupPath: t.GroupPath, Grant: t.Grant,
 	}
+	m.Batch = fromBatching(t.Batch)
 	if t.Transformer != nil {
 		m.InputTransformer = &deliveryv1.InputTransformer{InputPathsMap: t.Transformer.Paths, InputTemplate: t.Transformer.Template}
 	}
@@ -96,6 +97,7 @@ func toTarget(at string, t *deliveryv1.Target, project string) (delivery.Target,
 		Input: t.GetInput(), InputPath: t.GetInputPath(), GroupPath: t.GetMessageGroupPath(), Grant: t.GetGrant(),
 		DeadLetter: delivery.DeadLetter{Action: delivery.DeadLetterAction(t.GetDeadLetter().GetAction())},
 	}
+	target.Batch = toBatching(t.GetBatch())
 	if in := t.GetInputTransformer(); in != nil {
 		target.Transformer = &delivery.Transformer{Paths: maps.Clone(in.GetInputPathsMap()), Template: in.GetInputTemplate()}
 	}
@@ -207,6 +209,7 @@ func fromAttempt(a *delivery.Attempt) *deliveryv1.Attempt {
 		Number: int32(a.Number), StartTime: timestamp(a.StartTime), Duration: durationpb.New(a.Duration),
 		StatusCode: int32(a.StatusCode), ErrorClass: deliveryv1.Attempt_ErrorClass(a.Class), ErrorMessage: a.Message,
 		TokenGeneration: a.TokenGeneration, ResponseExcerpt: a.Excerpt, TraceId: a.TraceID,
+		Batch: a.Batch, BatchSize: int32(a.BatchSize), // at most 500
 	}
 	if a.RetryAfter != nil {
 		m.RetryAfter = durationpb.New(*a.RetryAfter)

@@ -234,6 +234,12 @@ func TestRules(t *testing.T) {
 		{deadTo(deliveryv1.DeadLetterPolicy_DISCARD, standard), errorsv1.Reason_INVALID_FIELD, "rule.targets[0].dead_letter.bus", "only with"},
 		{deadTo(deliveryv1.DeadLetterPolicy_PUT_EVENT, "projects/q/buses/b"), errorsv1.Reason_INVALID_FIELD, "rule.targets[0].dead_letter.bus", "same project"},
 		{deadTo(deliveryv1.DeadLetterPolicy_PUT_EVENT, "projects/p/buses/none"), errorsv1.Reason_INVALID_FIELD, "rule.targets[0].dead_letter.bus", "there is no bus"},
+		{func(r *deliveryv1.Rule) {
+			r.Targets[0].Batch = &deliveryv1.Batching{MaxEvents: 501}
+		}, errorsv1.Reason_INVALID_FIELD, "rule.targets[0].batch.max_events", ""},
+		{func(r *deliveryv1.Rule) {
+			r.Targets[0].Batch = &deliveryv1.Batching{MaxWindow: durationpb.New(time.Microsecond)}
+		}, errorsv1.Reason_INVALID_FIELD, "rule.targets[0].batch.max_window", ""},
 		{func(r *deliveryv1.Rule) { r.Targets[0].Id = "no good" }, errorsv1.Reason_INVALID_FIELD, "rule.targets[0].id", ""},
 	} {
 		rule := proto.CloneOf(created)
@@ -290,6 +296,10 @@ func TestTargetInputs(t *testing.T) {
 		deadTo(deliveryv1.DeadLetterPolicy_PUT_EVENT, standard),
 		deadTo(deliveryv1.DeadLetterPolicy_DISCARD, ""),
 		func(r *deliveryv1.Rule) { r.Targets[0].Grant = "$.detail.user" },
+		func(r *deliveryv1.Rule) { r.Targets[0].Batch = &deliveryv1.Batching{} },
+		func(r *deliveryv1.Rule) {
+			r.Targets[0].Batch = &deliveryv1.Batching{MaxEvents: 500, MaxWindow: durationpb.New(5 * time.Minute), MaxBytes: 1 << 20}
+		},
 	} {
 		rule := simpleRule(target("d"))
 		change(rule)

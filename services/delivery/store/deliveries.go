@@ -62,7 +62,7 @@ func (s *Store) Delivery(ctx context.Context, id delivery.ID) (delivery.Delivery
 			return d, err
 		}
 		d.History, err = collect(ctx, tx, scanAttempt, `SELECT number, start_time, duration, status_code, error_class, message,
-			token_generation, retry_after, excerpt, trace_id, exchange FROM attempts
+			token_generation, retry_after, excerpt, trace_id, exchange, batch_id, batch_size FROM attempts
 			WHERE project = $1 AND delivery_id = $2 ORDER BY number DESC LIMIT $3`, id.Project, id.Delivery, maxHistory)
 		slices.Reverse(d.History)
 		return d, err
@@ -81,7 +81,7 @@ func scanAttempt(row scanner) (delivery.Attempt, error) {
 	var retryAfter *int64
 	var exchange string
 	err := row.Scan(&a.Number, &started, &duration, &a.StatusCode, &a.Class, &a.Message, &a.TokenGeneration, &retryAfter,
-		&a.Excerpt, &a.TraceID, &exchange)
+		&a.Excerpt, &a.TraceID, &exchange, &a.Batch, &a.BatchSize)
 	if err != nil {
 		return a, err
 	}

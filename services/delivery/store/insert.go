@@ -59,7 +59,7 @@ const (
 		redrives`
 
 	attemptColumns = `project, delivery_id, number, start_time, duration, status_code, error_class, message, token_generation,
-		retry_after, excerpt, trace_id, exchange`
+		retry_after, excerpt, trace_id, exchange, batch_id, batch_size`
 
 	keep = ` ON CONFLICT DO NOTHING`
 )

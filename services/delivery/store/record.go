@@ -132,6 +132,6 @@ func attemptRow(id delivery.ID, a *delivery.Attempt) ([]any, error) {
 	}
 	return []any{
 		id.Project, id.Delivery, a.Number, micros(a.StartTime), a.Duration.Microseconds(), a.StatusCode, int(a.Class), a.Message,
-		a.TokenGeneration, retryAfter, a.Excerpt, a.TraceID, exchange,
+		a.TokenGeneration, retryAfter, a.Excerpt, a.TraceID, exchange, a.Batch, a.BatchSize,
 	}, err
 }

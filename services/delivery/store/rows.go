@@ -27,6 +27,13 @@ type target struct {
 	Body           *string           `json:"body,omitempty"`
 	GroupPath      string            `json:"group_path,omitempty"`
 	Group          string            `json:"group,omitempty"` // of a delivery
+	Batch          *batching         `json:"batch,omitempty"`
+}
+
+type batching struct {
+	MaxEvents int           `json:"max_events,omitempty"`
+	Window    time.Duration `json:"window,omitempty"` // nanoseconds
+	MaxBytes  int           `json:"max_bytes,omitempty"`
 }
 
 func toTarget(t delivery.Target) target {
@@ -34,6 +41,9 @@ func toTarget(t delivery.Target) target {
 		ID: t.ID, Destination: t.Destination, PathParameters: t.PathParameters, Headers: t.Headers, Query: t.QueryParameters,
 		Input: t.Input, InputPath: t.InputPath, Retries: t.Retry.Retries, MaxAge: t.Retry.MaxAge,
 		DeadAction: int(t.DeadLetter.Action), DeadBus: t.DeadLetter.Bus, Body: t.Body, GroupPath: t.GroupPath, Grant: t.Grant,
+	}
+	if t.Batch != nil {
+		row.Batch = (*batching)(t.Batch)
 	}
 	if t.Transformer != nil {
 		row.InputPaths, row.InputTemplate = t.Transformer.Paths, t.Transformer.Template
@@ -46,6 +56,9 @@ func (t target) domain() delivery.Target {
 		ID: t.ID, Destination: t.Destination, PathParameters: t.PathParameters, Headers: t.Headers, QueryParameters: t.Query,
 		Input: t.Input, InputPath: t.InputPath, Retry: delivery.RetryPolicy{Retries: t.Retries, MaxAge: t.MaxAge},
 		DeadLetter: delivery.DeadLetter{Action: delivery.DeadLetterAction(t.DeadAction), Bus: t.DeadBus}, Body: t.Body, GroupPath: t.GroupPath, Grant: t.Grant,
+	}
+	if t.Batch != nil {
+		d.Batch = (*delivery.Batching)(t.Batch)
 	}
 	if t.InputTemplate != "" {
 		d.Transformer = &delivery.Transformer{Paths: t.InputPaths, Template: t.InputTemplate}

@@ -161,7 +161,7 @@ func testRecord(t *testing.T, f *fixture) {
 	after := -time.Second
 	attempt := delivery.Attempt{
 		Number: 1, StartTime: now, Duration: 1234 * time.Microsecond, StatusCode: 503, Class: delivery.RetryableStatus, Message: "m",
-		TokenGeneration: 7, RetryAfter: &after, Excerpt: "e", TraceID: "t",
+		TokenGeneration: 7, RetryAfter: &after, Excerpt: "e", TraceID: "t", Batch: "b", BatchSize: 7,
 		Exchange: &delivery.Exchange{
 			DNS: time.Millisecond, Connect: 2 * time.Millisecond, TLS: 3 * time.Millisecond, FirstByte: 4 * time.Millisecond, Reused: true,
 			Remote: "192.0.2.1:443", Protocol: "HTTP/2.0",

@@ -116,6 +116,7 @@ func (f *fixture) rule(t *testing.T, name delivery.RuleName, destinations ...str
 			ID: string(rune('a' + i)), Destination: d, PathParameters: []string{"$.detail.id"}, InputPath: "$.detail",
 			Headers: map[string]string{"X-A": "1"}, QueryParameters: map[string]string{"q": "$.id"},
 			Retry:      delivery.RetryPolicy{Retries: &retries, MaxAge: time.Hour},
+			Batch:      &delivery.Batching{MaxEvents: 7, Window: time.Second, MaxBytes: 1000},
 			DeadLetter: delivery.DeadLetter{Action: delivery.PutDead, Bus: "dead"},
 		}, delivery.Target{
 			ID: string(rune('A' + i)), Destination: d, Input: `{ "a": 1.0 }`, Grant: "$.detail.user",

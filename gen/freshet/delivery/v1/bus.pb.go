@@ -134,7 +134,7 @@ func (x DeadLetterPolicy_Action) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use DeadLetterPolicy_Action.Descriptor instead.
 func (DeadLetterPolicy_Action) EnumDescriptor() ([]byte, []int) {
-	return file_freshet_delivery_v1_bus_proto_rawDescGZIP(), []int{5, 0}
+	return file_freshet_delivery_v1_bus_proto_rawDescGZIP(), []int{6, 0}
 }
 
 // Bus receives events and hands them to its rules. Every project has the bus `default`.
@@ -462,8 +462,11 @@ type Target struct {
 	// order, as with `message_group_id` of an entry, which this replaces. Where the path leads nowhere there is no group. At most 256
 	// characters. Default: none.
 	MessageGroupPath string `protobuf:"bytes,15,opt,name=message_group_path,json=messageGroupPath,proto3" json:"message_group_path,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Sends deliveries together, several in a request. Goes neither with `grant` nor with `message_group_path`; path, header and query
+	// parameters must be constants, and the destination's method must have a body. Default: each delivery goes alone.
+	Batch         *Batching `protobuf:"bytes,16,opt,name=batch,proto3" json:"batch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Target) Reset() {
@@ -580,6 +583,83 @@ func (x *Target) GetMessageGroupPath() string {
 	return ""
 }
 
+func (x *Target) GetBatch() *Batching {
+	if x != nil {
+		return x.Batch
+	}
+	return nil
+}
+
+// Batching sends the deliveries of a target together: the body is a JSON array of what each would have been sent alone, oldest first. A
+// body that is not JSON becomes a JSON string. A batch goes once it is full, or once its oldest delivery has waited for `max_window`.
+//
+// A request is one attempt of each of its deliveries, and one that counts against the destination's rate. Deliveries that are tried again go
+// with the same others as far as possible; their ids, and so that of the batch, are then the same. The order of groups is not kept:
+// `message_group_id` has no effect.
+type Batching struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Deliveries in a batch. Default 100; at most 500.
+	MaxEvents int32 `protobuf:"varint,1,opt,name=max_events,json=maxEvents,proto3" json:"max_events,omitempty"`
+	// How long a delivery waits for others, from when its event was accepted or it was redriven. Default 5 s; 1 ms to 300 s, and less than
+	// the target's maximum event age.
+	MaxWindow *durationpb.Duration `protobuf:"bytes,2,opt,name=max_window,json=maxWindow,proto3" json:"max_window,omitempty"`
+	// Size of the body, in bytes; what is larger by itself goes alone. Default and at most 1 MiB.
+	MaxBytes      int32 `protobuf:"varint,3,opt,name=max_bytes,json=maxBytes,proto3" json:"max_bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Batching) Reset() {
+	*x = Batching{}
+	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Batching) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Batching) ProtoMessage() {}
+
+func (x *Batching) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Batching.ProtoReflect.Descriptor instead.
+func (*Batching) Descriptor() ([]byte, []int) {
+	return file_freshet_delivery_v1_bus_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Batching) GetMaxEvents() int32 {
+	if x != nil {
+		return x.MaxEvents
+	}
+	return 0
+}
+
+func (x *Batching) GetMaxWindow() *durationpb.Duration {
+	if x != nil {
+		return x.MaxWindow
+	}
+	return nil
+}
+
+func (x *Batching) GetMaxBytes() int32 {
+	if x != nil {
+		return x.MaxBytes
+	}
+	return 0
+}
+
 // InputTransformer makes a body out of an event, as EventBridge's of that name does.
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html
 type InputTransformer struct {
@@ -604,7 +684,7 @@ type InputTransformer struct {
 
 func (x *InputTransformer) Reset() {
 	*x = InputTransformer{}
-	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[4]
+	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -616,7 +696,7 @@ func (x *InputTransformer) String() string {
 func (*InputTransformer) ProtoMessage() {}
 
 func (x *InputTransformer) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[4]
+	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -629,7 +709,7 @@ func (x *InputTransformer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InputTransformer.ProtoReflect.Descriptor instead.
 func (*InputTransformer) Descriptor() ([]byte, []int) {
-	return file_freshet_delivery_v1_bus_proto_rawDescGZIP(), []int{4}
+	return file_freshet_delivery_v1_bus_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *InputTransformer) GetInputPathsMap() map[string]string {
@@ -659,7 +739,7 @@ type DeadLetterPolicy struct {
 
 func (x *DeadLetterPolicy) Reset() {
 	*x = DeadLetterPolicy{}
-	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[5]
+	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -671,7 +751,7 @@ func (x *DeadLetterPolicy) String() string {
 func (*DeadLetterPolicy) ProtoMessage() {}
 
 func (x *DeadLetterPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[5]
+	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -684,7 +764,7 @@ func (x *DeadLetterPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeadLetterPolicy.ProtoReflect.Descriptor instead.
 func (*DeadLetterPolicy) Descriptor() ([]byte, []int) {
-	return file_freshet_delivery_v1_bus_proto_rawDescGZIP(), []int{5}
+	return file_freshet_delivery_v1_bus_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *DeadLetterPolicy) GetAction() DeadLetterPolicy_Action {
@@ -714,7 +794,7 @@ type RetryPolicy struct {
 
 func (x *RetryPolicy) Reset() {
 	*x = RetryPolicy{}
-	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[6]
+	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -726,7 +806,7 @@ func (x *RetryPolicy) String() string {
 func (*RetryPolicy) ProtoMessage() {}
 
 func (x *RetryPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[6]
+	mi := &file_freshet_delivery_v1_bus_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -739,7 +819,7 @@ func (x *RetryPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryPolicy.ProtoReflect.Descriptor instead.
 func (*RetryPolicy) Descriptor() ([]byte, []int) {
-	return file_freshet_delivery_v1_bus_proto_rawDescGZIP(), []int{6}
+	return file_freshet_delivery_v1_bus_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *RetryPolicy) GetMaximumRetryAttempts() int32 {
@@ -793,7 +873,7 @@ const file_freshet_delivery_v1_bus_proto_rawDesc = "" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\v\n" +
 	"\aENABLED\x10\x01\x12\f\n" +
-	"\bDISABLED\x10\x02\"\xcc\b\n" +
+	"\bDISABLED\x10\x02\"\x81\t\n" +
 	"\x06Target\x121\n" +
 	"\x02id\x18\x01 \x01(\tB!\xe2A\x01\x02\xbaH\x1ar\x182\x16^[A-Za-z0-9._-]{1,64}$R\x02id\x12|\n" +
 	"\vdestination\x18\x02 \x01(\tBZ\xe2A\x01\x02\xbaHSrQ2O^projects/[a-z0-9][a-z0-9-]{0,62}/destinations/[A-Za-z0-9][A-Za-z0-9._-]{0,63}$R\vdestination\x12E\n" +
@@ -809,13 +889,21 @@ const file_freshet_delivery_v1_bus_proto_rawDesc = "" +
 	" \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\x05grant\x12F\n" +
 	"\vdead_letter\x18\v \x01(\v2%.freshet.delivery.v1.DeadLetterPolicyR\n" +
 	"deadLetter\x126\n" +
-	"\x12message_group_path\x18\x0f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\x10messageGroupPath\x1aC\n" +
+	"\x12message_group_path\x18\x0f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\x10messageGroupPath\x123\n" +
+	"\x05batch\x18\x10 \x01(\v2\x1d.freshet.delivery.v1.BatchingR\x05batch\x1aC\n" +
 	"\x15HeaderParametersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aH\n" +
 	"\x1aQueryStringParametersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x9d\x02\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xac\x01\n" +
+	"\bBatching\x12)\n" +
+	"\n" +
+	"max_events\x18\x01 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xf4\x03(\x00R\tmaxEvents\x12K\n" +
+	"\n" +
+	"max_window\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\v\"\x03\b\xac\x022\x04\x10\xc0\x84=R\tmaxWindow\x12(\n" +
+	"\tmax_bytes\x18\x03 \x01(\x05B\v\xbaH\b\x1a\x06\x18\x80\x80@(\x00R\bmaxBytes\"\x9d\x02\n" +
 	"\x10InputTransformer\x12\x8f\x01\n" +
 	"\x0finput_paths_map\x18\x01 \x03(\v28.freshet.delivery.v1.InputTransformer.InputPathsMapEntryB-\xbaH*\x9a\x01'\x10d\"\x1ar\x182\x16^[A-Za-z0-9_-]{1,256}$*\ar\x05\x10\x01\x18\x80\x02R\rinputPathsMap\x125\n" +
 	"\x0einput_template\x18\x02 \x01(\tB\x0e\xe2A\x01\x02\xbaH\ar\x05\x10\x01\x18\x80@R\rinputTemplate\x1a@\n" +
@@ -850,7 +938,7 @@ func file_freshet_delivery_v1_bus_proto_rawDescGZIP() []byte {
 }
 
 var file_freshet_delivery_v1_bus_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_freshet_delivery_v1_bus_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_freshet_delivery_v1_bus_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_freshet_delivery_v1_bus_proto_goTypes = []any{
 	(Rule_State)(0),               // 0: freshet.delivery.v1.Rule.State
 	(DeadLetterPolicy_Action)(0),  // 1: freshet.delivery.v1.DeadLetterPolicy.Action
@@ -858,40 +946,43 @@ var file_freshet_delivery_v1_bus_proto_goTypes = []any{
 	(*Retention)(nil),             // 3: freshet.delivery.v1.Retention
 	(*Rule)(nil),                  // 4: freshet.delivery.v1.Rule
 	(*Target)(nil),                // 5: freshet.delivery.v1.Target
-	(*InputTransformer)(nil),      // 6: freshet.delivery.v1.InputTransformer
-	(*DeadLetterPolicy)(nil),      // 7: freshet.delivery.v1.DeadLetterPolicy
-	(*RetryPolicy)(nil),           // 8: freshet.delivery.v1.RetryPolicy
-	nil,                           // 9: freshet.delivery.v1.Target.HeaderParametersEntry
-	nil,                           // 10: freshet.delivery.v1.Target.QueryStringParametersEntry
-	nil,                           // 11: freshet.delivery.v1.InputTransformer.InputPathsMapEntry
-	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
-	(*LogConfig)(nil),             // 13: freshet.delivery.v1.LogConfig
-	(*durationpb.Duration)(nil),   // 14: google.protobuf.Duration
+	(*Batching)(nil),              // 6: freshet.delivery.v1.Batching
+	(*InputTransformer)(nil),      // 7: freshet.delivery.v1.InputTransformer
+	(*DeadLetterPolicy)(nil),      // 8: freshet.delivery.v1.DeadLetterPolicy
+	(*RetryPolicy)(nil),           // 9: freshet.delivery.v1.RetryPolicy
+	nil,                           // 10: freshet.delivery.v1.Target.HeaderParametersEntry
+	nil,                           // 11: freshet.delivery.v1.Target.QueryStringParametersEntry
+	nil,                           // 12: freshet.delivery.v1.InputTransformer.InputPathsMapEntry
+	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
+	(*LogConfig)(nil),             // 14: freshet.delivery.v1.LogConfig
+	(*durationpb.Duration)(nil),   // 15: google.protobuf.Duration
 }
 var file_freshet_delivery_v1_bus_proto_depIdxs = []int32{
-	12, // 0: freshet.delivery.v1.Bus.create_time:type_name -> google.protobuf.Timestamp
-	12, // 1: freshet.delivery.v1.Bus.update_time:type_name -> google.protobuf.Timestamp
+	13, // 0: freshet.delivery.v1.Bus.create_time:type_name -> google.protobuf.Timestamp
+	13, // 1: freshet.delivery.v1.Bus.update_time:type_name -> google.protobuf.Timestamp
 	3,  // 2: freshet.delivery.v1.Bus.retention:type_name -> freshet.delivery.v1.Retention
-	13, // 3: freshet.delivery.v1.Bus.log_config:type_name -> freshet.delivery.v1.LogConfig
-	14, // 4: freshet.delivery.v1.Retention.max_age:type_name -> google.protobuf.Duration
-	14, // 5: freshet.delivery.v1.Retention.dead_letter_max_age:type_name -> google.protobuf.Duration
+	14, // 3: freshet.delivery.v1.Bus.log_config:type_name -> freshet.delivery.v1.LogConfig
+	15, // 4: freshet.delivery.v1.Retention.max_age:type_name -> google.protobuf.Duration
+	15, // 5: freshet.delivery.v1.Retention.dead_letter_max_age:type_name -> google.protobuf.Duration
 	0,  // 6: freshet.delivery.v1.Rule.state:type_name -> freshet.delivery.v1.Rule.State
 	5,  // 7: freshet.delivery.v1.Rule.targets:type_name -> freshet.delivery.v1.Target
-	12, // 8: freshet.delivery.v1.Rule.create_time:type_name -> google.protobuf.Timestamp
-	12, // 9: freshet.delivery.v1.Rule.update_time:type_name -> google.protobuf.Timestamp
-	9,  // 10: freshet.delivery.v1.Target.header_parameters:type_name -> freshet.delivery.v1.Target.HeaderParametersEntry
-	10, // 11: freshet.delivery.v1.Target.query_string_parameters:type_name -> freshet.delivery.v1.Target.QueryStringParametersEntry
-	8,  // 12: freshet.delivery.v1.Target.retry_policy:type_name -> freshet.delivery.v1.RetryPolicy
-	6,  // 13: freshet.delivery.v1.Target.input_transformer:type_name -> freshet.delivery.v1.InputTransformer
-	7,  // 14: freshet.delivery.v1.Target.dead_letter:type_name -> freshet.delivery.v1.DeadLetterPolicy
-	11, // 15: freshet.delivery.v1.InputTransformer.input_paths_map:type_name -> freshet.delivery.v1.InputTransformer.InputPathsMapEntry
-	1,  // 16: freshet.delivery.v1.DeadLetterPolicy.action:type_name -> freshet.delivery.v1.DeadLetterPolicy.Action
-	14, // 17: freshet.delivery.v1.RetryPolicy.maximum_event_age:type_name -> google.protobuf.Duration
-	18, // [18:18] is the sub-list for method output_type
-	18, // [18:18] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	13, // 8: freshet.delivery.v1.Rule.create_time:type_name -> google.protobuf.Timestamp
+	13, // 9: freshet.delivery.v1.Rule.update_time:type_name -> google.protobuf.Timestamp
+	10, // 10: freshet.delivery.v1.Target.header_parameters:type_name -> freshet.delivery.v1.Target.HeaderParametersEntry
+	11, // 11: freshet.delivery.v1.Target.query_string_parameters:type_name -> freshet.delivery.v1.Target.QueryStringParametersEntry
+	9,  // 12: freshet.delivery.v1.Target.retry_policy:type_name -> freshet.delivery.v1.RetryPolicy
+	7,  // 13: freshet.delivery.v1.Target.input_transformer:type_name -> freshet.delivery.v1.InputTransformer
+	8,  // 14: freshet.delivery.v1.Target.dead_letter:type_name -> freshet.delivery.v1.DeadLetterPolicy
+	6,  // 15: freshet.delivery.v1.Target.batch:type_name -> freshet.delivery.v1.Batching
+	15, // 16: freshet.delivery.v1.Batching.max_window:type_name -> google.protobuf.Duration
+	12, // 17: freshet.delivery.v1.InputTransformer.input_paths_map:type_name -> freshet.delivery.v1.InputTransformer.InputPathsMapEntry
+	1,  // 18: freshet.delivery.v1.DeadLetterPolicy.action:type_name -> freshet.delivery.v1.DeadLetterPolicy.Action
+	15, // 19: freshet.delivery.v1.RetryPolicy.maximum_event_age:type_name -> google.protobuf.Duration
+	20, // [20:20] is the sub-list for method output_type
+	20, // [20:20] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_freshet_delivery_v1_bus_proto_init() }
@@ -900,14 +991,14 @@ func file_freshet_delivery_v1_bus_proto_init() {
 		return
 	}
 	file_freshet_delivery_v1_bus_log_proto_init()
-	file_freshet_delivery_v1_bus_proto_msgTypes[6].OneofWrappers = []any{}
+	file_freshet_delivery_v1_bus_proto_msgTypes[7].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_freshet_delivery_v1_bus_proto_rawDesc), len(file_freshet_delivery_v1_bus_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -684,8 +684,12 @@ type Attempt struct {
 	RequestHeaders map[string]string `protobuf:"bytes,18,rep,name=request_headers,json=requestHeaders,proto3" json:"request_headers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Headers of the answer, in the same way.
 	ResponseHeaders map[string]string `protobuf:"bytes,19,rep,name=response_headers,json=responseHeaders,proto3" json:"response_headers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// The batch it was made for, as in the idempotency header and `webhook-id`; empty if the delivery went alone.
+	Batch string `protobuf:"bytes,20,opt,name=batch,proto3" json:"batch,omitempty"`
+	// Deliveries in the batch; 0 if the delivery went alone.
+	BatchSize     int32 `protobuf:"varint,21,opt,name=batch_size,json=batchSize,proto3" json:"batch_size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Attempt) Reset() {
@@ -851,6 +855,20 @@ func (x *Attempt) GetResponseHeaders() map[string]string {
 	return nil
 }
 
+func (x *Attempt) GetBatch() string {
+	if x != nil {
+		return x.Batch
+	}
+	return ""
+}
+
+func (x *Attempt) GetBatchSize() int32 {
+	if x != nil {
+		return x.BatchSize
+	}
+	return 0
+}
+
 var File_freshet_delivery_v1_delivery_proto protoreflect.FileDescriptor
 
 const file_freshet_delivery_v1_delivery_proto_rawDesc = "" +
@@ -919,8 +937,7 @@ const file_freshet_delivery_v1_delivery_proto_rawDesc = "" +
 	"\x17ExhaustedRetryCondition\x12)\n" +
 	"%EXHAUSTED_RETRY_CONDITION_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16MAXIMUM_RETRY_ATTEMPTS\x10\x01\x12\x15\n" +
-	"\x11MAXIMUM_EVENT_AGE\x10\x02\"\xe5\n" +
-	"\n" +
+	"\x11MAXIMUM_EVENT_AGE\x10\x02\"\x9a\v\n" +
 	"\aAttempt\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x05R\x06number\x129\n" +
 	"\n" +
@@ -945,7 +962,10 @@ const file_freshet_delivery_v1_delivery_proto_rawDesc = "" +
 	"\x0eremote_address\x18\x10 \x01(\tR\rremoteAddress\x12\x1a\n" +
 	"\bprotocol\x18\x11 \x01(\tR\bprotocol\x12Y\n" +
 	"\x0frequest_headers\x18\x12 \x03(\v20.freshet.delivery.v1.Attempt.RequestHeadersEntryR\x0erequestHeaders\x12\\\n" +
-	"\x10response_headers\x18\x13 \x03(\v21.freshet.delivery.v1.Attempt.ResponseHeadersEntryR\x0fresponseHeaders\x1aA\n" +
+	"\x10response_headers\x18\x13 \x03(\v21.freshet.delivery.v1.Attempt.ResponseHeadersEntryR\x0fresponseHeaders\x12\x14\n" +
+	"\x05batch\x18\x14 \x01(\tR\x05batch\x12\x1d\n" +
+	"\n" +
+	"batch_size\x18\x15 \x01(\x05R\tbatchSize\x1aA\n" +
 	"\x13RequestHeadersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aB\n" +

@@ -71,6 +71,9 @@ func (f *clientFlags) showAttempts(s *session, attempts []*deliveryv1.Attempt) e
 		if a.GetErrorMessage() != "" {
 			outcome += ": " + a.GetErrorMessage() // ends with the excerpt of the answer, where there is one
 		}
+		if a.GetBatchSize() > 0 {
+			outcome = fmt.Sprintf("batch of %d, %s", a.GetBatchSize(), outcome)
+		}
 		t.row(strconv.Itoa(int(a.GetNumber())), relative(a.GetStartTime(), s.now()), span(a.GetDuration().AsDuration()),
 			orDash(times(a)), orDash(status), orDash(token), outcome)
 	}
