@@ -67,7 +67,7 @@ func testKill(t *testing.T, w Mortal, kills int) int {
 	for range kills {
 		load.live(t, 1+rand.IntN(mostAcks), rand.N(longest))
 		w.Kill(t)
-		moody.reborn()
+		moody.reborn(t)
 		w.Start(t)
 	}
 	load.live(t, mostAcks, longest)

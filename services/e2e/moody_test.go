@@ -88,8 +88,13 @@ func (m *moodyAPI) delivered() map[string]int {
 	return times
 }
 
-// reborn says that the calls that come now are of another process.
-func (m *moodyAPI) reborn() {
+// reborn says that the calls that come from now on are of another process, once those of the dead one are through.
+func (m *moodyAPI) reborn(t testing.TB) {
+	t.Helper()
+	eventually(t, "the end of the dead process's calls", patience, func() error {
+		open := m.site.conns.Load()
+		return on(open == 0, "%d connections are open", open)
+	})
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.life++

@@ -215,6 +215,7 @@ type site struct {
 	handler http.Handler
 	server  *http.Server
 	ended   chan error
+	conns   atomic.Int64 // that are open
 }
 
 func newSite(t testing.TB, handler http.Handler) *site {
@@ -232,8 +233,18 @@ func (s *site) open(t testing.TB) {
 	t.Helper()
 	listener, err := net.Listen("tcp", s.addr)
 	require.NoError(t, err)
-	s.server, s.ended = &http.Server{Handler: s.handler}, make(chan error, 1)
+	s.server, s.ended = &http.Server{Handler: s.handler, ConnState: s.count}, make(chan error, 1)
 	go func() { s.ended <- s.server.Serve(listener) }()
+}
+
+func (s *site) count(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		s.conns.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		s.conns.Add(-1)
+	case http.StateActive, http.StateIdle:
+	}
 }
 
 // close breaks all connections and refuses new ones. It may be called again.
