@@ -96,9 +96,11 @@ func buildConnection(_ context.Context, p *process, db *database) ([]lifecycle.T
 	if err != nil {
 		return nil, err
 	}
+	stored := connectionstore.New(db.DB, p.sealer)
 	service, err := connection.NewService(connection.Params{
 		Catalog:        providers,
-		Store:          connectionstore.New(db.DB, p.sealer),
+		Store:          stored,
+		Grants:         stored,
 		Tokens:         control,
 		Announcer:      announce.New(conns[1]),
 		Probe:          probe.New(p.egress, control),

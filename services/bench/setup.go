@@ -94,6 +94,7 @@ func (s *suite) connectGrant(ctx context.Context, config issuer.Config, tokenEnd
 	oauth2 := &connectionv1.OAuth2Authorization{
 		GrantType: connectionv1.OAuth2Authorization_REFRESH_TOKEN, TokenEndpoint: tokenEndpoint,
 		ClientId: config.ClientID, ClientSecret: config.ClientSecret, RefreshToken: issuer.Grant(0, 0),
+		RefreshPolicy: &connectionv1.RefreshPolicy{Mode: connectionv1.RefreshPolicy_ALWAYS}, // also the grants' under it, which nobody watches
 	}
 	if idempotent {
 		oauth2.ProviderBehavior = &connectionv1.ProviderBehavior{RotationRecovery: connectionv1.ProviderBehavior_IDEMPOTENT}

@@ -72,7 +72,7 @@ func (s *Service) publish(ctx context.Context) (more bool, err error) {
 		}
 		failed := s.announceOne(ctx, e)
 		if errors.Is(failed, ErrEventRefused) {
-			s.logger.ErrorContext(ctx, "state event refused for good, dropped", "connection", e.Connection.String(), "event", e.ID,
+			s.logger.ErrorContext(ctx, "state event refused for good, dropped", "resource", e.Resource(), "event", e.ID,
 				"state", string(e.State), "error", failed)
 			failed = nil
 		}

@@ -32,7 +32,7 @@ type Update struct {
 // Errors: ErrNotFound, ErrDeleting, ErrETag, *ValidationError, *UnknownProviderError, ErrSecretsUnreadable if a secret is to be kept that cannot be opened, and
 // those of Edit.
 func (s *Service) Update(ctx context.Context, name Name, u Update) (Connection, error) {
-	c, err := s.retry(ctx, func() (Connection, error) { return s.tryUpdate(ctx, name, u) })
+	c, err := untilFresh(ctx, func() (Connection, error) { return s.tryUpdate(ctx, name, u) })
 	if err == nil && !u.ValidateOnly {
 		s.tellFirst(ctx, c)
 	}
@@ -66,7 +66,11 @@ func (s *Service) tryUpdate(ctx context.Context, name Name, u Update) (Connectio
 	}
 	next := stored
 	next.Description = edited.Description
+	edited.Settings.OAuth2.Users = stored.Settings.OAuth2.Users
 	next.Settings = edited.Settings.KeepingSecrets(stored.Settings, u.RemoveSecrets...)
+	if err := next.Settings.checkUsers(); err != nil {
+		return Connection{}, err
+	}
 	return s.update(ctx, stored, next, secretsErr, u.ValidateOnly)
 }
 
@@ -85,7 +89,7 @@ func (s *Service) update(ctx context.Context, stored, next Connection, secretsEr
 	}
 	next.ConfigVersion++
 	next.UpdateTime = s.now().UTC().Truncate(time.Microsecond)
-	if changed {
+	if changed && !next.Settings.OAuth2.Users {
 		next = s.enter(next, StateUpdating, "", "").wanting(PendingAuthorize)
 	}
 	if validateOnly {
@@ -103,10 +107,10 @@ func (s *Service) update(ctx context.Context, stored, next Connection, secretsEr
 
 // Authorize has a token obtained with the stored settings, whatever the state.
 //
-// Errors: ErrNotFound, ErrDeleting.
+// Errors: ErrNotFound, ErrDeleting, ErrOfUsers.
 func (s *Service) Authorize(ctx context.Context, name Name) (Connection, error) {
 	return s.changeAndTell(ctx, name, func(c Connection) (Connection, error) {
-		if err := checkWritable(c, ""); err != nil {
+		if err := checkOwnToken(c); err != nil {
 			return c, err
 		}
 		if c.State == StateAuthorizing && c.Pending == PendingAuthorize {
@@ -118,10 +122,10 @@ func (s *Service) Authorize(ctx context.Context, name Name) (Connection, error) 
 
 // Deauthorize has the token forgotten. Settings and secrets stay.
 //
-// Errors: ErrNotFound, ErrDeleting.
+// Errors: ErrNotFound, ErrDeleting, ErrOfUsers.
 func (s *Service) Deauthorize(ctx context.Context, name Name) (Connection, error) {
 	return s.changeAndTell(ctx, name, func(c Connection) (Connection, error) {
-		if err := checkWritable(c, ""); err != nil {
+		if err := checkOwnToken(c); err != nil {
 			return c, err
 		}
 		if c.State == StateDeauthorizing || c.State == StateDeauthorized && c.Reason == ReasonDeauthorized {
@@ -135,7 +139,7 @@ func (s *Service) Deauthorize(ctx context.Context, name Name) (Connection, error
 // Delete has the connection, its secrets and its token removed. Until the token service has done its part, it is DELETING; deleting it
 // again then changes nothing.
 //
-// Errors: ErrNotFound, ErrETag.
+// Errors: ErrNotFound, ErrETag, ErrInUse.
 func (s *Service) Delete(ctx context.Context, name Name, etag string) (Connection, error) {
 	return s.change(ctx, name, func(c Connection) (Connection, error) {
 		if err := checkWritable(c, etag); err != nil && !errors.Is(err, ErrDeleting) {
@@ -148,6 +152,30 @@ func (s *Service) Delete(ctx context.Context, name Name, etag string) (Connectio
 		c.Pending = PendingDelete
 		return c, nil
 	})
+}
+
+// checkUsers keeps a connection of users one, and others others.
+func (s *Settings) checkUsers() error {
+	a := &s.OAuth2
+	if a.Users == s.ofUsers() || !a.Users && (s.Kind != KindOAuth2 || a.GrantType != CodeGrant || !a.Code.Code.IsZero() || a.Code.RedirectURI != "") {
+		return nil
+	}
+	field, description := "oauth2.grant_type", "must stay AUTHORIZATION_CODE, and oauth2.authorization_code unset: a connection of users stays one"
+	if !a.Users {
+		field, description = "oauth2.authorization_code", "is required: a connection with a token of its own stays one"
+	}
+	return &ValidationError{Violations: []Violation{{field, description}}}
+}
+
+// checkOwnToken says why a caller may not change what becomes of the connection's own token.
+func checkOwnToken(c Connection) error {
+	if err := checkWritable(c, ""); err != nil {
+		return err
+	}
+	if c.Settings.OAuth2.Users {
+		return fmt.Errorf("%w: %s", ErrOfUsers, c.Name)
+	}
+	return nil
 }
 
 // checkWritable says why a caller may not change the connection.
@@ -163,12 +191,17 @@ func checkWritable(c Connection, etag string) error {
 
 // enter puts the connection into a state, also if it is in it already: something new is started.
 func (s *Service) enter(c Connection, state State, reason Reason, message string) Connection {
-	now := s.now().UTC().Truncate(time.Microsecond)
-	if !now.After(c.StateTime) { // two changes at once, or a clock that was set back, or another replica's
-		now = c.StateTime.Add(time.Microsecond)
-	}
-	c.State, c.Reason, c.Message, c.StateTime = state, reason, message, now
+	c.State, c.Reason, c.Message, c.StateTime = state, reason, message, s.after(c.StateTime)
 	return c
+}
+
+// after is the present, but later than the given time: two changes may come at once, or the clock be set back, or another replica's.
+func (s *Service) after(before time.Time) time.Time {
+	now := s.now().UTC().Truncate(time.Microsecond)
+	if !now.After(before) {
+		now = before.Add(time.Microsecond)
+	}
+	return now
 }
 
 // wanting begins a new revision, which the token service is to be told of.
@@ -184,7 +217,7 @@ func (c Connection) wanting(p Pending) Connection {
 
 // change applies edit to the stored connection and writes the outcome, unless edit changes nothing. Settings stay as they are.
 func (s *Service) change(ctx context.Context, name Name, edit func(Connection) (Connection, error)) (Connection, error) {
-	return s.retry(ctx, func() (Connection, error) {
+	return untilFresh(ctx, func() (Connection, error) {
 		stored, err := s.store.Get(ctx, name)
 		if err != nil {
 			return Connection{}, err
@@ -228,16 +261,17 @@ func (s *Service) save(
 	return next.withoutSecrets(), nil
 }
 
-// retry repeats try while others write the same connection.
-func (s *Service) retry(ctx context.Context, try func() (Connection, error)) (Connection, error) {
+// untilFresh repeats try while others write the same connection or grant.
+func untilFresh[T any](ctx context.Context, try func() (T, error)) (T, error) {
+	var zero T
 	for range maxConflicts {
 		if err := ctx.Err(); err != nil {
-			return Connection{}, err
+			return zero, err
 		}
 		c, err := try()
 		if !errors.Is(err, ErrStale) {
 			return c, err
 		}
 	}
-	return Connection{}, fmt.Errorf("connection: gave up after %d conflicting writes: %w", maxConflicts, ErrStale)
+	return zero, fmt.Errorf("connection: gave up after %d conflicting writes: %w", maxConflicts, ErrStale)
 }

@@ -123,5 +123,5 @@ func (c Connection) ETag() string { return fmt.Sprintf("%s-%d", c.UID, c.ConfigV
 
 // ref names the connection's token and what is wanted of it.
 func (c Connection) ref() TokenRef {
-	return TokenRef{Name: c.Name, UID: c.UID, Revision: c.Revision}
+	return TokenRef{Token: c.Name.Token(), UID: c.UID, Revision: c.Revision}
 }

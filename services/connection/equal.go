@@ -6,7 +6,7 @@ import (
 )
 
 func (a OAuth2) equal(o OAuth2) bool {
-	return a.Preset.equal(o.Preset) && a.GrantType == o.GrantType && a.TokenEndpoint == o.TokenEndpoint && a.ClientID == o.ClientID &&
+	return a.Preset.equal(o.Preset) && a.GrantType == o.GrantType && a.Users == o.Users && a.TokenEndpoint == o.TokenEndpoint && a.ClientID == o.ClientID &&
 		a.ClientSecret.Equal(o.ClientSecret) && a.AlternateClientSecret.Equal(o.AlternateClientSecret) &&
 		a.ClientAuthentication == o.ClientAuthentication && a.SigningKey.equal(o.SigningKey) &&
 		a.ClientCertificate.equal(o.ClientCertificate) && slices.Equal(a.Scopes, o.Scopes) && a.Audience == o.Audience &&

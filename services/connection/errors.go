@@ -13,6 +13,14 @@ var (
 	ErrNoAPI = errors.New("connection: API not configured")
 	// ErrNotFound means that there is no connection of that name.
 	ErrNotFound = errors.New("connection: not found")
+	// ErrGrantNotFound means that there is no grant of that name.
+	ErrGrantNotFound = errors.New("connection: grant not found")
+	// ErrNoUsers means that the connection has a token of its own, and can have no grants.
+	ErrNoUsers = errors.New("connection: is not one of users")
+	// ErrOfUsers means that the connection is one of users, which has no token of its own.
+	ErrOfUsers = errors.New("connection: is one of users")
+	// ErrInUse means that the connection has grants.
+	ErrInUse = errors.New("connection: has grants")
 	// ErrExists means that the name is taken.
 	ErrExists = errors.New("connection: exists")
 	// ErrDeleting means that the connection is being deleted, which rules out the call.

@@ -1,12 +1,17 @@
 package connection
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
-// StateEvent tells of one change of a connection's state, or that its grant ends soon. It is stored with the change and published afterwards, at least once, those of
-// one connection in their order.
+// StateEvent tells of one change of a connection's or grant's state, or that a connection's grant ends soon. It is stored with the change and
+// published afterwards, at least once, those of one connection in their order.
 type StateEvent struct {
 	ID         string // ULID
 	Connection Name
+	Grant      string // id of the grant under it whose state it is; empty: the connection's
+	EndUser    string // of the grant
 	UID        string
 	State      State
 	Previous   State // empty for a new connection
@@ -28,8 +33,21 @@ const (
 	EventGrantExpiring EventKind = "GRANT_EXPIRING" // the grant behind the token ends soon
 )
 
-// DetailType is the event's type, with the names that EventBridge gives to the events of its own connections.
+// Resource is the name of the connection or grant.
+func (e StateEvent) Resource() string {
+	if e.Grant != "" {
+		return GrantName{Connection: e.Connection, ID: e.Grant}.String()
+	}
+	return e.Connection.String()
+}
+
+// DetailType is the event's type, with the names that EventBridge gives to the events of its own connections. Those of grants begin with
+// `Grant` instead of `Connection`.
 func (e StateEvent) DetailType() string {
+	if e.Grant != "" {
+		e.Grant = ""
+		return "Grant" + strings.TrimPrefix(e.DetailType(), "Connection")
+	}
 	if e.Kind == EventGrantExpiring {
 		return "Connection Grant Expiring"
 	}
@@ -70,5 +88,16 @@ func event(id string, prev, next Connection) *StateEvent {
 		Reason:     next.Reason,
 		Message:    next.Message,
 		Time:       next.StateTime,
+	}
+}
+
+// grantEvent is event for grants.
+func grantEvent(id string, prev, next Grant) *StateEvent {
+	if prev.StateTime.Equal(next.StateTime) {
+		return nil
+	}
+	return &StateEvent{
+		ID: id, Connection: next.Name.Connection, Grant: next.Name.ID, EndUser: next.EndUser, UID: next.UID, State: next.State,
+		Previous: prev.State, Reason: next.Reason, Message: next.Message, Time: next.StateTime,
 	}
 }

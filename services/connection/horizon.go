@@ -54,15 +54,20 @@ func (c Connection) nextWarning(now time.Time) time.Time {
 // expecting returns the connection with the end of its grant as it is reported, and reports whether that is another one.
 func (c Connection) expecting(expire, now time.Time) (Connection, bool) {
 	expire = expire.Truncate(time.Microsecond)
-	switch moved := expire.Sub(c.GrantExpireTime); {
-	case expire.Equal(c.GrantExpireTime):
-		return c, false
-	case !expire.IsZero() && !c.GrantExpireTime.IsZero() && moved > 0 && moved < horizonSlack:
+	if !movedEnd(c.GrantExpireTime, expire) {
 		return c, false
 	}
 	c.GrantExpireTime = expire
 	c.GrantWarningTime = c.nextWarning(now)
 	return c, true
+}
+
+// movedEnd reports whether the end of a grant is another one. Each refresh of a grant whose idle time begins anew would be a write otherwise.
+func movedEnd(from, to time.Time) bool {
+	if from.IsZero() || to.IsZero() || !to.After(from) {
+		return !from.Equal(to)
+	}
+	return to.Sub(from) >= horizonSlack
 }
 
 // foresee sends the warnings that are due.
@@ -93,7 +98,7 @@ func (s *Service) warn(ctx context.Context) error {
 }
 
 func (s *Service) warnOf(ctx context.Context, name Name) error {
-	_, err := s.retry(ctx, func() (Connection, error) {
+	_, err := untilFresh(ctx, func() (Connection, error) {
 		stored, err := s.store.Get(ctx, name)
 		now := s.now().UTC().Truncate(time.Microsecond)
 		if err != nil || stored.GrantWarningTime.IsZero() || stored.GrantWarningTime.After(now) {

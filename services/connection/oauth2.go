@@ -61,8 +61,10 @@ type OAuth2 struct {
 	Audience              string
 	Token                 Parameters // added to every token request
 
-	RefreshToken  seal.Secret // what REFRESH_TOKEN begins with; the newest one is the token service's
-	Code          AuthorizationCode
+	RefreshToken seal.Secret // what REFRESH_TOKEN begins with; the newest one is the token service's
+	Code         AuthorizationCode
+	// Users: it is a connection of users, of CodeGrant without a code. It has no token of its own; its grants have. That never changes.
+	Users         bool
 	Assertion     Assertion
 	Exchange      Exchange
 	ResourceOwner ResourceOwner

@@ -18,7 +18,7 @@ type Store interface {
 	GetWithSecrets(ctx context.Context, name Name) (Connection, error)
 	// List returns connections of a project without secrets, ordered by id.
 	List(ctx context.Context, project string, q Query) ([]Connection, error)
-	// Update writes everything but settings and secrets.
+	// Update writes everything but settings and secrets. It returns ErrInUse for a connection that becomes DELETING while it has grants.
 	Update(ctx context.Context, c Connection, e *StateEvent) error
 	// UpdateSettings writes everything.
 	UpdateSettings(ctx context.Context, c Connection, e *StateEvent) error
@@ -52,36 +52,70 @@ type Query struct {
 	Limit int
 }
 
-// TokenRef names a token, of which connection it is, and which of its settings.
+// GrantStore keeps grants. Its writes are as those of [Store]. Implementations pass storetest.RunGrants.
+type GrantStore interface {
+	// CreateGrant returns ErrExists if the name is taken, and ErrStale if its connection is not there any more with the given UID, or is being
+	// deleted.
+	CreateGrant(ctx context.Context, g Grant, connectionUID string, e *StateEvent) error
+	// GetGrant returns the grant without its credential, or ErrGrantNotFound.
+	GetGrant(ctx context.Context, name GrantName) (Grant, error)
+	// GetGrantWithCredential returns ErrSecretsUnreadable if the credential cannot be opened.
+	GetGrantWithCredential(ctx context.Context, name GrantName) (Grant, error)
+	// ListGrants returns grants without their credentials, ordered by connection and id.
+	ListGrants(ctx context.Context, project string, q GrantQuery) ([]Grant, error)
+	// UpdateGrant writes everything but the credential.
+	UpdateGrant(ctx context.Context, g Grant, e *StateEvent) error
+	// UpdateCredential writes everything.
+	UpdateCredential(ctx context.Context, g Grant, e *StateEvent) error
+	// RemoveGrant removes the grant of that name if it has the given UID and is DELETING; otherwise it does nothing.
+	RemoveGrant(ctx context.Context, g Grant) error
+	// ScanGrants returns grants of all projects without their credentials, ordered by name, after the given name.
+	ScanGrants(ctx context.Context, scope GrantScope, after GrantName, limit int) ([]Grant, error)
+	// GrantsSeen returns the latest Seen.StateTime of all grants; zero if there is none.
+	GrantsSeen(ctx context.Context) (time.Time, error)
+}
+
+// GrantScope is which grants are scanned.
+type GrantScope string
+
+// The scopes.
+const (
+	GrantsPending GrantScope = "PENDING" // with something pending
+	GrantsWaiting GrantScope = "WAITING" // that wait for their token: AUTHORIZING or UPDATING, with nothing pending
+)
+
+// TokenRef names a token, of which connection or grant it is, and which of its settings.
 type TokenRef struct {
-	Name     Name
+	Token    string // resource name
 	UID      string
 	Revision int64
+	Revoke   bool // deauthorized or deleted, what it holds is revoked at the authorization server
 }
 
 // TokenControl is the token service as seen from here. Every call may be repeated.
 type TokenControl interface {
-	// Authorize asks for a token with the settings of the given revision. It returns once that is recorded.
-	Authorize(ctx context.Context, ref TokenRef) error
+	// Authorize asks for a token with the settings of the given revision. It returns once that is recorded, with the state after it.
+	Authorize(ctx context.Context, ref TokenRef) (TokenStatus, error)
 	// Deauthorize has the token forgotten.
 	Deauthorize(ctx context.Context, ref TokenRef) error
 	// Delete has the token removed. A token that does not exist is no error.
 	Delete(ctx context.Context, ref TokenRef) error
-	// WatchStates calls fn with the state of every token, then with Synced, then with every change, until ctx ends, the stream breaks or fn
-	// returns an error. It never returns nil.
-	WatchStates(ctx context.Context, fn func(TokenReport) error) error
+	// WatchStates calls fn with the state of every connection's own token and of the tokens of grants whose state changed at the given time or
+	// later, then with Synced, then with every change, until ctx ends, the stream breaks or fn returns an error. It never returns nil.
+	WatchStates(ctx context.Context, grantsSince time.Time, fn func(TokenReport) error) error
 }
 
 // TokenReport is one message of WatchStates.
 type TokenReport struct {
-	// Synced says that the state of every token has been reported once. The other fields are empty then.
+	// Synced says that the state of every token listed has been reported once. The other fields are empty then.
 	Synced bool
 	Status TokenStatus
 }
 
 // TokenStatus is a token without its secrets.
 type TokenStatus struct {
-	Name       Name
+	Name       Name   // of the connection
+	Grant      string // id of the grant under it whose token it is; empty for the connection's own
 	UID        string
 	Revision   int64 // of the settings whose outcome State is
 	Generation int64

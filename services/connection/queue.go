@@ -13,12 +13,12 @@ const (
 	maxRetry = 10 * time.Second
 )
 
-// queue holds the connections that the token service must hear of, each once. One worker, or caller that claimed it, at a time has a
-// connection; if it is added meanwhile, it is handed out again afterwards.
-type queue struct {
+// queue holds the connections, or grants, that the token service must hear of, each once. One worker, or caller that claimed it, at a time
+// has one; if it is added meanwhile, it is handed out again afterwards.
+type queue[K comparable] struct {
 	mu      sync.Mutex
-	ready   []Name
-	items   map[Name]*item
+	ready   []K
+	items   map[K]*item
 	arrived chan struct{} // capacity 1: ready is not empty
 }
 
@@ -31,12 +31,12 @@ type item struct {
 	timer    *time.Timer   // runs while it waits for its next attempt
 }
 
-func newQueue() *queue {
-	return &queue{items: make(map[Name]*item), arrived: make(chan struct{}, 1)}
+func newQueue[K comparable]() *queue[K] {
+	return &queue[K]{items: make(map[K]*item), arrived: make(chan struct{}, 1)}
 }
 
 // add makes the connection ready at once, also if it is waiting after a failure.
-func (q *queue) add(name Name) {
+func (q *queue[K]) add(name K) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	it := q.items[name]
@@ -52,7 +52,8 @@ func (q *queue) add(name Name) {
 }
 
 // take returns the next connection that is ready, or false when ctx ends. done must be called with it.
-func (q *queue) take(ctx context.Context) (Name, bool) {
+func (q *queue[K]) take(ctx context.Context) (K, bool) {
+	var zero K
 	for {
 		if name, ok := q.pop(); ok {
 			return name, true
@@ -60,14 +61,14 @@ func (q *queue) take(ctx context.Context) (Name, bool) {
 		select {
 		case <-q.arrived:
 		case <-ctx.Done():
-			return Name{}, false
+			return zero, false
 		}
 	}
 }
 
 // claim takes a connection out of its turn, as soon as nobody else has it. If it returns true, done must be called with it; false means that
 // ctx ended before, and leaves the connection as it is.
-func (q *queue) claim(ctx context.Context, name Name) bool {
+func (q *queue[K]) claim(ctx context.Context, name K) bool {
 	for {
 		freed := q.claimFree(name)
 		if freed == nil {
@@ -82,7 +83,7 @@ func (q *queue) claim(ctx context.Context, name Name) bool {
 }
 
 // claimFree takes a connection that nobody has. Otherwise it returns a channel that is closed when nobody has it any more.
-func (q *queue) claimFree(name Name) (freed <-chan struct{}) {
+func (q *queue[K]) claimFree(name K) (freed <-chan struct{}) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	it := q.items[name]
@@ -102,7 +103,7 @@ func (q *queue) claimFree(name Name) (freed <-chan struct{}) {
 }
 
 // done gives the connection back: forgotten after success, otherwise ready again after a wait that grows.
-func (q *queue) done(name Name, ok bool) {
+func (q *queue[K]) done(name K, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	it := q.items[name]
@@ -124,7 +125,7 @@ func (q *queue) done(name Name, ok bool) {
 }
 
 // hurry makes everything ready that waits after a failure: what made it fail may be over.
-func (q *queue) hurry() {
+func (q *queue[K]) hurry() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for name, it := range q.items {
@@ -136,7 +137,7 @@ func (q *queue) hurry() {
 }
 
 // stop ends the timers.
-func (q *queue) stop() {
+func (q *queue[K]) stop() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, it := range q.items {
@@ -146,7 +147,7 @@ func (q *queue) stop() {
 	}
 }
 
-func (q *queue) wake(name Name, it *item) {
+func (q *queue[K]) wake(name K, it *item) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.items[name] == it && it.timer != nil {
@@ -155,7 +156,7 @@ func (q *queue) wake(name Name, it *item) {
 }
 
 // push needs the lock.
-func (q *queue) push(name Name, it *item) {
+func (q *queue[K]) push(name K, it *item) {
 	it.halt()
 	if it.ready {
 		return
@@ -173,7 +174,8 @@ func (it *item) halt() {
 	}
 }
 
-func (q *queue) pop() (Name, bool) {
+func (q *queue[K]) pop() (K, bool) {
+	var zero K
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for len(q.ready) > 0 {
@@ -189,10 +191,10 @@ func (q *queue) pop() (Name, bool) {
 		}
 		return name, true
 	}
-	return Name{}, false
+	return zero, false
 }
 
-func (q *queue) signal() {
+func (q *queue[K]) signal() {
 	select {
 	case q.arrived <- struct{}{}:
 	default:

@@ -26,7 +26,7 @@ func TestRetryDelay(t *testing.T) {
 
 func TestQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := newQueue()
+		q := newQueue[Name]()
 		a, b := Name{"p", "a"}, Name{"p", "b"}
 		take := func() Name {
 			t.Helper()
@@ -92,7 +92,7 @@ func TestQueue(t *testing.T) {
 // TestQueueClaim takes connections out of their turn.
 func TestQueueClaim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := newQueue()
+		q := newQueue[Name]()
 		a, b := Name{"p", "a"}, Name{"p", "b"}
 		q.add(a)
 		q.add(b)

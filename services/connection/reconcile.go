@@ -42,6 +42,8 @@ func (s *Service) reconcile(ctx context.Context, listed map[Name]TokenStatus, op
 func (c Connection) missing(t TokenStatus) Pending {
 	known := t.UID == c.UID && !t.Deleted
 	switch {
+	case c.Settings.OAuth2.Users:
+		return PendingNothing // it has no token
 	case c.Pending != PendingNothing, c.State == StateDeauthorizing, c.State == StateDeleting:
 		return PendingNothing // is being told
 	case c.State == StateDeauthorized && c.Reason == ReasonDeauthorized:

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// workers is how many connections are told to the token service at a time.
+	// workers is how many connections, and as many grants, are told to the token service at a time.
 	workers = 8
 	// callTimeout bounds one call to the token service or the announcer. Both only record what they are told.
 	callTimeout = 10 * time.Second
@@ -29,8 +29,10 @@ const (
 func (s *Service) Run(ctx context.Context) error {
 	defer s.pending.stop()
 	group, ctx := errgroup.WithContext(ctx)
+	defer s.pendingGrants.stop()
 	for range workers {
-		group.Go(func() error { return s.work(ctx) })
+		group.Go(func() error { return work(ctx, s, s.pending, s.drive) })
+		group.Go(func() error { return work(ctx, s, s.pendingGrants, s.driveGrant) })
 	}
 	group.Go(func() error { return s.sweep(ctx) })
 	group.Go(func() error { return s.watch(ctx) })
@@ -39,49 +41,60 @@ func (s *Service) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// work tells the token service what is pending, one connection after the other.
-func (s *Service) work(ctx context.Context) error {
+// resourceName is that of a connection or a grant.
+type resourceName interface {
+	comparable
+	String() string
+}
+
+// work tells the token service what is pending, one connection or grant after the other.
+func work[K resourceName](ctx context.Context, s *Service, pending *queue[K], drive func(context.Context, K) error) error {
 	for {
-		name, ok := s.pending.take(ctx)
+		name, ok := pending.take(ctx)
 		if !ok {
 			return ctx.Err()
 		}
-		err := s.drive(ctx, name)
+		err := drive(ctx, name)
 		if err != nil && ctx.Err() == nil {
-			s.logger.WarnContext(ctx, "token service not told yet, will be tried again", "connection", name.String(), "error", err)
+			s.logger.WarnContext(ctx, "token service not told yet, will be tried again", "resource", name.String(), "error", err)
 		}
-		s.pending.done(name, err == nil)
+		pending.done(name, err == nil)
 	}
 }
 
 // tellFirst makes an attempt to tell the token service what is pending before a caller is answered, so that whoever reads the answer can
 // watch the token. It takes at most half of the time that the caller still waits. What comes of a failure is the workers' business.
 func (s *Service) tellFirst(ctx context.Context, c Connection) {
-	if c.Pending == PendingNothing {
-		return
+	if c.Pending != PendingNothing {
+		tellFirst(ctx, s, s.pending, c.Name, s.drive)
 	}
+}
+
+func tellFirst[K resourceName](ctx context.Context, s *Service, pending *queue[K], name K, drive func(context.Context, K) error) {
 	limit := promptTimeout
 	if deadline, ok := ctx.Deadline(); ok {
 		limit = min(limit, time.Until(deadline)/2)
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	if !s.pending.claim(ctx, c.Name) {
+	if !pending.claim(ctx, name) {
 		return // a worker is at it
 	}
-	err := s.drive(ctx, c.Name)
+	err := drive(ctx, name)
 	if err != nil {
-		s.logger.DebugContext(ctx, "token service not told before the answer", "connection", c.Name.String(), "error", err)
+		s.logger.DebugContext(ctx, "token service not told before the answer", "resource", name.String(), "error", err)
 	}
-	s.pending.done(c.Name, err == nil)
+	pending.done(name, err == nil)
 }
 
 // sweep reads what is pending at start and from time to time.
 func (s *Service) sweep(ctx context.Context) error {
 	return every(ctx, sweepInterval, func() {
-		err := s.scan(ctx, true, func(c Connection) { s.pending.add(c.Name) })
+		err := errors.Join(
+			s.scan(ctx, true, func(c Connection) { s.pending.add(c.Name) }),
+			s.scanGrants(ctx, GrantsPending, func(g Grant) error { s.pendingGrants.add(g.Name); return nil }))
 		if err != nil && ctx.Err() == nil {
-			s.logger.WarnContext(ctx, "pending connections cannot be read", "error", err)
+			s.logger.WarnContext(ctx, "what is pending cannot be read", "error", err)
 		}
 	})
 }
@@ -124,7 +137,7 @@ func (s *Service) drive(ctx context.Context, name Name) (err error) {
 		}
 		span.End()
 	}()
-	if err := s.tell(ctx, c); err != nil {
+	if _, err := s.tell(ctx, c.Pending, c.ref()); err != nil {
 		return errors.Join(err, s.noteUnreachable(ctx, c))
 	}
 	if c.Pending == PendingDelete {
@@ -135,19 +148,19 @@ func (s *Service) drive(ctx context.Context, name Name) (err error) {
 }
 
 // tell makes the one call that is pending.
-func (s *Service) tell(ctx context.Context, c Connection) error {
+func (s *Service) tell(ctx context.Context, pending Pending, ref TokenRef) (status TokenStatus, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	switch c.Pending {
+	switch pending {
 	case PendingAuthorize:
-		return s.tokens.Authorize(ctx, c.ref())
+		status, err = s.tokens.Authorize(ctx, ref)
 	case PendingDeauthorize:
-		return s.tokens.Deauthorize(ctx, c.ref())
+		err = s.tokens.Deauthorize(ctx, ref)
 	case PendingDelete:
-		return s.tokens.Delete(ctx, c.ref())
-	default:
-		return nil
+		err = s.tokens.Delete(ctx, ref)
+	case PendingNothing:
 	}
+	return status, err
 }
 
 // acknowledged returns what c becomes once the token service knows what was pending in told. If something else has become pending since,
@@ -173,11 +186,13 @@ func (s *Service) acknowledged(told, c Connection) Connection {
 	return c
 }
 
+const messageUnreachable = "The token service cannot be told at the moment; attempts go on."
+
 // noteUnreachable shows on a connection with something under way why nothing happens.
 func (s *Service) noteUnreachable(ctx context.Context, told Connection) error {
 	return s.changeIfThere(ctx, told.Name, func(c Connection) Connection {
 		if c.UID == told.UID && c.Pending != PendingNothing && c.State.underWay() {
-			c.Reason, c.Message = ReasonServiceUnavailable, "The token service cannot be told at the moment; attempts go on."
+			c.Reason, c.Message = ReasonServiceUnavailable, messageUnreachable
 		}
 		return c
 	})

@@ -60,12 +60,18 @@ func (s *Settings) secretFields() []secretField {
 			oauth2(a.ClientAuthentication.usesCertificate()), false,
 		},
 		{"oauth2.refresh_token", &a.RefreshToken, "REFRESH_TOKEN", grant(RefreshToken), false},
-		{"oauth2.authorization_code.code", &a.Code.Code, "AUTHORIZATION_CODE", grant(CodeGrant), false},
-		{"oauth2.authorization_code.code_verifier", &a.Code.CodeVerifier, "AUTHORIZATION_CODE", grant(CodeGrant), true},
+		{"oauth2.authorization_code.code", &a.Code.Code, "AUTHORIZATION_CODE", grant(CodeGrant) && !a.Users, false},
+		{"oauth2.authorization_code.code_verifier", &a.Code.CodeVerifier, "AUTHORIZATION_CODE", grant(CodeGrant) && !a.Users, true},
 		{"oauth2.token_exchange.subject_token", &a.Exchange.SubjectToken, "TOKEN_EXCHANGE", grant(ExchangeGrant), false},
 		{"oauth2.token_exchange.actor_token", &a.Exchange.ActorToken, "TOKEN_EXCHANGE", grant(ExchangeGrant), true},
 		{"oauth2.resource_owner.password", &a.ResourceOwner.Password, "PASSWORD", grant(PasswordGrant), false},
 	}
+}
+
+// ofUsers reports whether the settings are those of a connection of users: there is no code to redeem, and nothing that belongs to one.
+func (s *Settings) ofUsers() bool {
+	a := &s.OAuth2
+	return s.Kind == KindOAuth2 && a.GrantType == CodeGrant && a.Code.equal(AuthorizationCode{})
 }
 
 // signs reports whether something is signed with the signing key.

@@ -21,6 +21,7 @@ const scope = "github.com/freshet-io/freshet/services/connection"
 // Params are what a Service is made of.
 type Params struct {
 	Store     Store        // required
+	Grants    GrantStore   // required
 	Tokens    TokenControl // required
 	Announcer Announcer    // required
 	Probe     Probe        // required
@@ -40,6 +41,7 @@ type Params struct {
 // token service; it waits a moment for the token to be known there, so that it can be watched.
 type Service struct {
 	store     Store
+	grants    GrantStore
 	tokens    TokenControl
 	announcer Announcer
 	probe     Probe
@@ -51,14 +53,16 @@ type Service struct {
 	instance  string // owner of claimed events
 
 	changes metric.Int64Counter
-	pending *queue
-	events  chan struct{} // capacity 1: there is something to announce
+	pending *queue[Name]
+	// pendingGrants are the grants that the token service must hear of.
+	pendingGrants *queue[GrantName]
+	events        chan struct{} // capacity 1: there is something to announce
 }
 
 // NewService returns a Service. Its loops run in Run.
 func NewService(p Params) (*Service, error) {
-	if p.Store == nil || p.Tokens == nil || p.Announcer == nil || p.Probe == nil || p.Catalog == nil || p.CheckURL == nil {
-		return nil, errors.New("connection: Store, Tokens, Announcer, Probe, Catalog and CheckURL are required")
+	if p.Store == nil || p.Grants == nil || p.Tokens == nil || p.Announcer == nil || p.Probe == nil || p.Catalog == nil || p.CheckURL == nil {
+		return nil, errors.New("connection: Store, Grants, Tokens, Announcer, Probe, Catalog and CheckURL are required")
 	}
 	if p.Logger == nil {
 		p.Logger = slog.New(slog.DiscardHandler)
@@ -78,19 +82,21 @@ func NewService(p Params) (*Service, error) {
 		return nil, fmt.Errorf("connection: %w", err)
 	}
 	return &Service{
-		store:     p.Store,
-		tokens:    p.Tokens,
-		announcer: p.Announcer,
-		probe:     p.Probe,
-		catalog:   p.Catalog,
-		checkURL:  p.CheckURL,
-		logger:    p.Logger,
-		tracer:    p.TracerProvider.Tracer(scope),
-		now:       p.Now,
-		instance:  ulid.Make().String(),
-		changes:   changes,
-		pending:   newQueue(),
-		events:    make(chan struct{}, 1),
+		store:         p.Store,
+		grants:        p.Grants,
+		tokens:        p.Tokens,
+		announcer:     p.Announcer,
+		probe:         p.Probe,
+		catalog:       p.Catalog,
+		checkURL:      p.CheckURL,
+		logger:        p.Logger,
+		tracer:        p.TracerProvider.Tracer(scope),
+		now:           p.Now,
+		instance:      ulid.Make().String(),
+		changes:       changes,
+		pending:       newQueue[Name](),
+		pendingGrants: newQueue[GrantName](),
+		events:        make(chan struct{}, 1),
 	}, nil
 }
 
@@ -109,6 +115,7 @@ func (s *Service) Create(ctx context.Context, d Draft, validateOnly bool) (Conne
 	if d.Settings, err = s.settled(d.Settings); err != nil {
 		return Connection{}, err
 	}
+	d.Settings.OAuth2.Users = d.Settings.ofUsers()
 	if err := s.validate(d.Settings); err != nil {
 		return Connection{}, err
 	}
@@ -118,6 +125,9 @@ func (s *Service) Create(ctx context.Context, d Draft, validateOnly bool) (Conne
 		Revision: 1, ConfigVersion: 1,
 		State: StateCreating, Reason: ReasonTokenNotReady, Pending: PendingAuthorize,
 		CreateTime: now, UpdateTime: now, StateTime: now,
+	}
+	if c.Settings.OAuth2.Users { // there is no token to wait for
+		c.State, c.Reason, c.Pending, c.AuthorizeTime = StateAuthorized, "", PendingNothing, now
 	}
 	if validateOnly {
 		return c.withoutSecrets(), s.checkFree(ctx, d.Name)

@@ -12,7 +12,10 @@ func (s *Service) watch(ctx context.Context) error {
 	failures := 0
 	for ctx.Err() == nil {
 		w := &watcher{service: s, opened: s.now(), listed: make(map[Name]TokenStatus)}
-		err := s.tokens.WatchStates(ctx, func(r TokenReport) error { return w.take(ctx, r) })
+		since, err := s.grantsSince(ctx)
+		if err == nil {
+			err = s.tokens.WatchStates(ctx, since, func(r TokenReport) error { return w.take(ctx, r) })
+		}
 		if ctx.Err() != nil {
 			break
 		}
@@ -42,7 +45,10 @@ func (w *watcher) take(ctx context.Context, r TokenReport) error {
 	if r.Synced {
 		listed := w.listed
 		w.listed = nil
-		return w.service.reconcile(ctx, listed, w.opened)
+		return errors.Join(w.service.reconcile(ctx, listed, w.opened), w.service.askAgain(ctx))
+	}
+	if t := r.Status; t.Grant != "" {
+		return w.service.changeGrant(ctx, GrantName{Connection: t.Name, ID: t.Grant}, func(g Grant) Grant { return w.service.followGrant(g, t) })
 	}
 	if w.listed != nil {
 		w.listed[r.Status.Name] = r.Status

@@ -79,6 +79,7 @@ func testRPCAccess(t *testing.T, w World, key string) {
 		"connection": {
 			connectionv1.File_freshet_connection_v1_connection_service_proto,
 			connectionv1.File_freshet_connection_v1_provider_service_proto,
+			connectionv1.File_freshet_connection_v1_grant_service_proto,
 			connectionv1.File_freshet_connection_v1_connection_internal_service_proto,
 		},
 		"token": {tokenv1.File_freshet_token_v1_token_service_proto, tokenv1.File_freshet_token_v1_rehearsal_service_proto, tokenv1.File_freshet_token_v1_learning_service_proto, tokenv1.File_freshet_token_v1_token_internal_service_proto},

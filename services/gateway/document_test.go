@@ -40,7 +40,7 @@ func readDocument(t *testing.T) document {
 
 // samples are values of path and query parameters, by name.
 var samples = map[string]string{
-	"project": "default", "connection": "crm", "webhook": "h1", "webhookId": "h1", "grant": "ada", "bus": "orders", "rule": "r1", "destination": "shop",
+	"project": "default", "connection": "crm", "webhook": "h1", "webhookId": "h1", "grant": "ada", "grantId": "ada", "endUserId": "ada", "skipRevocation": "true", "bus": "orders", "rule": "r1", "destination": "shop",
 	"provider": "google", "schedule": "s1",
 	"delivery":     "01JZZZZZZZZZZZZZZZZZZZZZZZ",
 	"signingKey":   "01JZZZZZZZZZZZZZZZZZZZZZZZ",
@@ -54,6 +54,8 @@ const (
 	connectionBody = `{"oauth2":{"grantType":"CLIENT_CREDENTIALS","tokenEndpoint":"https://as.example/token","clientId":"me","clientSecret":"s3cret",
 		"clientAuthentication":"CLIENT_SECRET_BASIC","scopes":["orders.write"],"audience":"https://api.example",
 		"tokenParameters":{"body":[{"key":"resource","value":"r"}]}},"invocationParameters":{"headers":[{"key":"x-tenant","value":"7"}]}}`
+	grantBody = `{"endUserId":"ada","metadata":{"plan":"pro"},"credential":{"refreshToken":"r-1","accessToken":"a-1",
+		"accessTokenExpireTime":"2026-01-02T03:04:05Z","scopes":["photos.read"]}}`
 	ruleBody = `{"eventPattern":"{\"source\":[\"shop\"]}","targets":[{"id":"t1","destination":"projects/default/destinations/orders",
 		"pathParameterValues":["$.detail.id"],"inputPath":"$.detail","retryPolicy":{"maximumRetryAttempts":10,"maximumEventAge":"3600s"}}]}`
 	destinationBody = `{"connection":"projects/default/connections/crm","endpoint":"https://api.example/orders/*","httpMethod":"PATCH",
@@ -66,6 +68,9 @@ const (
 var bodies = map[string]string{
 	"ConnectionService.CreateConnection": connectionBody,
 	"ConnectionService.UpdateConnection": connectionBody,
+	"GrantService.CreateGrant":           grantBody,
+	"GrantService.UpdateGrant":           grantBody,
+	"GrantService.RevokeGrant":           `{}`,
 	"ReplayService.CreateReplay":         `{"source":"projects/default/buses/orders/archives/a1","startTime":"2026-01-02T03:04:05Z","endTime":"2026-01-03T03:04:05Z"}`,
 	"RedriveService.CreateRedrive":       `{"filter":"error_code=TIMEOUT","deliveriesPerSecond":50}`,
 	"RedriveService.PauseRedrive":        `{}`, "RedriveService.ResumeRedrive": `{}`, "RedriveService.CancelRedrive": `{}`,

@@ -42,6 +42,9 @@ func (r *rotation) granted(t *Token, issued *Issued, now time.Time) {
 		t.GrantTime = now
 	}
 	t.GrantExpireTime = r.horizon(issued, t.GrantTime, now)
+	if r.settings.endless() {
+		t.GrantExpireTime = issued.ExpireTime
+	}
 }
 
 // maxSpentSeeds bounds Token.SpentSeeds.

@@ -25,9 +25,51 @@ func (s *Service) Authorize(ctx context.Context, key Key, connectionUID string, 
 }
 
 // Deauthorize forgets a token's secrets and stops obtaining new ones. With another connectionUID than the stored one, or an
-// older revision, it changes nothing; nor does repeating it.
-func (s *Service) Deauthorize(ctx context.Context, key Key, connectionUID string, revision int64) (Token, error) {
-	return s.update(ctx, key, func(r *Record) error {
+// older revision, it changes nothing; nor does repeating it. With revoke, what is forgotten is revoked at the server in the background.
+func (s *Service) Deauthorize(ctx context.Context, key Key, connectionUID string, revision int64, revoke bool) (t Token, err error) {
+	err = s.ending(ctx, key, connectionUID, revoke, func(revocation *Revocation) (bool, error) {
+		t, err = s.update(ctx, key, s.deauthorization(connectionUID, revision, revocation))
+		if errors.Is(err, errStale) {
+			return false, nil
+		}
+		return true, err
+	})
+	return t, err
+}
+
+// maxEndings bounds how often an ending is tried again because a generation was made meanwhile.
+const maxEndings = 10
+
+// ending calls end with the revocation of what is held, nil for nothing, until it reports that it was of the generation at hand.
+func (s *Service) ending(ctx context.Context, key Key, connectionUID string, revoke bool, end func(*Revocation) (bool, error)) error {
+	for range maxEndings {
+		var revocation *Revocation
+		if revoke {
+			held, err := s.p.Store.Get(ctx, key)
+			if err != nil && !errors.Is(err, ErrNotFound) {
+				return err
+			}
+			if err == nil && held.ConnectionUID == connectionUID {
+				revocation = held.ended(s.p.Now())
+			}
+		}
+		done, err := end(revocation)
+		if err != nil {
+			return err
+		}
+		if done {
+			if revocation != nil {
+				s.revocationStored()
+			}
+			return nil
+		}
+	}
+	return errStale
+}
+
+// deauthorization is the change that Deauthorize makes. It fails with errStale if the revocation is not of the generation at hand.
+func (s *Service) deauthorization(connectionUID string, revision int64, revocation *Revocation) func(*Record) error {
+	return func(r *Record) error {
 		now := s.p.Now()
 		t := &r.Token
 		switch {
@@ -36,6 +78,8 @@ func (s *Service) Deauthorize(ctx context.Context, key Key, connectionUID string
 		case t.ConnectionUID != connectionUID, revision < t.Revision,
 			revision == t.Revision && t.State == StateDeauthorized && t.Reason == ReasonDeauthorized:
 			return ErrUnchanged
+		case revocation != nil && revocation.Generation != t.Generation:
+			return errStale
 		}
 		if r.Open != nil && r.Open.State.Open() {
 			ended := *r.Open
@@ -46,9 +90,9 @@ func (s *Service) Deauthorize(ctx context.Context, key Key, connectionUID string
 			r.Journal = append(r.Journal, ended)
 		}
 		t.deauthorize(revision, now)
-		r.Credential = &Credential{}
+		r.Credential, r.Revoke = &Credential{}, revocation
 		return nil
-	})
+	}
 }
 
 // startAnew makes the record that of a connection that has had no token yet.
@@ -69,9 +113,15 @@ func (r *Record) startAnew(connectionUID string, now time.Time) {
 	r.Token.RedeemedAt, r.Token.RedeemedFingerprint = former.RedeemedAt, former.RedeemedFingerprint
 }
 
-// Delete removes a token and its history; watchers end. With another connectionUID than the stored one it changes nothing.
-func (s *Service) Delete(ctx context.Context, key Key, connectionUID string) error {
-	deleted, version, err := s.p.Store.Delete(ctx, key, connectionUID)
+// Delete removes a token and its history; watchers end. With another connectionUID than the stored one it changes nothing. With revoke, what is
+// held is revoked at the server in the background.
+func (s *Service) Delete(ctx context.Context, key Key, connectionUID string, revoke bool) error {
+	var deleted bool
+	var version int64
+	err := s.ending(ctx, key, connectionUID, revoke, func(revocation *Revocation) (done bool, err error) {
+		deleted, version, err = s.p.Store.Delete(ctx, key, connectionUID, revocation)
+		return deleted || revocation == nil, err
+	})
 	if err != nil || !deleted {
 		return err
 	}

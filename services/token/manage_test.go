@@ -158,12 +158,12 @@ func TestDeauthorize(t *testing.T) {
 		defer watcher.Close(t.Context())
 		require.NoError(t, watcher.Add(t.Context(), crm))
 		watcher.Take()
-		got, err := svc.Deauthorize(t.Context(), crm, "uid-of-another", 1)
+		got, err := svc.Deauthorize(t.Context(), crm, "uid-of-another", 1, false)
 		require.NoError(t, err)
 		require.Equal(t, token.StateAuthorized, got.State)
 
 		for range 2 {
-			got, err = svc.Deauthorize(t.Context(), crm, uid, 1)
+			got, err = svc.Deauthorize(t.Context(), crm, uid, 1, false)
 			require.NoError(t, err)
 			require.Equal(t, token.StateDeauthorized, got.State)
 			require.Equal(t, token.ReasonDeauthorized, got.Reason)
@@ -216,7 +216,7 @@ func TestDeauthorizeInMidRequest(t *testing.T) {
 			waited <- err
 		}()
 		synctest.Wait()
-		_, err = svc.Deauthorize(t.Context(), crm, uid, 1)
+		_, err = svc.Deauthorize(t.Context(), crm, uid, 1, false)
 		require.NoError(t, err)
 		require.Equal(t, token.ReasonDeauthorized, reasonOf(t, <-waited))
 		time.Sleep(10 * time.Second)
@@ -236,7 +236,7 @@ func TestDeauthorizeOvertakesAuthorize(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSuite(t, openSQLite(t), time.Hour)
 		svc, _ := s.start(s.params())
-		_, err := svc.Deauthorize(t.Context(), crm, uid, 1)
+		_, err := svc.Deauthorize(t.Context(), crm, uid, 1, false)
 		require.NoError(t, err)
 		got, err := svc.Authorize(t.Context(), crm, uid, 1)
 		require.NoError(t, err)
@@ -253,10 +253,10 @@ func TestDelete(t *testing.T) {
 		defer watcher.Close(t.Context())
 		require.NoError(t, watcher.Add(t.Context(), crm))
 		watcher.Take()
-		require.NoError(t, svc.Delete(t.Context(), crm, "uid-of-another"))
+		require.NoError(t, svc.Delete(t.Context(), crm, "uid-of-another", false))
 		require.Empty(t, watcher.Take())
 		for range 2 {
-			require.NoError(t, svc.Delete(t.Context(), crm, uid))
+			require.NoError(t, svc.Delete(t.Context(), crm, uid, false))
 		}
 		updates := watcher.Take()
 		require.Len(t, updates, 1)
@@ -342,7 +342,7 @@ func TestWatchStates(t *testing.T) {
 		release := make(chan struct{})
 		done := make(chan error, 1)
 		go func() {
-			done <- svc.WatchStates(ctx, 30*time.Second, token.StatesSink{
+			done <- svc.WatchStates(ctx, token.StatesScope{Idle: 30 * time.Second}, token.StatesSink{
 				State: func(u *token.Update) error {
 					if len(u.Token.Credential.HTTP.Headers) > 0 {
 						return errors.New("a state has no credential")
@@ -365,14 +365,14 @@ func TestWatchStates(t *testing.T) {
 		require.Equal(t, "synced", <-events)
 
 		erp := token.Key{Project: "default", Connection: "erp"}
-		_, err := svc.Deauthorize(t.Context(), erp, "uid-erp", 1)
+		_, err := svc.Deauthorize(t.Context(), erp, "uid-erp", 1, false)
 		require.NoError(t, err)
 		require.Equal(t, "erp DEAUTHORIZED", <-events)
 		for range 5 {
 			_, err = svc.Refresh(t.Context(), crm)
 			require.NoError(t, err)
 		}
-		require.NoError(t, svc.Delete(t.Context(), erp, "uid-erp"))
+		require.NoError(t, svc.Delete(t.Context(), erp, "uid-erp", false))
 		close(release)
 		require.Equal(t, "crm AUTHORIZED", <-events, "it skips states and gets the newest")
 		require.Equal(t, "erp deleted", <-events)
@@ -391,10 +391,10 @@ func TestSinkFailureEndsTheWatch(t *testing.T) {
 			Synced: func() error { return nil },
 			Idle:   func() error { return broken },
 		}
-		require.ErrorIs(t, svc.WatchStates(t.Context(), time.Second, sink), broken)
+		require.ErrorIs(t, svc.WatchStates(t.Context(), token.StatesScope{Idle: time.Second}, sink), broken)
 		sink.Synced = func() error { return broken }
-		require.ErrorIs(t, svc.WatchStates(t.Context(), time.Second, sink), broken)
+		require.ErrorIs(t, svc.WatchStates(t.Context(), token.StatesScope{Idle: time.Second}, sink), broken)
 		sink.State = func(*token.Update) error { return broken }
-		require.ErrorIs(t, svc.WatchStates(t.Context(), time.Second, sink), broken)
+		require.ErrorIs(t, svc.WatchStates(t.Context(), token.StatesScope{Idle: time.Second}, sink), broken)
 	})
 }

@@ -56,7 +56,7 @@ func newMeters(provider metric.MeterProvider) (*meters, error) {
 	m.watchers, errs[6] = meter.Int64UpDownCounter("freshet.token.watchers",
 		metric.WithDescription("Open watch streams."))
 	m.revocations, errs[7] = meter.Int64Counter("freshet.token.revocations",
-		metric.WithDescription("Attempts to revoke superseded access tokens, by outcome."))
+		metric.WithDescription("Attempts to revoke tokens, by outcome."))
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("create metrics: %w", err)
 	}

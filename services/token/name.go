@@ -30,6 +30,9 @@ func (k Key) ConnectionName() string {
 	return "projects/" + k.Project + "/connections/" + k.Connection
 }
 
+// SettingsName returns the name that the connection service has settings under: that of the connection, or of the grant.
+func (k Key) SettingsName() string { return strings.TrimSuffix(k.Name(), "/token") }
+
 // RotationName returns the name of one of the token's rotations.
 func (k Key) RotationName(id string) string { return k.Name() + "/rotations/" + id }
 

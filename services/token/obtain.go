@@ -25,6 +25,10 @@ func (r *rotation) obtain(ctx context.Context) (Issued, Credential, error) {
 		r.entry.Revision = r.settings.Revision
 		return issued, credential, nil
 	}
+	if r.imports() {
+		issued := r.imported(r.s.p.Now())
+		return issued, r.credential(issued), nil
+	}
 	if err := r.loadHeld(ctx); err != nil {
 		return Issued{}, Credential{}, err
 	}
@@ -101,7 +105,7 @@ func (r *rotation) loadSettings(ctx context.Context) error {
 	defer span.End()
 	ctx, cancel := context.WithTimeout(ctx, settingsTimeout)
 	defer cancel()
-	settings, err := r.s.recollection.settings(ctx, r.key.ConnectionName(), r.token.ConnectionUID, r.token.Revision)
+	settings, err := r.s.recollection.settings(ctx, r.key.SettingsName(), r.token.ConnectionUID, r.token.Revision)
 	if err == nil && settings.ConnectionUID != r.token.ConnectionUID {
 		// Another connection of the same name: its AuthorizeToken is on the way and makes this attempt pointless.
 		err = &Failure{Class: ClassOurs, Reason: ReasonConnectionNotFound, Message: "the connection was deleted and created anew"}

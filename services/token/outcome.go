@@ -180,7 +180,9 @@ func (r *rotation) push(ctx context.Context, stored, former *Token) {
 	defer span.End()
 	r.s.enqueue(stored)
 	r.s.publishToken(stored)
-	r.s.publishState(stored)
+	if r.key.Grant == "" || !stored.standsAs(former) {
+		r.s.publishState(stored)
+	}
 	now := r.s.p.Now()
 	if !former.ExpireTime.IsZero() {
 		lead := former.lead(now, &stored.Plan)

@@ -36,7 +36,7 @@ func (s *Settings) plan() Plan {
 		Mode: policy.Mode, RefreshBefore: policy.RefreshBefore, KeepAlive: policy.KeepAlive,
 		NotBefore: provider.NotBefore, OldToken: provider.OldAccessToken, Leeway: provider.OldAccessTokenLeeway, GrantWarning: policy.GrantWarning,
 	}
-	if plan.Mode == Always {
+	if plan.Mode == Always || s.endless() {
 		plan.Mode = ""
 	}
 	return plan

@@ -112,7 +112,7 @@ func TestProofErrors(t *testing.T) {
 		request.Fingerprint, request.URL = got.Fingerprint, "api.example"
 		_, err = svc.Prove(t.Context(), crm, request)
 		require.ErrorIs(t, err, dpop.ErrURL)
-		_, err = svc.Deauthorize(t.Context(), crm, uid, 2)
+		_, err = svc.Deauthorize(t.Context(), crm, uid, 2, false)
 		require.NoError(t, err)
 		_, err = svc.Prove(t.Context(), crm, request)
 		require.Equal(t, token.ReasonDeauthorized, reasonOf(t, err))

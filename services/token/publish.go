@@ -65,9 +65,9 @@ func (s *Service) publishToken(t *Token) {
 	s.tokens.Publish(t.Key, t.Version, &Update{Token: *t})
 }
 
-// publishState tells those who watch all states of a connection's own token.
+// publishState tells those who watch all states.
 func (s *Service) publishState(t *Token) {
-	if t.Key.Grant != "" || !s.states.HasAll() {
+	if !s.states.HasAll() {
 		return
 	}
 	bare := *t
@@ -79,9 +79,7 @@ func (s *Service) publishState(t *Token) {
 func (s *Service) publishDeleted(key Key, version int64) {
 	gone := &Update{Token: Token{Key: key, Version: version}, Deleted: true}
 	s.tokens.Publish(key, version, gone)
-	if key.Grant == "" {
-		s.states.Publish(key, version, gone)
-	}
+	s.states.Publish(key, version, gone)
 }
 
 // listen carries the changes of other replicas to the watchers of this one.
@@ -102,8 +100,7 @@ func (s *Service) listen(ctx context.Context) error {
 
 // reread publishes a token that another replica changed.
 func (s *Service) reread(ctx context.Context, key Key, version int64) {
-	stateBehind := key.Grant == "" && s.states.Behind(key, version)
-	if !stateBehind && !s.tokens.Behind(key, version) {
+	if !s.states.Behind(key, version) && !s.tokens.Behind(key, version) {
 		return
 	}
 	t, err := s.p.Store.Get(ctx, key)
@@ -136,10 +133,15 @@ func (s *Service) resync(ctx context.Context) {
 		}
 	}
 	if s.states.HasAll() {
-		err := s.eachOwn(ctx, func(t *Token) { s.publishState(t) })
+		err := errors.Join(
+			s.eachOwn(ctx, s.publishState),
+			s.eachGrant(ctx, s.p.Now().Add(-resyncGrants), s.publishState))
 		s.logUnless(ctx, err, "states not read after reconnecting to the store")
 	}
 }
+
+// resyncGrants is how long notices can have been missing: states of grants that changed in this time are told of again.
+const resyncGrants = time.Hour
 
 func (s *Service) logUnless(ctx context.Context, err error, message string) {
 	if err != nil && ctx.Err() == nil {
@@ -158,6 +160,24 @@ func (s *Service) eachOwn(ctx context.Context, fn func(*Token)) error {
 		for i := range page {
 			fn(&page[i])
 			after = page[i].Key
+		}
+		if len(page) < pageSize {
+			return nil
+		}
+	}
+}
+
+// eachGrant calls fn with the token of every grant whose state changed at the given time or later, without its credential.
+func (s *Service) eachGrant(ctx context.Context, since time.Time, fn func(*Token)) error {
+	cursor := DueCursor{At: since}
+	for {
+		page, err := s.p.Store.ListGrants(ctx, cursor, pageSize)
+		if err != nil {
+			return err
+		}
+		for i := range page {
+			fn(&page[i])
+			cursor = DueCursor{At: page[i].StateTime, Key: page[i].Key}
 		}
 		if len(page) < pageSize {
 			return nil

@@ -55,6 +55,9 @@ func (r *rotation) loadHeld(ctx context.Context) error {
 // loadRedemption finds what this attempt redeems: the newest refresh token, or the settings' if that is another grant's.
 func (r *rotation) loadRedemption(stored *Token) error {
 	now := r.s.p.Now()
+	if r.settings.OAuth2.seed().IsZero() {
+		return dead(now, "there is no refresh token; the end user must authorize again")
+	}
 	seed := r.settings.OAuth2.seed().Fingerprint()
 	held := stored.Credential
 	switch {

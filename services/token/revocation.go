@@ -17,8 +17,10 @@ type Revocation struct {
 	ID  string // ULID
 	// ConnectionUID is of the connection whose settings the request is made with.
 	ConnectionUID string
-	// Server names the server and the client that the token belongs to.
+	// Server names the server and the client that the token belongs to; empty, of a grant that ended: those of its connection.
 	Server string
+	// Hint is the token type hint of RFC 7009 section 2.1.
+	Hint string
 	// Generation that the token was.
 	Generation int64
 	Token      seal.Secret
@@ -128,10 +130,10 @@ func (s *Service) revoke(ctx context.Context, revocation *Revocation) {
 	failure, _ := errors.AsType[*Failure](err)
 	switch {
 	case err == nil:
-		s.p.Logger.InfoContext(ctx, "superseded access token revoked", "token", revocation.Key.Name(), "generation", revocation.Generation)
+		s.p.Logger.InfoContext(ctx, "token revoked", "token", revocation.Key.Name(), "generation", revocation.Generation)
 		s.dropRevocation(ctx, revocation, revocationDone)
 	case errors.Is(err, errNoLongerOurs), failure != nil && failure.Class.EndsAttempts() && revocation.Attempts+1 >= maxRefusals:
-		s.p.Logger.WarnContext(ctx, "superseded access token not revoked; it stays valid until it expires", "token", revocation.Key.Name(),
+		s.p.Logger.WarnContext(ctx, "token not revoked; it stays valid until it expires", "token", revocation.Key.Name(),
 			"generation", revocation.Generation, "expires", revocation.ExpireTime, "error", err)
 		s.dropRevocation(ctx, revocation, revocationGivenUp)
 	default:
@@ -150,13 +152,20 @@ func (s *Service) tryRevoke(ctx context.Context, revocation *Revocation) error {
 	if err != nil {
 		return err
 	}
-	if settings.ConnectionUID != revocation.ConnectionUID || settings.OAuth2.server() != revocation.Server ||
-		settings.OAuth2.Provider.RevocationEndpoint == "" {
+	if !revocation.belongs(&settings) || settings.OAuth2.Provider.RevocationEndpoint == "" {
 		return errNoLongerOurs
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.p.RequestTimeout)
 	defer cancel()
-	return s.p.Exchanger.Revoke(ctx, settings.OAuth2, revocation.Token, hintAccessToken)
+	return s.p.Exchanger.Revoke(ctx, settings.OAuth2, revocation.Token, revocation.Hint)
+}
+
+// belongs reports whether the token may be shown to the server and client of the settings, which are those of its connection.
+func (r *Revocation) belongs(settings *Settings) bool {
+	if r.Key.Grant == "" && settings.ConnectionUID != r.ConnectionUID {
+		return false
+	}
+	return r.Server == "" || settings.OAuth2.server() == r.Server
 }
 
 // postponeRevocation puts off what failed. A process that stops leaves its own as they are: the next makes them when they are due.
@@ -172,7 +181,7 @@ func (s *Service) postponeRevocation(ctx context.Context, revocation *Revocation
 	}
 	revocation.Attempts++
 	s.meters.revoked(ctx, revocationFailed)
-	s.p.Logger.WarnContext(ctx, "superseded access token not revoked yet, will be tried again", "token", revocation.Key.Name(),
+	s.p.Logger.WarnContext(ctx, "token not revoked yet, will be tried again", "token", revocation.Key.Name(),
 		"generation", revocation.Generation, "in", wait, "error", err)
 	if err := s.p.Revocations.PostponeRevocation(ctx, revocation, s.p.Now().Add(wait)); err != nil {
 		s.logUnless(ctx, err, "revocation not put off")

@@ -22,8 +22,33 @@ const (
 	attendEvery = time.Minute
 )
 
-// hintAccessToken is the token type hint of RFC 7009 section 2.1.
-const hintAccessToken = "access_token"
+// The token type hints of RFC 7009 section 2.1.
+const (
+	hintAccessToken  = "access_token"
+	hintRefreshToken = "refresh_token"
+)
+
+// endedRevocation is how long a grant that ended is tried to be revoked, if nobody knows when it ends by itself.
+const endedRevocation = 30 * 24 * time.Hour
+
+// ended returns the revocation of everything that the token's grant gave; nil if nothing is held.
+func (t *Token) ended(now time.Time) *Revocation {
+	held, hint := t.Credential.RefreshToken, hintRefreshToken
+	if held.IsZero() {
+		held, hint = t.Credential.AccessToken, hintAccessToken
+	}
+	if held.IsZero() {
+		return nil
+	}
+	expire := t.GrantExpireTime
+	if expire.IsZero() {
+		expire = now.Add(endedRevocation)
+	}
+	return &Revocation{
+		Key: t.Key, ID: ulid.Make().String(), ConnectionUID: t.ConnectionUID, Hint: hint, Generation: t.Generation, Token: held,
+		DueTime: now, ExpireTime: expire,
+	}
+}
 
 // superseded returns the revocation of the access token that the next generation takes the place of, if it is to be revoked; nil otherwise.
 // One that was obtained with other settings is not: it may be another server's.
@@ -43,8 +68,8 @@ func (r *rotation) superseded(ctx context.Context, next string) *Revocation {
 		return nil
 	}
 	return &Revocation{
-		Key: r.key, ID: ulid.Make().String(), ConnectionUID: r.token.ConnectionUID, Server: o.server(), Generation: r.token.Generation,
-		Token: old, DueTime: now.Add(orphanTime), ExpireTime: r.token.ExpireTime,
+		Key: r.key, ID: ulid.Make().String(), ConnectionUID: r.token.ConnectionUID, Server: o.server(), Hint: hintAccessToken,
+		Generation: r.token.Generation, Token: old, DueTime: now.Add(orphanTime), ExpireTime: r.token.ExpireTime,
 	}
 }
 

@@ -34,13 +34,14 @@ func (k Kind) Redeems() bool { return k == KindRefreshToken || k == KindAuthoriz
 
 // SettingsSource tells how to obtain a connection's credential. It is the connection service.
 type SettingsSource interface {
-	// AuthorizationSettings returns the present settings with their secrets. Errors are [*Failure] of class OURS.
-	AuthorizationSettings(ctx context.Context, connection string) (Settings, error)
+	// AuthorizationSettings returns the present settings, with their secrets, of the connection or grant of that name. Errors are [*Failure]
+	// of class OURS.
+	AuthorizationSettings(ctx context.Context, name string) (Settings, error)
 }
 
-// Settings say how to obtain a connection's credential. Exactly the member that Kind names is set.
+// Settings say how to obtain a connection's or grant's credential. Exactly the member that Kind names is set.
 type Settings struct {
-	ConnectionUID string
+	ConnectionUID string // of the grant, where it is one's
 	Revision      int64
 	Kind          Kind
 	OAuth2        OAuth2
@@ -48,6 +49,8 @@ type Settings struct {
 	Basic         Basic
 	// Invocation is added to every request that is made with the credential.
 	Invocation Fields
+	// Imported is the first generation of this revision, for which no request is made; zero if there is none.
+	Imported Imported
 }
 
 // ClientAuthentication is how a client authenticates at the token endpoint. The names are those of the API.

@@ -15,8 +15,8 @@ const (
 	maxRemembered = 1024
 )
 
-// recollection keeps the settings of connections for a moment, so that the many grants of one connection that become due together do not each
-// ask for them. Settings of the wanted revision do not change: whatever changes them makes another revision the wanted one.
+// recollection keeps the settings of connections and grants for a moment. A connection's of the wanted revision do not change: whatever changes
+// them makes another revision the wanted one. A grant's follow a change of its connection's within that moment.
 type recollection struct {
 	source SettingsSource
 	now    func() time.Time

@@ -25,15 +25,19 @@ type Store interface {
 	// Update returns the token as it now is, without its credential; if change fails it returns the token as it was
 	// read with change's error, unless that is ErrUnchanged. Changes reach the Listen of every replica.
 	Update(ctx context.Context, key Key, change func(*Record) error) (Token, error)
-	// Delete removes a token, its journal and its revocations, and reports whether it did: not if there is none, or it belongs to
-	// another connection. It returns the version of the deletion.
-	Delete(ctx context.Context, key Key, connectionUID string) (deleted bool, version int64, err error)
+	// Delete removes a token, its journal and its revocations but those of ended grants, and reports whether it did: not if there is none, or it
+	// belongs to another connection. With a revocation, it stores that, and does nothing if the token's generation is not the revocation's.
+	// It returns the version of the deletion.
+	Delete(ctx context.Context, key Key, connectionUID string, revoke *Revocation) (deleted bool, version int64, err error)
 	// Due returns up to limit tokens, without credentials, that are due after the cursor and not later than until,
 	// earliest first. The next page's cursor is the last result's.
 	Due(ctx context.Context, after DueCursor, until time.Time, limit int) ([]Token, error)
 	// List returns up to limit tokens of connections themselves, not of grants under them, without credentials, in the order of
 	// their keys, after the given one.
 	List(ctx context.Context, after Key, limit int) ([]Token, error)
+	// ListGrants returns up to limit tokens of grants whose StateTime is that of the cursor or later, and which come after it, earliest first,
+	// without credentials. The next page's cursor is the last result's StateTime and Key.
+	ListGrants(ctx context.Context, after DueCursor, limit int) ([]Token, error)
 	// Rotations returns up to limit rotations of a token, newest first, older than the one with id before; "" starts.
 	// ErrNotFound if there is no such token.
 	Rotations(ctx context.Context, key Key, before string, limit int) ([]Rotation, error)
@@ -80,7 +84,7 @@ type Record struct {
 	Quiet bool
 }
 
-// DueCursor is a place in the order of Due.
+// DueCursor is a place in the order of Due, or of ListGrants.
 type DueCursor struct {
 	At  time.Time
 	Key Key

@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -120,14 +121,25 @@ type StatesSink struct {
 	Idle func() error
 }
 
+// StatesScope says what WatchStates tells of.
+type StatesScope struct {
+	// Idle is after what time without news Idle of the sink is called.
+	Idle time.Duration
+	// Grants: also of tokens of grants, but in the listing only of those whose state changed at GrantsSince or later. There can be a million.
+	Grants      bool
+	GrantsSince time.Time
+}
+
 // WatchStates tells sink the state of every connection's own token, and then each change, until ctx ends or sink fails. A slow sink
-// skips states of a token and gets its newest. Tokens of grants are left out: there can be a million of them, and their states are
-// not a connection's.
-func (s *Service) WatchStates(ctx context.Context, idle time.Duration, sink StatesSink) error {
+// skips states of a token and gets its newest.
+func (s *Service) WatchStates(ctx context.Context, scope StatesScope, sink StatesSink) error {
 	sub := s.states.SubscribeAll()
 	defer sub.Close()
 	flush := func() error {
 		for _, u := range taken(sub.Take()) {
+			if u.Token.Key.Grant != "" && !scope.Grants {
+				continue
+			}
 			if err := sink.State(u); err != nil {
 				return err
 			}
@@ -137,10 +149,15 @@ func (s *Service) WatchStates(ctx context.Context, idle time.Duration, sink Stat
 	if err := s.listStates(ctx, sub, flush); err != nil {
 		return err
 	}
+	if scope.Grants {
+		if err := s.listGrantStates(ctx, scope.GrantsSince, sub, flush); err != nil {
+			return err
+		}
+	}
 	if err := sink.Synced(); err != nil {
 		return err
 	}
-	timer := time.NewTimer(idle)
+	timer := time.NewTimer(scope.Idle)
 	defer timer.Stop()
 	for {
 		var err error
@@ -157,7 +174,7 @@ func (s *Service) WatchStates(ctx context.Context, idle time.Duration, sink Stat
 		if err != nil {
 			return err
 		}
-		timer.Reset(idle)
+		timer.Reset(scope.Idle)
 	}
 }
 
@@ -177,4 +194,27 @@ func (s *Service) listStates(ctx context.Context, sub *subscription, flush func(
 			return err
 		}
 	}
+}
+
+// listGrantStates offers the tokens of grants whose state changed at the given time or later, and flushes as it goes.
+func (s *Service) listGrantStates(ctx context.Context, since time.Time, sub *subscription, flush func() error) error {
+	var failed error
+	offered := 0
+	err := s.eachGrant(ctx, since, func(t *Token) {
+		sub.Offer(t.Key, t.Version, &Update{Token: *t, Snapshot: true})
+		if offered++; failed == nil && offered%pageSize == 0 {
+			failed = flush()
+		}
+	})
+	if err != nil || failed != nil {
+		return errors.Join(err, failed)
+	}
+	return flush()
+}
+
+// standsAs reports whether nothing is different that is told of a grant's state: most refreshes are of no interest to those who watch a
+// million of them.
+func (t *Token) standsAs(former *Token) bool {
+	return t.State == former.State && t.Reason == former.Reason && t.StatusRevision() == former.StatusRevision() &&
+		t.Revision == former.Revision && t.GrantExpireTime.Equal(former.GrantExpireTime)
 }

@@ -10,6 +10,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/freshet-io/freshet/services/connection"
+	connectionstore "github.com/freshet-io/freshet/services/connection/store"
 	"github.com/freshet-io/freshet/services/internal/seal"
 	"github.com/freshet-io/freshet/services/internal/sqldb"
 	"github.com/freshet-io/freshet/services/token"
@@ -29,14 +31,15 @@ type Config struct {
 	Connection string
 }
 
-// Stock is the open token database. The suite must not run meanwhile.
+// Stock is the open databases of tokens and of the grants that they are of. The suite must not run meanwhile.
 type Stock struct {
-	db    *sqldb.DB
-	store *store.Store
-	own   token.Key
+	tokens, connections *sqldb.DB
+	store               *store.Store
+	grants              *connectionstore.Store
+	own                 token.Key
 }
 
-// Open opens the database. The stock must be closed.
+// Open opens the databases. The stock must be closed.
 func Open(ctx context.Context, c Config) (*Stock, error) {
 	own, err := token.ParseName(c.Connection + "/token")
 	if err != nil {
@@ -46,20 +49,29 @@ func Open(ctx context.Context, c Config) (*Stock, error) {
 	if err != nil {
 		return nil, err
 	}
-	var db *sqldb.DB
-	if c.Database != "" {
-		db, err = sqldb.OpenPostgres(ctx, c.Database, "freshet_token", sqldb.Options{})
-	} else {
-		db, err = sqldb.OpenSQLite(ctx, filepath.Join(c.DataDir, "token.db"), sqldb.Options{})
-	}
+	tokens, err := c.open(ctx, "token")
 	if err != nil {
 		return nil, err
 	}
-	return &Stock{db: db, store: store.New(db, sealer), own: own}, nil
+	connections, err := c.open(ctx, "connection")
+	if err != nil {
+		return nil, errors.Join(err, tokens.Close())
+	}
+	return &Stock{
+		tokens: tokens, connections: connections, store: store.New(tokens, sealer), grants: connectionstore.New(connections, sealer), own: own,
+	}, nil
 }
 
-// Close closes the database.
-func (s *Stock) Close() error { return s.db.Close() }
+// open opens the database of a role.
+func (c Config) open(ctx context.Context, role string) (*sqldb.DB, error) {
+	if c.Database != "" {
+		return sqldb.OpenPostgres(ctx, c.Database, "freshet_"+role, sqldb.Options{})
+	}
+	return sqldb.OpenSQLite(ctx, filepath.Join(c.DataDir, role+".db"), sqldb.Options{})
+}
+
+// Close closes the databases.
+func (s *Stock) Close() error { return errors.Join(s.tokens.Close(), s.connections.Close()) }
 
 // Copy is one token of a stock.
 type Copy struct {
@@ -75,6 +87,14 @@ func (s *Stock) Fill(ctx context.Context, from, to int, of func(number int) (c C
 	if err != nil {
 		return fmt.Errorf("the connection's own token: %w", err)
 	}
+	name, err := connection.ParseName(s.own.ConnectionName())
+	if err != nil {
+		return err
+	}
+	parent, err := s.grants.GetWithSecrets(ctx, name)
+	if err != nil {
+		return err
+	}
 	var next atomic.Int64
 	next.Store(int64(from))
 	group, ctx := errgroup.WithContext(ctx)
@@ -89,7 +109,7 @@ func (s *Stock) Fill(ctx context.Context, from, to int, of func(number int) (c C
 				if !yes {
 					continue
 				}
-				if err := s.put(ctx, &first, number, c); err != nil {
+				if err := s.put(ctx, &parent, &first, number, c); err != nil {
 					return err
 				}
 			}
@@ -98,9 +118,18 @@ func (s *Stock) Fill(ctx context.Context, from, to int, of func(number int) (c C
 	return group.Wait()
 }
 
-func (s *Stock) put(ctx context.Context, first *token.Token, number int, c Copy) error {
+// put writes a token and its grant, which begins with what the connection's own began with, as the copy of the token says.
+func (s *Stock) put(ctx context.Context, of *connection.Connection, first *token.Token, number int, c Copy) error {
 	key := s.key(number)
-	_, err := s.store.Update(ctx, key, func(r *token.Record) error {
+	err := s.grants.CreateGrant(ctx, connection.Grant{
+		Name: connection.GrantName{Connection: of.Name, ID: key.Grant}, UID: of.UID, Revision: first.Revision, ConfigVersion: 1,
+		Credential: connection.GrantCredential{RefreshToken: of.Settings.OAuth2.RefreshToken}, State: connection.StateAuthorized,
+		CreateTime: c.IssueTime, UpdateTime: c.IssueTime, StateTime: c.IssueTime, AuthorizeTime: c.IssueTime,
+	}, of.UID, nil)
+	if err != nil {
+		return err
+	}
+	_, err = s.store.Update(ctx, key, func(r *token.Record) error {
 		if r.Exists {
 			return fmt.Errorf("%s exists", key.Name())
 		}

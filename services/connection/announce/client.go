@@ -36,6 +36,8 @@ func New(conn grpc.ClientConnInterface) *Client {
 // detail is the content of an event. Its names are public.
 type detail struct {
 	Connection    string `json:"connection"`
+	Grant         string `json:"grant,omitempty"`
+	EndUserID     string `json:"endUserId,omitempty"`
 	UID           string `json:"uid"`
 	State         string `json:"state"`
 	PreviousState string `json:"previousState,omitempty"`
@@ -60,6 +62,9 @@ func (c *Client) Announce(ctx context.Context, e connection.StateEvent) error {
 		Time:          e.Time.UTC().Format(time.RFC3339Nano),
 		EventID:       e.ID,
 	}
+	if e.Grant != "" {
+		content.Grant, content.EndUserID = e.Resource(), e.EndUser
+	}
 	if !e.GrantExpireTime.IsZero() {
 		content.GrantExpireTime = e.GrantExpireTime.UTC().Format(time.RFC3339Nano)
 	}
@@ -73,7 +78,7 @@ func (c *Client) Announce(ctx context.Context, e connection.StateEvent) error {
 			Source:     Source,
 			DetailType: e.DetailType(),
 			Detail:     string(text),
-			Resources:  []string{e.Connection.String()},
+			Resources:  resources(e),
 			Time:       timestamppb.New(e.Time),
 		}},
 	})
@@ -84,6 +89,14 @@ func (c *Client) Announce(ctx context.Context, e connection.StateEvent) error {
 		return fmt.Errorf("announce: put event %s: %w", e.ID, err)
 	}
 	return judge(e, response)
+}
+
+// resources are what the event is about: the connection and, if it is a grant's, the grant.
+func resources(e connection.StateEvent) []string {
+	if e.Grant == "" {
+		return []string{e.Connection.String()}
+	}
+	return []string{e.Connection.String(), e.Resource()}
 }
 
 // judge looks at what became of the one entry.

@@ -68,7 +68,7 @@ func (s *Suite) Replica(t testing.TB, db *sqldb.DB) *connection.Service {
 	s.Store = store.New(db, s.Sealer)
 	client := tokens.New(s.peers)
 	service, err := connection.NewService(connection.Params{
-		Store: s.Store, Tokens: client, Announcer: announce.New(s.peers), Probe: probe.New(s.Guard, client),
+		Store: s.Store, Grants: s.Store, Tokens: client, Announcer: announce.New(s.peers), Probe: probe.New(s.Guard, client),
 		Catalog: s.Catalog,
 		CheckURL: func(raw string) error {
 			_, err := s.Guard.CheckURL(raw)

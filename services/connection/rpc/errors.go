@@ -32,7 +32,7 @@ func toStatus(ctx context.Context, logger *slog.Logger, name string, err error) 
 	case err == nil:
 		return nil
 	case errors.As(err, &invalid):
-		return rpcerr.InvalidReason(violationReason(invalid), violations(invalid)...)
+		return rpcerr.InvalidReason(violationReason(invalid), violations(kindOf(name), invalid)...)
 	case errors.As(err, &mask):
 		return rpcerr.InvalidReason(errorsv1.Reason_INVALID_UPDATE_MASK,
 			rpcerr.Violation{Field: "update_mask", Description: mask.path + " " + mask.description})
@@ -40,7 +40,18 @@ func toStatus(ctx context.Context, logger *slog.Logger, name string, err error) 
 		return rpcerr.InvalidReason(errorsv1.Reason_INVALID_PAGE_TOKEN,
 			rpcerr.Violation{Field: "page_token", Description: "must be the next_page_token of a call with the same other fields, or empty"})
 	case errors.Is(err, connection.ErrNotFound):
-		return rpcerr.New(codes.NotFound, errorsv1.Reason_CONNECTION_NOT_FOUND, "there is no connection %s", name)
+		of, _, _ := strings.Cut(name, "/grants/")
+		return rpcerr.New(codes.NotFound, errorsv1.Reason_CONNECTION_NOT_FOUND, "there is no connection %s", of)
+	case errors.Is(err, connection.ErrGrantNotFound):
+		return rpcerr.New(codes.NotFound, errorsv1.Reason_GRANT_NOT_FOUND, "there is no grant %s", name)
+	case errors.Is(err, connection.ErrNoUsers):
+		return rpcerr.New(codes.FailedPrecondition, errorsv1.Reason_STATE_CONFLICT,
+			"the connection has a token of its own; grants are of connections with grant_type AUTHORIZATION_CODE that were created without authorization_code")
+	case errors.Is(err, connection.ErrOfUsers):
+		return rpcerr.New(codes.FailedPrecondition, errorsv1.Reason_STATE_CONFLICT,
+			"the connection %s has no token of its own; its grants have", name)
+	case errors.Is(err, connection.ErrInUse):
+		return rpcerr.New(codes.FailedPrecondition, errorsv1.Reason_RESOURCE_IN_USE, "the connection %s has grants; delete them first", name)
 	case errors.As(err, &unknown):
 		return rpcerr.New(codes.NotFound, errorsv1.Reason_PROVIDER_NOT_FOUND,
 			"the catalogue has no provider %s; ListProviders says which there are", unknown.ID)
@@ -49,18 +60,18 @@ func toStatus(ctx context.Context, logger *slog.Logger, name string, err error) 
 			"neither api_base_url of the connection nor its provider says where the API is: set api_base_url")
 	case errors.Is(err, connection.ErrDeleting):
 		return rpcerr.New(codes.FailedPrecondition, errorsv1.Reason_STATE_CONFLICT,
-			"the connection %s is being deleted; once it is gone, the name can be used again", name)
+			"the %s %s is being deleted; once it is gone, the name can be used again", kindOf(name), name)
 	case errors.Is(err, connection.ErrExists):
-		return rpcerr.New(codes.AlreadyExists, errorsv1.Reason_RESOURCE_EXISTS, "a connection %s exists already", name)
+		return rpcerr.New(codes.AlreadyExists, errorsv1.Reason_RESOURCE_EXISTS, "a %s %s exists already", kindOf(name), name)
 	case errors.Is(err, connection.ErrETag):
 		return rpcerr.New(codes.Aborted, errorsv1.Reason_ETAG_MISMATCH,
-			"the connection %s was changed since the given etag was read; read it again", name)
+			"the %s %s was changed since the given etag was read; read it again", kindOf(name), name)
 	case errors.Is(err, connection.ErrStale):
-		return rpcerr.New(codes.Aborted, errorsv1.Reason_ETAG_MISMATCH, "the connection is changed by others all the time; try again")
+		return rpcerr.New(codes.Aborted, errorsv1.Reason_ETAG_MISMATCH, "the %s is changed by others all the time; try again", kindOf(name))
 	case errors.Is(err, connection.ErrSecretsUnreadable):
-		logger.ErrorContext(ctx, "stored secrets cannot be opened", "connection", name, "error", err)
+		logger.ErrorContext(ctx, "stored secrets cannot be opened", "resource", name, "error", err)
 		return rpcerr.New(codes.FailedPrecondition, errorsv1.Reason_SECRET_UNREADABLE,
-			"the stored secrets cannot be opened with the present master key; restore the key, or set all secrets of the connection anew")
+			"the stored secrets cannot be opened with the present master key; restore the key, or set all secrets of the %s anew", kindOf(name))
 	default:
 		return rpcerr.Internal(ctx, logger, err)
 	}
@@ -73,11 +84,19 @@ func violationReason(e *connection.ValidationError) errorsv1.Reason {
 	return errorsv1.Reason_INVALID_FIELD
 }
 
-// violations gives the fields of a connection the paths they have in a request.
-func violations(e *connection.ValidationError) []rpcerr.Violation {
+// kindOf is what a resource name is the name of.
+func kindOf(name string) string {
+	if strings.Contains(name, "/grants/") {
+		return "grant"
+	}
+	return "connection"
+}
+
+// violations gives the fields of a connection or grant the paths they have in a request.
+func violations(kind string, e *connection.ValidationError) []rpcerr.Violation {
 	list := make([]rpcerr.Violation, len(e.Violations))
 	for i, v := range e.Violations {
-		list[i] = rpcerr.Violation{Field: joined("connection", v.Field), Description: v.Description}
+		list[i] = rpcerr.Violation{Field: joined(kind, v.Field), Description: v.Description}
 	}
 	return list
 }

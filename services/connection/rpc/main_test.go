@@ -42,6 +42,7 @@ type fixture struct {
 	api      connectionv1.ConnectionServiceClient
 	internal connectionv1.ConnectionInternalServiceClient
 	catalog  connectionv1.ProviderServiceClient
+	grants   connectionv1.GrantServiceClient
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -59,6 +60,7 @@ func serve(t *testing.T, s *connectiontest.Suite) *fixture {
 		Suite:    s,
 		api:      connectionv1.NewConnectionServiceClient(server.AsAdmin(t)),
 		catalog:  connectionv1.NewProviderServiceClient(server.AsAdmin(t)),
+		grants:   connectionv1.NewGrantServiceClient(server.AsAdmin(t)),
 		internal: connectionv1.NewConnectionInternalServiceClient(server.As(t, authn.ServiceToken)),
 	}
 }

@@ -36,6 +36,7 @@ func Register(r grpc.ServiceRegistrar, svc *connection.Service, o Options) {
 		o.Validator = protovalidate.GlobalValidator
 	}
 	connectionv1.RegisterConnectionServiceServer(r, &server{service: svc, options: o})
+	connectionv1.RegisterGrantServiceServer(r, &grantServer{service: svc, pages: o.Pages, logger: o.Logger})
 	connectionv1.RegisterProviderServiceServer(r, &providerServer{catalog: o.Catalog, pages: o.Pages, logger: o.Logger})
 	connectionv1.RegisterApiServiceServer(r, &apiServer{service: svc, logger: o.Logger})
 	connectionv1.RegisterConnectionInternalServiceServer(r, &internalServer{service: svc, logger: o.Logger})
@@ -220,6 +221,9 @@ type internalServer struct {
 func (s *internalServer) GetAuthorizationSettings(
 	ctx context.Context, req *connectionv1.GetAuthorizationSettingsRequest,
 ) (*connectionv1.GetAuthorizationSettingsResponse, error) {
+	if grant, err := connection.ParseGrantName(req.GetName()); err == nil {
+		return s.grantSettings(ctx, grant)
+	}
 	name, err := parseName("name", req.GetName())
 	if err != nil {
 		return nil, err
@@ -229,4 +233,14 @@ func (s *internalServer) GetAuthorizationSettings(
 		return nil, toStatus(ctx, s.logger, req.GetName(), err)
 	}
 	return &connectionv1.GetAuthorizationSettingsResponse{Settings: wire.FromSettings(c)}, nil
+}
+
+func (s *internalServer) grantSettings(
+	ctx context.Context, name connection.GrantName,
+) (*connectionv1.GetAuthorizationSettingsResponse, error) {
+	g, settings, err := s.service.GrantSettings(ctx, name)
+	if err != nil {
+		return nil, toStatus(ctx, s.logger, name.String(), err)
+	}
+	return &connectionv1.GetAuthorizationSettingsResponse{Settings: wire.FromGrantSettings(g, settings)}, nil
 }

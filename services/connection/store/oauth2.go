@@ -11,6 +11,7 @@ import (
 type oauth2JSON struct {
 	Preset               presetJSON      `json:"provider,omitzero"`
 	GrantType            string          `json:"grant_type"`
+	Users                bool            `json:"users,omitempty"`
 	TokenEndpoint        string          `json:"token_endpoint"`
 	ClientID             string          `json:"client_id"`
 	ClientAuthentication string          `json:"client_authentication"`
@@ -106,7 +107,7 @@ func (m micros) duration() time.Duration { return time.Duration(m) * time.Micros
 func encodeOAuth2(a connection.OAuth2) *oauth2JSON {
 	return &oauth2JSON{
 		Preset:    presetJSON(a.Preset),
-		GrantType: string(a.GrantType), TokenEndpoint: a.TokenEndpoint, ClientID: a.ClientID,
+		GrantType: string(a.GrantType), Users: a.Users, TokenEndpoint: a.TokenEndpoint, ClientID: a.ClientID,
 		ClientAuthentication: string(a.ClientAuthentication),
 		SigningKey: signingKeyJSON{
 			KeyID: a.SigningKey.KeyID, Algorithm: string(a.SigningKey.Algorithm), Audience: a.SigningKey.Audience,
@@ -133,7 +134,7 @@ func encodeOAuth2(a connection.OAuth2) *oauth2JSON {
 func (j *oauth2JSON) decode() connection.OAuth2 {
 	return connection.OAuth2{
 		Preset:    connection.ProviderRef(j.Preset),
-		GrantType: connection.GrantType(j.GrantType), TokenEndpoint: j.TokenEndpoint, ClientID: j.ClientID,
+		GrantType: connection.GrantType(j.GrantType), Users: j.Users, TokenEndpoint: j.TokenEndpoint, ClientID: j.ClientID,
 		ClientAuthentication: connection.ClientAuthentication(j.ClientAuthentication),
 		SigningKey: connection.SigningKey{
 			KeyID: j.SigningKey.KeyID, Algorithm: keys.Algorithm(j.SigningKey.Algorithm), Audience: j.SigningKey.Audience,

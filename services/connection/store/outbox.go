@@ -10,21 +10,22 @@ import (
 
 const insertStateEvent = `
 INSERT INTO state_events (project, event_id, connection_id, uid, state, previous_state, reason, message, time, claim_owner, claim_until,
-  kind, grant_expire_time)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, '', 0, $10, $11)`
+  kind, grant_expire_time, grant_id, end_user)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, '', 0, $10, $11, $12, $13)`
 
 func insertEvent(ctx context.Context, tx sqldb.Tx, e *connection.StateEvent) error {
 	if e == nil {
 		return nil
 	}
 	_, err := tx.ExecContext(ctx, insertStateEvent, e.Connection.Project, e.ID, e.Connection.ID, e.UID, string(e.State), string(e.Previous),
-		string(e.Reason), e.Message, sqldb.Micros(e.Time), string(e.Kind), sqldb.Micros(e.GrantExpireTime))
+		string(e.Reason), e.Message, sqldb.Micros(e.Time), string(e.Kind), sqldb.Micros(e.GrantExpireTime), e.Grant, e.EndUser)
 	return err
 }
 
 // The events of projects of which no other owner holds any.
 const selectClaimable = `
-SELECT project, event_id, connection_id, uid, state, previous_state, reason, message, time, kind, grant_expire_time FROM state_events e
+SELECT project, event_id, connection_id, uid, state, previous_state, reason, message, time, kind, grant_expire_time, grant_id, end_user
+FROM state_events e
 WHERE NOT EXISTS (SELECT 1 FROM state_events o WHERE o.project = e.project AND o.claim_owner <> $1 AND o.claim_until > $2)
 ORDER BY time, event_id LIMIT $3`
 
@@ -87,7 +88,7 @@ func selectEvents(ctx context.Context, tx sqldb.Tx, owner string, now time.Time,
 		var e connection.StateEvent
 		var at, expire int64
 		err := rows.Scan(&e.Connection.Project, &e.ID, &e.Connection.ID, &e.UID, &e.State, &e.Previous, &e.Reason, &e.Message, &at,
-			&e.Kind, &expire)
+			&e.Kind, &expire, &e.Grant, &e.EndUser)
 		if err != nil {
 			return nil, err
 		}

@@ -88,7 +88,14 @@ func (s *Store) DueWarnings(ctx context.Context, now time.Time, limit int) ([]co
 }
 
 func (s *Store) query(ctx context.Context, query string, args ...any) ([]connection.Connection, error) {
-	var list []connection.Connection
+	return queryRows(ctx, s, func(row scanner) (connection.Connection, error) { return scan(row) }, query, args...)
+}
+
+type scanner interface{ Scan(dest ...any) error }
+
+// queryRows reads a list of what read makes of a row.
+func queryRows[T any](ctx context.Context, s *Store, read func(scanner) (T, error), query string, args ...any) ([]T, error) {
+	var list []T
 	err := s.read(ctx, func(ctx context.Context, tx sqldb.Tx) error {
 		list = nil
 		rows, err := tx.QueryContext(ctx, query, args...)
@@ -97,11 +104,11 @@ func (s *Store) query(ctx context.Context, query string, args ...any) ([]connect
 		}
 		defer rows.Close() //nolint:errcheck // Err has it
 		for rows.Next() {
-			c, err := scan(rows)
+			one, err := read(rows)
 			if err != nil {
 				return err
 			}
-			list = append(list, c)
+			list = append(list, one)
 		}
 		return rows.Err()
 	})
@@ -109,7 +116,7 @@ func (s *Store) query(ctx context.Context, query string, args ...any) ([]connect
 }
 
 // scan reads a row of columns, followed by what more was selected.
-func scan(row interface{ Scan(dest ...any) error }, more ...any) (connection.Connection, error) {
+func scan(row scanner, more ...any) (connection.Connection, error) {
 	var c connection.Connection
 	var settings string
 	var seen, created, updated, changed, authorized, expire, warning int64

@@ -25,7 +25,7 @@ func Migrations() fs.FS {
 	return sub
 }
 
-// Store implements connection.Store.
+// Store implements connection.Store and connection.GrantStore.
 type Store struct {
 	db     *sqldb.DB
 	sealer *seal.Sealer
@@ -107,6 +107,11 @@ func update(ctx context.Context, tx sqldb.Tx, c connection.Connection, e *connec
 	if !updated {
 		return fmt.Errorf("%w: %s", connection.ErrStale, c.Name)
 	}
+	if c.State == connection.StateDeleting {
+		if err := checkUnused(ctx, tx, c.Name); err != nil {
+			return err
+		}
+	}
 	return insertEvent(ctx, tx, e)
 }
 
@@ -139,7 +144,8 @@ func (s *Store) read(ctx context.Context, fn func(context.Context, sqldb.Tx) err
 // translate marks errors that say that the database cannot be used right now, and passes the domain's own.
 func translate(err error) error {
 	switch {
-	case err == nil, errors.Is(err, connection.ErrExists), errors.Is(err, connection.ErrStale), errors.Is(err, connection.ErrNotFound):
+	case err == nil, errors.Is(err, connection.ErrExists), errors.Is(err, connection.ErrStale), errors.Is(err, connection.ErrNotFound),
+		errors.Is(err, connection.ErrGrantNotFound), errors.Is(err, connection.ErrInUse):
 		return err
 	case sqldb.IsUnavailable(err):
 		return unavailableError{err}

@@ -32,6 +32,16 @@ func TestStore(t *testing.T) {
 	}
 }
 
+func TestGrants(t *testing.T) {
+	for _, engine := range []sqldb.Engine{sqldb.SQLite, sqldb.Postgres} {
+		t.Run(string(engine), func(t *testing.T) {
+			storetest.RunGrants(t, func(t *testing.T) storetest.GrantStore {
+				return store.New(sqltest.Open(t, engine, store.Migrations()), connectiontest.NewSealer(t))
+			})
+		})
+	}
+}
+
 // canary is in every secret of these tests and nowhere else.
 const canary = "canary-7f3e9a"
 

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	errorsv1 "github.com/freshet-io/freshet/gen/freshet/errors/v1"
 	tokenv1 "github.com/freshet-io/freshet/gen/freshet/token/v1"
@@ -31,32 +33,33 @@ func New(conn grpc.ClientConnInterface) *Client {
 }
 
 // Authorize implements connection.TokenControl.
-func (c *Client) Authorize(ctx context.Context, ref connection.TokenRef) error {
-	_, err := c.tokens.AuthorizeToken(ctx, &tokenv1.AuthorizeTokenRequest{
-		Name: ref.Name.Token(), ConnectionUid: ref.UID, Revision: ref.Revision,
+func (c *Client) Authorize(ctx context.Context, ref connection.TokenRef) (connection.TokenStatus, error) {
+	answer, err := c.tokens.AuthorizeToken(ctx, &tokenv1.AuthorizeTokenRequest{
+		Name: ref.Token, ConnectionUid: ref.UID, Revision: ref.Revision,
 	})
-	return wrap("authorize", ref, err)
+	known, _ := toStatus(answer.GetStatus()) // what it does not know yet, it will report
+	return known, wrap("authorize", ref, err)
 }
 
 // Deauthorize implements connection.TokenControl. A token that the token service does not know needs no deauthorization.
 func (c *Client) Deauthorize(ctx context.Context, ref connection.TokenRef) error {
 	_, err := c.tokens.DeauthorizeToken(ctx, &tokenv1.DeauthorizeTokenRequest{
-		Name: ref.Name.Token(), ConnectionUid: ref.UID, Revision: ref.Revision,
+		Name: ref.Token, ConnectionUid: ref.UID, Revision: ref.Revision, Revoke: ref.Revoke,
 	})
 	return wrap("deauthorize", ref, ignoreNotFound(err))
 }
 
 // Delete implements connection.TokenControl.
 func (c *Client) Delete(ctx context.Context, ref connection.TokenRef) error {
-	_, err := c.tokens.DeleteToken(ctx, &tokenv1.DeleteTokenRequest{Name: ref.Name.Token(), ConnectionUid: ref.UID})
+	_, err := c.tokens.DeleteToken(ctx, &tokenv1.DeleteTokenRequest{Name: ref.Token, ConnectionUid: ref.UID, Revoke: ref.Revoke})
 	return wrap("delete", ref, ignoreNotFound(err))
 }
 
-// WatchStates implements connection.TokenControl. Tokens of grants are passed over: they are not a connection's own.
-func (c *Client) WatchStates(ctx context.Context, fn func(connection.TokenReport) error) error {
+// WatchStates implements connection.TokenControl.
+func (c *Client) WatchStates(ctx context.Context, grantsSince time.Time, fn func(connection.TokenReport) error) error {
 	ctx, cancel := context.WithCancel(ctx) // ends the stream when fn fails
 	defer cancel()
-	stream, err := c.tokens.WatchTokenStates(ctx, &tokenv1.WatchTokenStatesRequest{})
+	stream, err := c.tokens.WatchTokenStates(ctx, &tokenv1.WatchTokenStatesRequest{GrantsSince: timestamppb.New(grantsSince)})
 	if err != nil {
 		return watchError(err)
 	}
@@ -120,12 +123,17 @@ func toReport(m *tokenv1.WatchTokenStatesResponse) (connection.TokenReport, bool
 
 func toStatus(m *tokenv1.TokenStatus) (connection.TokenStatus, bool) {
 	name, ok := connection.ParseTokenName(m.GetName())
+	grant := ""
+	if of, isGrant := connection.ParseGrantTokenName(m.GetName()); isGrant {
+		name, grant, ok = of.Connection, of.ID, true
+	}
 	state, known := toState(m.GetState())
 	if !ok || !known && !m.GetDeleted() {
 		return connection.TokenStatus{}, false
 	}
 	s := connection.TokenStatus{
 		Name:       name,
+		Grant:      grant,
 		UID:        m.GetConnectionUid(),
 		Revision:   m.GetRevision(),
 		Generation: m.GetGeneration(),
@@ -173,5 +181,5 @@ func wrap(what string, ref connection.TokenRef, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("tokens: %s %s revision %d: %w", what, ref.Name, ref.Revision, err)
+	return fmt.Errorf("tokens: %s %s revision %d: %w", what, ref.Token, ref.Revision, err)
 }

@@ -68,7 +68,7 @@ func TestWatchStates(t *testing.T) {
 		status(&tokenv1.TokenStatus{Name: "projects/p/connections/c/token", ConnectionUid: "u", Deleted: true}),
 	}})
 	var got []connection.TokenReport
-	err := c.WatchStates(t.Context(), func(r connection.TokenReport) error {
+	err := c.WatchStates(t.Context(), time.Time{}, func(r connection.TokenReport) error {
 		got = append(got, r)
 		return nil
 	})
@@ -83,31 +83,33 @@ func TestWatchStates(t *testing.T) {
 			Name: name, UID: "u", Revision: 3, Generation: 5, State: connection.StateAuthorized, StateTime: noon,
 			Wanted: connection.Wanted{Revision: 4, Reason: "CLIENT_BROKEN", Message: "invalid_client"},
 		}},
+		{Status: connection.TokenStatus{Name: name, Grant: "g", State: connection.StateAuthorized}},
 		{Synced: true},
 		{Status: connection.TokenStatus{Name: name, UID: "u", Deleted: true}},
 	}, got)
 
 	enough := errors.New("enough")
-	require.Equal(t, enough, c.WatchStates(t.Context(), func(connection.TokenReport) error { return enough }))
+	require.Equal(t, enough, c.WatchStates(t.Context(), time.Time{}, func(connection.TokenReport) error { return enough }))
 }
 
 func TestWatchStatesOfALeavingService(t *testing.T) {
 	heard := func(connection.TokenReport) error { return nil }
 	leaving := rpcerr.New(codes.Unavailable, errorsv1.Reason_SHUTTING_DOWN, "leaving")
-	require.ErrorIs(t, client(t, &script{end: leaving}).WatchStates(t.Context(), heard), connection.ErrTokensUnavailable)
+	require.ErrorIs(t, client(t, &script{end: leaving}).WatchStates(t.Context(), time.Time{}, heard), connection.ErrTokensUnavailable)
 	broken := rpcerr.New(codes.Internal, errorsv1.Reason_INTERNAL_FAULT, "broken")
-	require.NotErrorIs(t, client(t, &script{end: broken}).WatchStates(t.Context(), heard), connection.ErrTokensUnavailable)
+	require.NotErrorIs(t, client(t, &script{end: broken}).WatchStates(t.Context(), time.Time{}, heard), connection.ErrTokensUnavailable)
 }
 
 func TestUnknownTokensAreGone(t *testing.T) {
 	service := &connectiontest.TokenService{}
 	c := client(t, service)
-	ref := connection.TokenRef{Name: connection.Name{Project: "p", ID: "c"}, UID: "u", Revision: 1}
+	ref := connection.TokenRef{Token: "projects/p/connections/c/token", UID: "u", Revision: 1}
 	require.NoError(t, c.Deauthorize(t.Context(), ref))
 	require.NoError(t, c.Delete(t.Context(), ref))
 
-	service.Refuse(ref.Name.Token())
-	for _, call := range []error{c.Authorize(t.Context(), ref), c.Deauthorize(t.Context(), ref), c.Delete(t.Context(), ref)} {
-		require.ErrorContains(t, call, "projects/p/connections/c revision 1")
+	service.Refuse(ref.Token)
+	_, err := c.Authorize(t.Context(), ref)
+	for _, call := range []error{err, c.Deauthorize(t.Context(), ref), c.Delete(t.Context(), ref)} {
+		require.ErrorContains(t, call, "projects/p/connections/c/token revision 1")
 	}
 }

@@ -26,7 +26,7 @@ func (i *internal) AuthorizeToken(ctx context.Context, in *tokenv1.AuthorizeToke
 // DeauthorizeToken implements TokenInternalService.
 func (i *internal) DeauthorizeToken(ctx context.Context, in *tokenv1.DeauthorizeTokenRequest) (*tokenv1.DeauthorizeTokenResponse, error) {
 	status, err := i.status(ctx, in.GetName(), func(key token.Key) (token.Token, error) {
-		return i.svc.Deauthorize(ctx, key, in.GetConnectionUid(), in.GetRevision())
+		return i.svc.Deauthorize(ctx, key, in.GetConnectionUid(), in.GetRevision(), in.GetRevoke())
 	})
 	if err != nil {
 		return nil, err
@@ -52,7 +52,7 @@ func (i *internal) status(ctx context.Context, name string, use func(token.Key) 
 func (i *internal) DeleteToken(ctx context.Context, in *tokenv1.DeleteTokenRequest) (*tokenv1.DeleteTokenResponse, error) {
 	key, err := token.ParseName(in.GetName())
 	if err == nil {
-		err = i.svc.Delete(ctx, key, in.GetConnectionUid())
+		err = i.svc.Delete(ctx, key, in.GetConnectionUid(), in.GetRevoke())
 	}
 	if err != nil {
 		return nil, i.fail(ctx, key, err)
@@ -77,7 +77,7 @@ func (i *internal) TryAuthorization(ctx context.Context, in *tokenv1.TryAuthoriz
 }
 
 // WatchTokenStates implements TokenInternalService.
-func (i *internal) WatchTokenStates(_ *tokenv1.WatchTokenStatesRequest, stream grpc.ServerStreamingServer[tokenv1.WatchTokenStatesResponse]) error {
+func (i *internal) WatchTokenStates(in *tokenv1.WatchTokenStatesRequest, stream grpc.ServerStreamingServer[tokenv1.WatchTokenStatesResponse]) error {
 	ctx, cancel := context.WithCancelCause(stream.Context())
 	defer cancel(nil)
 	if i.draining != nil {
@@ -91,7 +91,11 @@ func (i *internal) WatchTokenStates(_ *tokenv1.WatchTokenStatesRequest, stream g
 			}
 		}()
 	}
-	err := i.svc.WatchStates(ctx, defaultHeartbeat, token.StatesSink{
+	scope := token.StatesScope{Idle: defaultHeartbeat}
+	if since := in.GetGrantsSince(); since != nil {
+		scope.Grants, scope.GrantsSince = true, since.AsTime()
+	}
+	err := i.svc.WatchStates(ctx, scope, token.StatesSink{
 		State: func(u *token.Update) error {
 			out := &tokenv1.TokenStatus{Name: u.Token.Key.Name(), Deleted: true}
 			if !u.Deleted {

@@ -26,8 +26,8 @@ func New(conn grpc.ClientConnInterface) *Client {
 }
 
 // AuthorizationSettings implements token.SettingsSource.
-func (c *Client) AuthorizationSettings(ctx context.Context, connection string) (token.Settings, error) {
-	response, err := c.connections.GetAuthorizationSettings(ctx, &connectionv1.GetAuthorizationSettingsRequest{Name: connection})
+func (c *Client) AuthorizationSettings(ctx context.Context, name string) (token.Settings, error) {
+	response, err := c.connections.GetAuthorizationSettings(ctx, &connectionv1.GetAuthorizationSettingsRequest{Name: name})
 	if err != nil {
 		return token.Settings{}, failure(err)
 	}
@@ -43,6 +43,9 @@ func failure(err error) *token.Failure {
 	switch rpcerr.ReasonOf(err) {
 	case errorsv1.Reason_CONNECTION_NOT_FOUND:
 		f.Reason, f.Message = token.ReasonConnectionNotFound, "the connection does not exist"
+		return f
+	case errorsv1.Reason_GRANT_NOT_FOUND:
+		f.Reason, f.Message = token.ReasonConnectionNotFound, "the grant does not exist"
 		return f
 	case errorsv1.Reason_SECRET_UNREADABLE:
 		f.Reason, f.Message = token.ReasonSecretUnreadable, "the connection's secrets cannot be opened with the present master key"

@@ -13,6 +13,7 @@ func FromProto(p *connectionv1.AuthorizationSettings) (token.Settings, error) {
 		ConnectionUID: p.GetUid(),
 		Revision:      p.GetRevision(),
 		Invocation:    fields(p.GetInvocationParameters()),
+		Imported:      imported(p.GetImportedToken()),
 	}
 	switch a := p.GetAuthorization().(type) {
 	case *connectionv1.AuthorizationSettings_Oauth2:
@@ -31,6 +32,14 @@ func FromProto(p *connectionv1.AuthorizationSettings) (token.Settings, error) {
 		return token.Settings{}, unsupported("kind of authorization")
 	}
 	return s, nil
+}
+
+func imported(p *connectionv1.ImportedToken) token.Imported {
+	i := token.Imported{AccessToken: seal.NewSecret(p.GetAccessToken()), TokenType: p.GetTokenType(), Scopes: p.GetScopes()}
+	if t := p.GetExpireTime(); t != nil {
+		i.ExpireTime = t.AsTime()
+	}
+	return i
 }
 
 func unsupported(what string) *token.Failure {

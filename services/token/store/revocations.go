@@ -14,7 +14,7 @@ import (
 var _ token.Revocations = (*Store)(nil)
 
 const insertRevocation = `INSERT INTO revocations (project, connection, grant_id, revocation_id, connection_uid, server, generation,
-	sealed_token, due_time, expire_time, attempts) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+	sealed_token, due_time, expire_time, attempts, hint) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`
 
 // boundRevocation is the associated data of a revocation's token.
 func boundRevocation(r *token.Revocation) string { return r.Key.Name() + "/revocations/" + r.ID }
@@ -28,12 +28,12 @@ func (s *Store) putRevocation(ctx context.Context, tx sqldb.Tx, r *token.Revocat
 		return err
 	}
 	_, err = tx.ExecContext(ctx, insertRevocation, r.Key.Project, r.Key.Connection, r.Key.Grant, r.ID, r.ConnectionUID, r.Server, r.Generation,
-		sealed, sqldb.Micros(r.DueTime), sqldb.Micros(r.ExpireTime), r.Attempts)
+		sealed, sqldb.Micros(r.DueTime), sqldb.Micros(r.ExpireTime), r.Attempts, r.Hint)
 	return err
 }
 
 const selectRevocations = `SELECT project, connection, grant_id, revocation_id, connection_uid, server, generation, sealed_token, due_time,
-	expire_time, attempts FROM revocations WHERE due_time <= $1 ORDER BY due_time, revocation_id LIMIT $2`
+	expire_time, attempts, hint FROM revocations WHERE due_time <= $1 ORDER BY due_time, revocation_id LIMIT $2`
 
 const (
 	byRevocation = byKey + " AND revocation_id = $4"
@@ -41,6 +41,8 @@ const (
 	claimRevocation    = "UPDATE revocations SET due_time = $6" + byRevocation + " AND due_time = $5"
 	postponeRevocation = "UPDATE revocations SET due_time = $5, attempts = $6" + byRevocation
 	deleteRevocation   = "DELETE FROM revocations" + byRevocation
+	// deleteSuperseded leaves those of grants that ended: they outlive their token.
+	deleteSuperseded = "DELETE FROM revocations" + byKey + " AND server <> ''"
 )
 
 // ClaimRevocations implements token.Revocations.
@@ -95,7 +97,7 @@ func (s *Store) selectRevocations(ctx context.Context, tx sqldb.Tx, now time.Tim
 		var sealed []byte
 		var due, expire int64
 		if err := rows.Scan(&r.Key.Project, &r.Key.Connection, &r.Key.Grant, &r.ID, &r.ConnectionUID, &r.Server, &r.Generation, &sealed, &due,
-			&expire, &r.Attempts); err != nil {
+			&expire, &r.Attempts, &r.Hint); err != nil {
 			return nil, err
 		}
 		r.DueTime, r.ExpireTime = sqldb.Time(due), sqldb.Time(expire)

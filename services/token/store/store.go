@@ -93,6 +93,14 @@ func (s *Store) List(ctx context.Context, after token.Key, limit int) ([]token.T
 		after.Project, after.Connection, limit)
 }
 
+// ListGrants implements token.Store.
+func (s *Store) ListGrants(ctx context.Context, after token.DueCursor, limit int) ([]token.Token, error) {
+	return s.list(ctx, "SELECT "+tokenColumns+` FROM tokens
+		WHERE grant_id <> '' AND (state_time, project, connection, grant_id) > ($1, $2, $3, $4)
+		ORDER BY state_time, project, connection, grant_id LIMIT $5`,
+		sqldb.Micros(after.At), after.Key.Project, after.Key.Connection, after.Key.Grant, limit)
+}
+
 func (s *Store) list(ctx context.Context, query string, args ...any) ([]token.Token, error) {
 	var tokens []token.Token
 	err := s.db.Read(ctx, func(ctx context.Context, tx sqldb.Tx) error {
@@ -122,12 +130,15 @@ func (s *Store) list(ctx context.Context, query string, args ...any) ([]token.To
 }
 
 // Delete implements token.Store.
-func (s *Store) Delete(ctx context.Context, key token.Key, connectionUID string) (deleted bool, version int64, err error) {
+func (s *Store) Delete(
+	ctx context.Context, key token.Key, connectionUID string, revoke *token.Revocation,
+) (deleted bool, version int64, err error) {
 	err = s.db.Write(ctx, func(ctx context.Context, tx sqldb.Tx) error {
 		deleted = false
-		err := tx.QueryRowContext(ctx, "SELECT version FROM tokens"+byKey+" AND connection_uid = $4"+s.lock,
-			key.Project, key.Connection, key.Grant, connectionUID).Scan(&version)
-		if errors.Is(err, sql.ErrNoRows) {
+		var generation int64
+		err := tx.QueryRowContext(ctx, "SELECT version, generation FROM tokens"+byKey+" AND connection_uid = $4"+s.lock,
+			key.Project, key.Connection, key.Grant, connectionUID).Scan(&version, &generation)
+		if errors.Is(err, sql.ErrNoRows) || err == nil && revoke != nil && generation != revoke.Generation {
 			return nil
 		}
 		if err != nil {
@@ -135,10 +146,13 @@ func (s *Store) Delete(ctx context.Context, key token.Key, connectionUID string)
 		}
 		version++
 		deleted = true
-		for _, query := range []string{"DELETE FROM rotations" + byKey, "DELETE FROM revocations" + byKey, "DELETE FROM tokens" + byKey} {
+		for _, query := range []string{"DELETE FROM rotations" + byKey, deleteSuperseded, "DELETE FROM tokens" + byKey} {
 			if _, err := tx.ExecContext(ctx, query, key.Project, key.Connection, key.Grant); err != nil {
 				return err
 			}
+		}
+		if err := s.putRevocation(ctx, tx, revoke); err != nil {
+			return err
 		}
 		return s.notify(ctx, tx, token.Notice{Key: key, Version: version, Deleted: true})
 	})

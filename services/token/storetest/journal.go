@@ -21,10 +21,10 @@ func deletes(t *testing.T, stores Stores) {
 		return nil
 	})
 	require.NoError(t, err)
-	deleted, _, err := s.Delete(t.Context(), key, "uid-of-another")
+	deleted, _, err := s.Delete(t.Context(), key, "uid-of-another", nil)
 	require.NoError(t, err)
 	require.False(t, deleted)
-	deleted, version, err := s.Delete(t.Context(), key, "uid-1")
+	deleted, version, err := s.Delete(t.Context(), key, "uid-1", nil)
 	require.NoError(t, err)
 	require.True(t, deleted)
 	require.Equal(t, want.Version+1, version)
@@ -213,7 +213,7 @@ func notices(t *testing.T, stores Stores) {
 		return nil
 	})
 	require.NoError(t, err)
-	deleted, _, err := writer.Delete(t.Context(), key, "uid-1")
+	deleted, _, err := writer.Delete(t.Context(), key, "uid-1", nil)
 	require.NoError(t, err)
 	require.True(t, deleted)
 	require.Equal(t, token.Notice{Key: key, Version: 3, Deleted: true}, <-received, "the quiet one was not announced")

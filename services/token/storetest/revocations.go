@@ -13,7 +13,7 @@ import (
 // revocation is one with every field set.
 func revocation(id string, due time.Duration) token.Revocation {
 	return token.Revocation{
-		Key: key, ID: id, ConnectionUID: "uid-1", Server: "server", Generation: 3, Token: seal.NewSecret("old token " + id),
+		Key: key, ID: id, ConnectionUID: "uid-1", Server: "server", Hint: "access_token", Generation: 3, Token: seal.NewSecret("old token " + id),
 		DueTime: at(due), ExpireTime: at(time.Hour), Attempts: 2,
 	}
 }
@@ -68,7 +68,7 @@ func revocations(t *testing.T, stores Stores) {
 	require.Equal(t, "b", got[1].ID)
 	require.Equal(t, 7, got[1].Attempts)
 
-	deleted, _, err := s.Delete(t.Context(), key, "uid-1")
+	deleted, _, err := s.Delete(t.Context(), key, "uid-1", nil)
 	require.NoError(t, err)
 	require.True(t, deleted)
 	require.Zero(t, must(s.NextRevocation(t.Context()))(t), "they went with their token")

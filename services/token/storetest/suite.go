@@ -135,7 +135,7 @@ func missing(t *testing.T, stores Stores) {
 	require.ErrorIs(t, err, token.ErrNotFound)
 	_, err = s.Response(t.Context(), key, "01")
 	require.ErrorIs(t, err, token.ErrNotFound)
-	deleted, _, err := s.Delete(t.Context(), key, "uid-1")
+	deleted, _, err := s.Delete(t.Context(), key, "uid-1", nil)
 	require.NoError(t, err)
 	require.False(t, deleted)
 	_, err = s.Update(t.Context(), key, func(r *token.Record) error {

@@ -115,7 +115,8 @@ const (
 	OAuth2Authorization_CLIENT_CREDENTIALS OAuth2Authorization_GrantType = 1
 	// `refresh_token`, RFC 6749 section 6: an existing refresh token is imported with `refresh_token`.
 	OAuth2Authorization_REFRESH_TOKEN OAuth2Authorization_GrantType = 2
-	// `authorization_code`, RFC 6749 section 4.1.3: `authorization_code` is redeemed once; from then on as REFRESH_TOKEN.
+	// `authorization_code`, RFC 6749 section 4.1.3: `authorization_code` is redeemed once; from then on as REFRESH_TOKEN. Created without
+	// one, it is a connection of users: it has no token of its own, its grants (GrantService) have.
 	OAuth2Authorization_AUTHORIZATION_CODE OAuth2Authorization_GrantType = 3
 	// `urn:ietf:params:oauth:grant-type:jwt-bearer`, RFC 7523 section 2.1, with an assertion signed by `signing_key`.
 	OAuth2Authorization_JWT_BEARER OAuth2Authorization_GrantType = 4
@@ -1017,7 +1018,7 @@ type OAuth2Authorization struct {
 	// For REFRESH_TOKEN: the refresh token to begin with; required on creation. From then on the newest one is kept by the token service, and
 	// sending one again begins anew. Write-only. At most 8192 characters.
 	RefreshToken string `protobuf:"bytes,13,opt,name=refresh_token,json=refreshToken,proto3" json:"refresh_token,omitempty"`
-	// For AUTHORIZATION_CODE: what is redeemed.
+	// For AUTHORIZATION_CODE: what is redeemed. Unset: a connection of users. Which of the two a connection is never changes.
 	AuthorizationCode *AuthorizationCode `protobuf:"bytes,14,opt,name=authorization_code,json=authorizationCode,proto3" json:"authorization_code,omitempty"`
 	// For JWT_BEARER: what the assertion says.
 	Assertion *JwtAssertion `protobuf:"bytes,15,opt,name=assertion,proto3" json:"assertion,omitempty"`

@@ -11,6 +11,7 @@ import (
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -26,7 +27,7 @@ const (
 // Request of GetAuthorizationSettings.
 type GetAuthorizationSettingsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The connection's name.
+	// The connection's name, or the grant's.
 	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -118,11 +119,11 @@ func (x *GetAuthorizationSettingsResponse) GetSettings() *AuthorizationSettings 
 // AuthorizationSettings is a connection as the token service needs it: with its secrets.
 type AuthorizationSettings struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The connection's name.
+	// The name of the connection, or of the grant.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Unique for all time; tells a connection from a later one of the same name.
+	// Unique for all time; tells a connection or grant from a later one of the same name.
 	Uid string `protobuf:"bytes,2,opt,name=uid,proto3" json:"uid,omitempty"`
-	// Grows with every change of the settings and with every AuthorizeConnection.
+	// Grows with every change of the settings and with every AuthorizeConnection; that of a grant with every new credential.
 	Revision int64 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
 	// How to authenticate, secrets filled in.
 	//
@@ -134,8 +135,10 @@ type AuthorizationSettings struct {
 	Authorization isAuthorizationSettings_Authorization `protobuf_oneof:"authorization"`
 	// Added to every request made with the connection, values filled in.
 	InvocationParameters *HttpParameters `protobuf:"bytes,7,opt,name=invocation_parameters,json=invocationParameters,proto3" json:"invocation_parameters,omitempty"`
-	unknownFields        protoimpl.UnknownFields
-	sizeCache            protoimpl.SizeCache
+	// Of a grant whose access token was imported: the first generation of this revision, for which no request is made.
+	ImportedToken *ImportedToken `protobuf:"bytes,8,opt,name=imported_token,json=importedToken,proto3" json:"imported_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AuthorizationSettings) Reset() {
@@ -230,6 +233,13 @@ func (x *AuthorizationSettings) GetInvocationParameters() *HttpParameters {
 	return nil
 }
 
+func (x *AuthorizationSettings) GetImportedToken() *ImportedToken {
+	if x != nil {
+		return x.ImportedToken
+	}
+	return nil
+}
+
 type isAuthorizationSettings_Authorization interface {
 	isAuthorizationSettings_Authorization()
 }
@@ -255,15 +265,88 @@ func (*AuthorizationSettings_ApiKey) isAuthorizationSettings_Authorization() {}
 
 func (*AuthorizationSettings_Basic) isAuthorizationSettings_Authorization() {}
 
+// ImportedToken is an access token that was obtained elsewhere.
+type ImportedToken struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The access token.
+	AccessToken string `protobuf:"bytes,1,opt,name=access_token,json=accessToken,proto3" json:"access_token,omitempty"`
+	// Its type.
+	TokenType string `protobuf:"bytes,2,opt,name=token_type,json=tokenType,proto3" json:"token_type,omitempty"`
+	// When it expires; unset if that is not known.
+	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	// Its scopes; empty for those that are asked for.
+	Scopes        []string `protobuf:"bytes,4,rep,name=scopes,proto3" json:"scopes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportedToken) Reset() {
+	*x = ImportedToken{}
+	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportedToken) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportedToken) ProtoMessage() {}
+
+func (x *ImportedToken) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportedToken.ProtoReflect.Descriptor instead.
+func (*ImportedToken) Descriptor() ([]byte, []int) {
+	return file_freshet_connection_v1_connection_internal_service_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ImportedToken) GetAccessToken() string {
+	if x != nil {
+		return x.AccessToken
+	}
+	return ""
+}
+
+func (x *ImportedToken) GetTokenType() string {
+	if x != nil {
+		return x.TokenType
+	}
+	return ""
+}
+
+func (x *ImportedToken) GetExpireTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpireTime
+	}
+	return nil
+}
+
+func (x *ImportedToken) GetScopes() []string {
+	if x != nil {
+		return x.Scopes
+	}
+	return nil
+}
+
 var File_freshet_connection_v1_connection_internal_service_proto protoreflect.FileDescriptor
 
 const file_freshet_connection_v1_connection_internal_service_proto_rawDesc = "" +
 	"\n" +
-	"7freshet/connection/v1/connection_internal_service.proto\x12\x15freshet.connection.v1\x1a\x1bbuf/validate/validate.proto\x1a&freshet/connection/v1/connection.proto\x1a%freshet/connection/v1/parameter.proto\x1a\x1fgoogle/api/field_behavior.proto\"\x90\x01\n" +
-	"\x1fGetAuthorizationSettingsRequest\x12m\n" +
-	"\x04name\x18\x01 \x01(\tBY\xe2A\x01\x02\xbaHRrP2N^projects/[a-z0-9][a-z0-9-]{0,62}/connections/[A-Za-z0-9][A-Za-z0-9._-]{0,63}$R\x04name\"l\n" +
+	"7freshet/connection/v1/connection_internal_service.proto\x12\x15freshet.connection.v1\x1a\x1bbuf/validate/validate.proto\x1a&freshet/connection/v1/connection.proto\x1a%freshet/connection/v1/parameter.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbc\x01\n" +
+	"\x1fGetAuthorizationSettingsRequest\x12\x98\x01\n" +
+	"\x04name\x18\x01 \x01(\tB\x83\x01\xe2A\x01\x02\xbaH|rz2x^projects/[a-z0-9][a-z0-9-]{0,62}/connections/[A-Za-z0-9][A-Za-z0-9._-]{0,63}(/grants/[A-Za-z0-9][A-Za-z0-9._-]{0,63})?$R\x04name\"l\n" +
 	" GetAuthorizationSettingsResponse\x12H\n" +
-	"\bsettings\x18\x01 \x01(\v2,.freshet.connection.v1.AuthorizationSettingsR\bsettings\"\x96\x03\n" +
+	"\bsettings\x18\x01 \x01(\v2,.freshet.connection.v1.AuthorizationSettingsR\bsettings\"\xe3\x03\n" +
 	"\x15AuthorizationSettings\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03uid\x18\x02 \x01(\tR\x03uid\x12\x1a\n" +
@@ -271,8 +354,16 @@ const file_freshet_connection_v1_connection_internal_service_proto_rawDesc = "" 
 	"\x06oauth2\x18\x04 \x01(\v2*.freshet.connection.v1.OAuth2AuthorizationH\x00R\x06oauth2\x12E\n" +
 	"\aapi_key\x18\x05 \x01(\v2*.freshet.connection.v1.ApiKeyAuthorizationH\x00R\x06apiKey\x12A\n" +
 	"\x05basic\x18\x06 \x01(\v2).freshet.connection.v1.BasicAuthorizationH\x00R\x05basic\x12Z\n" +
-	"\x15invocation_parameters\x18\a \x01(\v2%.freshet.connection.v1.HttpParametersR\x14invocationParametersB\x0f\n" +
-	"\rauthorization2\xae\x01\n" +
+	"\x15invocation_parameters\x18\a \x01(\v2%.freshet.connection.v1.HttpParametersR\x14invocationParameters\x12K\n" +
+	"\x0eimported_token\x18\b \x01(\v2$.freshet.connection.v1.ImportedTokenR\rimportedTokenB\x0f\n" +
+	"\rauthorization\"\xa6\x01\n" +
+	"\rImportedToken\x12!\n" +
+	"\faccess_token\x18\x01 \x01(\tR\vaccessToken\x12\x1d\n" +
+	"\n" +
+	"token_type\x18\x02 \x01(\tR\ttokenType\x12;\n" +
+	"\vexpire_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"expireTime\x12\x16\n" +
+	"\x06scopes\x18\x04 \x03(\tR\x06scopes2\xae\x01\n" +
 	"\x19ConnectionInternalService\x12\x90\x01\n" +
 	"\x18GetAuthorizationSettings\x126.freshet.connection.v1.GetAuthorizationSettingsRequest\x1a7.freshet.connection.v1.GetAuthorizationSettingsResponse\"\x03\x90\x02\x01BFZDgithub.com/freshet-io/freshet/gen/freshet/connection/v1;connectionv1b\x06proto3"
 
@@ -288,29 +379,33 @@ func file_freshet_connection_v1_connection_internal_service_proto_rawDescGZIP() 
 	return file_freshet_connection_v1_connection_internal_service_proto_rawDescData
 }
 
-var file_freshet_connection_v1_connection_internal_service_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_freshet_connection_v1_connection_internal_service_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_freshet_connection_v1_connection_internal_service_proto_goTypes = []any{
 	(*GetAuthorizationSettingsRequest)(nil),  // 0: freshet.connection.v1.GetAuthorizationSettingsRequest
 	(*GetAuthorizationSettingsResponse)(nil), // 1: freshet.connection.v1.GetAuthorizationSettingsResponse
 	(*AuthorizationSettings)(nil),            // 2: freshet.connection.v1.AuthorizationSettings
-	(*OAuth2Authorization)(nil),              // 3: freshet.connection.v1.OAuth2Authorization
-	(*ApiKeyAuthorization)(nil),              // 4: freshet.connection.v1.ApiKeyAuthorization
-	(*BasicAuthorization)(nil),               // 5: freshet.connection.v1.BasicAuthorization
-	(*HttpParameters)(nil),                   // 6: freshet.connection.v1.HttpParameters
+	(*ImportedToken)(nil),                    // 3: freshet.connection.v1.ImportedToken
+	(*OAuth2Authorization)(nil),              // 4: freshet.connection.v1.OAuth2Authorization
+	(*ApiKeyAuthorization)(nil),              // 5: freshet.connection.v1.ApiKeyAuthorization
+	(*BasicAuthorization)(nil),               // 6: freshet.connection.v1.BasicAuthorization
+	(*HttpParameters)(nil),                   // 7: freshet.connection.v1.HttpParameters
+	(*timestamppb.Timestamp)(nil),            // 8: google.protobuf.Timestamp
 }
 var file_freshet_connection_v1_connection_internal_service_proto_depIdxs = []int32{
 	2, // 0: freshet.connection.v1.GetAuthorizationSettingsResponse.settings:type_name -> freshet.connection.v1.AuthorizationSettings
-	3, // 1: freshet.connection.v1.AuthorizationSettings.oauth2:type_name -> freshet.connection.v1.OAuth2Authorization
-	4, // 2: freshet.connection.v1.AuthorizationSettings.api_key:type_name -> freshet.connection.v1.ApiKeyAuthorization
-	5, // 3: freshet.connection.v1.AuthorizationSettings.basic:type_name -> freshet.connection.v1.BasicAuthorization
-	6, // 4: freshet.connection.v1.AuthorizationSettings.invocation_parameters:type_name -> freshet.connection.v1.HttpParameters
-	0, // 5: freshet.connection.v1.ConnectionInternalService.GetAuthorizationSettings:input_type -> freshet.connection.v1.GetAuthorizationSettingsRequest
-	1, // 6: freshet.connection.v1.ConnectionInternalService.GetAuthorizationSettings:output_type -> freshet.connection.v1.GetAuthorizationSettingsResponse
-	6, // [6:7] is the sub-list for method output_type
-	5, // [5:6] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	4, // 1: freshet.connection.v1.AuthorizationSettings.oauth2:type_name -> freshet.connection.v1.OAuth2Authorization
+	5, // 2: freshet.connection.v1.AuthorizationSettings.api_key:type_name -> freshet.connection.v1.ApiKeyAuthorization
+	6, // 3: freshet.connection.v1.AuthorizationSettings.basic:type_name -> freshet.connection.v1.BasicAuthorization
+	7, // 4: freshet.connection.v1.AuthorizationSettings.invocation_parameters:type_name -> freshet.connection.v1.HttpParameters
+	3, // 5: freshet.connection.v1.AuthorizationSettings.imported_token:type_name -> freshet.connection.v1.ImportedToken
+	8, // 6: freshet.connection.v1.ImportedToken.expire_time:type_name -> google.protobuf.Timestamp
+	0, // 7: freshet.connection.v1.ConnectionInternalService.GetAuthorizationSettings:input_type -> freshet.connection.v1.GetAuthorizationSettingsRequest
+	1, // 8: freshet.connection.v1.ConnectionInternalService.GetAuthorizationSettings:output_type -> freshet.connection.v1.GetAuthorizationSettingsResponse
+	8, // [8:9] is the sub-list for method output_type
+	7, // [7:8] is the sub-list for method input_type
+	7, // [7:7] is the sub-list for extension type_name
+	7, // [7:7] is the sub-list for extension extendee
+	0, // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_freshet_connection_v1_connection_internal_service_proto_init() }
@@ -331,7 +426,7 @@ func file_freshet_connection_v1_connection_internal_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_freshet_connection_v1_connection_internal_service_proto_rawDesc), len(file_freshet_connection_v1_connection_internal_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

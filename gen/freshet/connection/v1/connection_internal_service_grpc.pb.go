@@ -29,9 +29,10 @@ const (
 // ConnectionInternalService hands out how to authenticate, secrets included. Only the suite's token service may call it; it has no REST
 // face.
 type ConnectionInternalServiceClient interface {
-	// Returns everything that is needed to obtain a connection's credential.
+	// Returns everything that is needed to obtain the credential of a connection, or of a grant: then the connection's settings, with what the
+	// end user's authorization gave.
 	//
-	// Errors: CONNECTION_NOT_FOUND; SECRET_UNREADABLE.
+	// Errors: CONNECTION_NOT_FOUND; GRANT_NOT_FOUND; SECRET_UNREADABLE.
 	GetAuthorizationSettings(ctx context.Context, in *GetAuthorizationSettingsRequest, opts ...grpc.CallOption) (*GetAuthorizationSettingsResponse, error)
 }
 
@@ -60,9 +61,10 @@ func (c *connectionInternalServiceClient) GetAuthorizationSettings(ctx context.C
 // ConnectionInternalService hands out how to authenticate, secrets included. Only the suite's token service may call it; it has no REST
 // face.
 type ConnectionInternalServiceServer interface {
-	// Returns everything that is needed to obtain a connection's credential.
+	// Returns everything that is needed to obtain the credential of a connection, or of a grant: then the connection's settings, with what the
+	// end user's authorization gave.
 	//
-	// Errors: CONNECTION_NOT_FOUND; SECRET_UNREADABLE.
+	// Errors: CONNECTION_NOT_FOUND; GRANT_NOT_FOUND; SECRET_UNREADABLE.
 	GetAuthorizationSettings(context.Context, *GetAuthorizationSettingsRequest) (*GetAuthorizationSettingsResponse, error)
 	mustEmbedUnimplementedConnectionInternalServiceServer()
 }

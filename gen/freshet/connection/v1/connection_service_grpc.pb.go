@@ -39,7 +39,8 @@ const (
 // STORE_UNAVAILABLE, INTERNAL_FAULT.
 type ConnectionServiceClient interface {
 	// Creates a connection. API_KEY and BASIC connections are AUTHORIZED shortly after, nothing of them is verified; OAUTH2 connections
-	// are CREATING, then AUTHORIZING, until the first token is there: watch the token, or poll the state.
+	// are CREATING, then AUTHORIZING, until the first token is there: watch the token, or poll the state. Connections of users are AUTHORIZED at
+	// once: it is their grants that have tokens.
 	// The token can be watched as soon as this is answered, unless the token service cannot be reached within a second.
 	//
 	// Errors: RESOURCE_EXISTS; EGRESS_DENIED for a token endpoint that may not be called.
@@ -60,16 +61,16 @@ type ConnectionServiceClient interface {
 	// Deletes a connection, its secrets and its token. The answer comes at once with state DELETING; streams that watch the token end with
 	// NOT_FOUND.
 	//
-	// Errors: CONNECTION_NOT_FOUND, ETAG_MISMATCH.
+	// Errors: CONNECTION_NOT_FOUND, ETAG_MISMATCH, RESOURCE_IN_USE for a connection of users that has grants.
 	DeleteConnection(ctx context.Context, in *DeleteConnectionRequest, opts ...grpc.CallOption) (*DeleteConnectionResponse, error)
 	// Obtains a token anew with the stored settings, whatever the state: the way back from DEAUTHORIZED.
 	//
-	// Errors: CONNECTION_NOT_FOUND, STATE_CONFLICT while it is being deleted.
+	// Errors: CONNECTION_NOT_FOUND, STATE_CONFLICT while it is being deleted and for a connection of users.
 	AuthorizeConnection(ctx context.Context, in *AuthorizeConnectionRequest, opts ...grpc.CallOption) (*AuthorizeConnectionResponse, error)
 	// Withdraws the connection's credential: its token is forgotten and no new one is obtained until AuthorizeConnection or
 	// UpdateConnection. Settings and secrets stay stored.
 	//
-	// Errors: CONNECTION_NOT_FOUND, STATE_CONFLICT while it is being deleted.
+	// Errors: CONNECTION_NOT_FOUND, STATE_CONFLICT while it is being deleted and for a connection of users.
 	DeauthorizeConnection(ctx context.Context, in *DeauthorizeConnectionRequest, opts ...grpc.CallOption) (*DeauthorizeConnectionResponse, error)
 	// Tries what the connection's next token request would do, step by step, and says of each step what works and what does not. Makes one
 	// token request whose token is thrown away; changes nothing stored. No token request is made that would spend what the connection lives
@@ -178,7 +179,8 @@ func (c *connectionServiceClient) TestConnection(ctx context.Context, in *TestCo
 // STORE_UNAVAILABLE, INTERNAL_FAULT.
 type ConnectionServiceServer interface {
 	// Creates a connection. API_KEY and BASIC connections are AUTHORIZED shortly after, nothing of them is verified; OAUTH2 connections
-	// are CREATING, then AUTHORIZING, until the first token is there: watch the token, or poll the state.
+	// are CREATING, then AUTHORIZING, until the first token is there: watch the token, or poll the state. Connections of users are AUTHORIZED at
+	// once: it is their grants that have tokens.
 	// The token can be watched as soon as this is answered, unless the token service cannot be reached within a second.
 	//
 	// Errors: RESOURCE_EXISTS; EGRESS_DENIED for a token endpoint that may not be called.
@@ -199,16 +201,16 @@ type ConnectionServiceServer interface {
 	// Deletes a connection, its secrets and its token. The answer comes at once with state DELETING; streams that watch the token end with
 	// NOT_FOUND.
 	//
-	// Errors: CONNECTION_NOT_FOUND, ETAG_MISMATCH.
+	// Errors: CONNECTION_NOT_FOUND, ETAG_MISMATCH, RESOURCE_IN_USE for a connection of users that has grants.
 	DeleteConnection(context.Context, *DeleteConnectionRequest) (*DeleteConnectionResponse, error)
 	// Obtains a token anew with the stored settings, whatever the state: the way back from DEAUTHORIZED.
 	//
-	// Errors: CONNECTION_NOT_FOUND, STATE_CONFLICT while it is being deleted.
+	// Errors: CONNECTION_NOT_FOUND, STATE_CONFLICT while it is being deleted and for a connection of users.
 	AuthorizeConnection(context.Context, *AuthorizeConnectionRequest) (*AuthorizeConnectionResponse, error)
 	// Withdraws the connection's credential: its token is forgotten and no new one is obtained until AuthorizeConnection or
 	// UpdateConnection. Settings and secrets stay stored.
 	//
-	// Errors: CONNECTION_NOT_FOUND, STATE_CONFLICT while it is being deleted.
+	// Errors: CONNECTION_NOT_FOUND, STATE_CONFLICT while it is being deleted and for a connection of users.
 	DeauthorizeConnection(context.Context, *DeauthorizeConnectionRequest) (*DeauthorizeConnectionResponse, error)
 	// Tries what the connection's next token request would do, step by step, and says of each step what works and what does not. Makes one
 	// token request whose token is thrown away; changes nothing stored. No token request is made that would spend what the connection lives

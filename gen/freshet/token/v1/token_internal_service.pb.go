@@ -145,7 +145,10 @@ type DeauthorizeTokenRequest struct {
 	// As in AuthorizeToken; with another uid the call changes nothing.
 	ConnectionUid string `protobuf:"bytes,2,opt,name=connection_uid,json=connectionUid,proto3" json:"connection_uid,omitempty"`
 	// As in AuthorizeToken.
-	Revision      int64 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
+	Revision int64 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
+	// Has the refresh token, or else the access token, revoked at the authorization server (RFC 7009) where the settings have an endpoint for
+	// that. It is recorded with the change, and made in the background.
+	Revoke        bool `protobuf:"varint,4,opt,name=revoke,proto3" json:"revoke,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -201,6 +204,13 @@ func (x *DeauthorizeTokenRequest) GetRevision() int64 {
 	return 0
 }
 
+func (x *DeauthorizeTokenRequest) GetRevoke() bool {
+	if x != nil {
+		return x.Revoke
+	}
+	return false
+}
+
 // Response of DeauthorizeToken.
 type DeauthorizeTokenResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -254,6 +264,8 @@ type DeleteTokenRequest struct {
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// As in AuthorizeToken; with another uid the call changes nothing.
 	ConnectionUid string `protobuf:"bytes,2,opt,name=connection_uid,json=connectionUid,proto3" json:"connection_uid,omitempty"`
+	// As in DeauthorizeToken.
+	Revoke        bool `protobuf:"varint,3,opt,name=revoke,proto3" json:"revoke,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -302,6 +314,13 @@ func (x *DeleteTokenRequest) GetConnectionUid() string {
 	return ""
 }
 
+func (x *DeleteTokenRequest) GetRevoke() bool {
+	if x != nil {
+		return x.Revoke
+	}
+	return false
+}
+
 // Response of DeleteToken.
 type DeleteTokenResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -341,7 +360,9 @@ func (*DeleteTokenResponse) Descriptor() ([]byte, []int) {
 
 // Request of WatchTokenStates.
 type WatchTokenStatesRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Set: tokens of grants are told of as well, in the listing those whose state changed at this time or later, then every change.
+	GrantsSince   *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=grants_since,json=grantsSince,proto3" json:"grants_since,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -374,6 +395,13 @@ func (x *WatchTokenStatesRequest) ProtoReflect() protoreflect.Message {
 // Deprecated: Use WatchTokenStatesRequest.ProtoReflect.Descriptor instead.
 func (*WatchTokenStatesRequest) Descriptor() ([]byte, []int) {
 	return file_freshet_token_v1_token_internal_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *WatchTokenStatesRequest) GetGrantsSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.GrantsSince
+	}
+	return nil
 }
 
 // Response of WatchTokenStates.
@@ -892,18 +920,21 @@ const file_freshet_token_v1_token_internal_service_proto_rawDesc = "" +
 	"\x0econnection_uid\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\rconnectionUid\x12#\n" +
 	"\brevision\x18\x03 \x01(\x03B\a\xbaH\x04\"\x02(\x01R\brevision\"O\n" +
 	"\x16AuthorizeTokenResponse\x125\n" +
-	"\x06status\x18\x01 \x01(\v2\x1d.freshet.token.v1.TokenStatusR\x06status\"\x91\x02\n" +
+	"\x06status\x18\x01 \x01(\v2\x1d.freshet.token.v1.TokenStatusR\x06status\"\xa9\x02\n" +
 	"\x17DeauthorizeTokenRequest\x12\xa0\x01\n" +
 	"\x04name\x18\x01 \x01(\tB\x8b\x01\xe2A\x01\x02\xbaH\x83\x01r\x80\x012~^projects/[a-z0-9][a-z0-9-]{0,62}/connections/[A-Za-z0-9][A-Za-z0-9._-]{0,63}(/grants/[A-Za-z0-9][A-Za-z0-9._-]{0,63})?/token$R\x04name\x12.\n" +
 	"\x0econnection_uid\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\rconnectionUid\x12#\n" +
-	"\brevision\x18\x03 \x01(\x03B\a\xbaH\x04\"\x02(\x01R\brevision\"Q\n" +
+	"\brevision\x18\x03 \x01(\x03B\a\xbaH\x04\"\x02(\x01R\brevision\x12\x16\n" +
+	"\x06revoke\x18\x04 \x01(\bR\x06revoke\"Q\n" +
 	"\x18DeauthorizeTokenResponse\x125\n" +
-	"\x06status\x18\x01 \x01(\v2\x1d.freshet.token.v1.TokenStatusR\x06status\"\xe7\x01\n" +
+	"\x06status\x18\x01 \x01(\v2\x1d.freshet.token.v1.TokenStatusR\x06status\"\xff\x01\n" +
 	"\x12DeleteTokenRequest\x12\xa0\x01\n" +
 	"\x04name\x18\x01 \x01(\tB\x8b\x01\xe2A\x01\x02\xbaH\x83\x01r\x80\x012~^projects/[a-z0-9][a-z0-9-]{0,62}/connections/[A-Za-z0-9][A-Za-z0-9._-]{0,63}(/grants/[A-Za-z0-9][A-Za-z0-9._-]{0,63})?/token$R\x04name\x12.\n" +
-	"\x0econnection_uid\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\rconnectionUid\"\x15\n" +
-	"\x13DeleteTokenResponse\"\x19\n" +
-	"\x17WatchTokenStatesRequest\"\xed\x01\n" +
+	"\x0econnection_uid\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\rconnectionUid\x12\x16\n" +
+	"\x06revoke\x18\x03 \x01(\bR\x06revoke\"\x15\n" +
+	"\x13DeleteTokenResponse\"X\n" +
+	"\x17WatchTokenStatesRequest\x12=\n" +
+	"\fgrants_since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\vgrantsSince\"\xed\x01\n" +
 	"\x18WatchTokenStatesResponse\x127\n" +
 	"\x06status\x18\x01 \x01(\v2\x1d.freshet.token.v1.TokenStatusH\x00R\x06status\x12B\n" +
 	"\x06synced\x18\x02 \x01(\v2(.freshet.token.v1.WatchTokenStatesSyncedH\x00R\x06synced\x12K\n" +
@@ -980,9 +1011,9 @@ var file_freshet_token_v1_token_internal_service_proto_goTypes = []any{
 	(*TokenStatus)(nil),               // 10: freshet.token.v1.TokenStatus
 	(*TryAuthorizationRequest)(nil),   // 11: freshet.token.v1.TryAuthorizationRequest
 	(*TryAuthorizationResponse)(nil),  // 12: freshet.token.v1.TryAuthorizationResponse
-	(Token_State)(0),                  // 13: freshet.token.v1.Token.State
-	(v1.Reason)(0),                    // 14: freshet.errors.v1.Reason
-	(*timestamppb.Timestamp)(nil),     // 15: google.protobuf.Timestamp
+	(*timestamppb.Timestamp)(nil),     // 13: google.protobuf.Timestamp
+	(Token_State)(0),                  // 14: freshet.token.v1.Token.State
+	(v1.Reason)(0),                    // 15: freshet.errors.v1.Reason
 	(*v11.AuthorizationSettings)(nil), // 16: freshet.connection.v1.AuthorizationSettings
 	(FailureClass)(0),                 // 17: freshet.token.v1.FailureClass
 	(*durationpb.Duration)(nil),       // 18: google.protobuf.Duration
@@ -991,35 +1022,36 @@ var file_freshet_token_v1_token_internal_service_proto_goTypes = []any{
 var file_freshet_token_v1_token_internal_service_proto_depIdxs = []int32{
 	10, // 0: freshet.token.v1.AuthorizeTokenResponse.status:type_name -> freshet.token.v1.TokenStatus
 	10, // 1: freshet.token.v1.DeauthorizeTokenResponse.status:type_name -> freshet.token.v1.TokenStatus
-	10, // 2: freshet.token.v1.WatchTokenStatesResponse.status:type_name -> freshet.token.v1.TokenStatus
-	8,  // 3: freshet.token.v1.WatchTokenStatesResponse.synced:type_name -> freshet.token.v1.WatchTokenStatesSynced
-	9,  // 4: freshet.token.v1.WatchTokenStatesResponse.heartbeat:type_name -> freshet.token.v1.WatchTokenStatesHeartbeat
-	13, // 5: freshet.token.v1.TokenStatus.state:type_name -> freshet.token.v1.Token.State
-	14, // 6: freshet.token.v1.TokenStatus.state_reason:type_name -> freshet.errors.v1.Reason
-	15, // 7: freshet.token.v1.TokenStatus.state_time:type_name -> google.protobuf.Timestamp
-	14, // 8: freshet.token.v1.TokenStatus.wanted_reason:type_name -> freshet.errors.v1.Reason
-	15, // 9: freshet.token.v1.TokenStatus.grant_expire_time:type_name -> google.protobuf.Timestamp
-	16, // 10: freshet.token.v1.TryAuthorizationRequest.settings:type_name -> freshet.connection.v1.AuthorizationSettings
-	17, // 11: freshet.token.v1.TryAuthorizationResponse.failure_class:type_name -> freshet.token.v1.FailureClass
-	14, // 12: freshet.token.v1.TryAuthorizationResponse.reason:type_name -> freshet.errors.v1.Reason
-	18, // 13: freshet.token.v1.TryAuthorizationResponse.lifetime:type_name -> google.protobuf.Duration
-	19, // 14: freshet.token.v1.TryAuthorizationResponse.expiry_source:type_name -> freshet.token.v1.Token.ExpirySource
-	18, // 15: freshet.token.v1.TryAuthorizationResponse.duration:type_name -> google.protobuf.Duration
-	0,  // 16: freshet.token.v1.TokenInternalService.AuthorizeToken:input_type -> freshet.token.v1.AuthorizeTokenRequest
-	2,  // 17: freshet.token.v1.TokenInternalService.DeauthorizeToken:input_type -> freshet.token.v1.DeauthorizeTokenRequest
-	4,  // 18: freshet.token.v1.TokenInternalService.DeleteToken:input_type -> freshet.token.v1.DeleteTokenRequest
-	11, // 19: freshet.token.v1.TokenInternalService.TryAuthorization:input_type -> freshet.token.v1.TryAuthorizationRequest
-	6,  // 20: freshet.token.v1.TokenInternalService.WatchTokenStates:input_type -> freshet.token.v1.WatchTokenStatesRequest
-	1,  // 21: freshet.token.v1.TokenInternalService.AuthorizeToken:output_type -> freshet.token.v1.AuthorizeTokenResponse
-	3,  // 22: freshet.token.v1.TokenInternalService.DeauthorizeToken:output_type -> freshet.token.v1.DeauthorizeTokenResponse
-	5,  // 23: freshet.token.v1.TokenInternalService.DeleteToken:output_type -> freshet.token.v1.DeleteTokenResponse
-	12, // 24: freshet.token.v1.TokenInternalService.TryAuthorization:output_type -> freshet.token.v1.TryAuthorizationResponse
-	7,  // 25: freshet.token.v1.TokenInternalService.WatchTokenStates:output_type -> freshet.token.v1.WatchTokenStatesResponse
-	21, // [21:26] is the sub-list for method output_type
-	16, // [16:21] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	13, // 2: freshet.token.v1.WatchTokenStatesRequest.grants_since:type_name -> google.protobuf.Timestamp
+	10, // 3: freshet.token.v1.WatchTokenStatesResponse.status:type_name -> freshet.token.v1.TokenStatus
+	8,  // 4: freshet.token.v1.WatchTokenStatesResponse.synced:type_name -> freshet.token.v1.WatchTokenStatesSynced
+	9,  // 5: freshet.token.v1.WatchTokenStatesResponse.heartbeat:type_name -> freshet.token.v1.WatchTokenStatesHeartbeat
+	14, // 6: freshet.token.v1.TokenStatus.state:type_name -> freshet.token.v1.Token.State
+	15, // 7: freshet.token.v1.TokenStatus.state_reason:type_name -> freshet.errors.v1.Reason
+	13, // 8: freshet.token.v1.TokenStatus.state_time:type_name -> google.protobuf.Timestamp
+	15, // 9: freshet.token.v1.TokenStatus.wanted_reason:type_name -> freshet.errors.v1.Reason
+	13, // 10: freshet.token.v1.TokenStatus.grant_expire_time:type_name -> google.protobuf.Timestamp
+	16, // 11: freshet.token.v1.TryAuthorizationRequest.settings:type_name -> freshet.connection.v1.AuthorizationSettings
+	17, // 12: freshet.token.v1.TryAuthorizationResponse.failure_class:type_name -> freshet.token.v1.FailureClass
+	15, // 13: freshet.token.v1.TryAuthorizationResponse.reason:type_name -> freshet.errors.v1.Reason
+	18, // 14: freshet.token.v1.TryAuthorizationResponse.lifetime:type_name -> google.protobuf.Duration
+	19, // 15: freshet.token.v1.TryAuthorizationResponse.expiry_source:type_name -> freshet.token.v1.Token.ExpirySource
+	18, // 16: freshet.token.v1.TryAuthorizationResponse.duration:type_name -> google.protobuf.Duration
+	0,  // 17: freshet.token.v1.TokenInternalService.AuthorizeToken:input_type -> freshet.token.v1.AuthorizeTokenRequest
+	2,  // 18: freshet.token.v1.TokenInternalService.DeauthorizeToken:input_type -> freshet.token.v1.DeauthorizeTokenRequest
+	4,  // 19: freshet.token.v1.TokenInternalService.DeleteToken:input_type -> freshet.token.v1.DeleteTokenRequest
+	11, // 20: freshet.token.v1.TokenInternalService.TryAuthorization:input_type -> freshet.token.v1.TryAuthorizationRequest
+	6,  // 21: freshet.token.v1.TokenInternalService.WatchTokenStates:input_type -> freshet.token.v1.WatchTokenStatesRequest
+	1,  // 22: freshet.token.v1.TokenInternalService.AuthorizeToken:output_type -> freshet.token.v1.AuthorizeTokenResponse
+	3,  // 23: freshet.token.v1.TokenInternalService.DeauthorizeToken:output_type -> freshet.token.v1.DeauthorizeTokenResponse
+	5,  // 24: freshet.token.v1.TokenInternalService.DeleteToken:output_type -> freshet.token.v1.DeleteTokenResponse
+	12, // 25: freshet.token.v1.TokenInternalService.TryAuthorization:output_type -> freshet.token.v1.TryAuthorizationResponse
+	7,  // 26: freshet.token.v1.TokenInternalService.WatchTokenStates:output_type -> freshet.token.v1.WatchTokenStatesResponse
+	22, // [22:27] is the sub-list for method output_type
+	17, // [17:22] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_freshet_token_v1_token_internal_service_proto_init() }

@@ -43,7 +43,7 @@ type TokenInternalServiceClient interface {
 	// Makes one token request with the given settings, says how it went and throws the token away: what TestConnection needs. Stores nothing.
 	TryAuthorization(ctx context.Context, in *TryAuthorizationRequest, opts ...grpc.CallOption) (*TryAuthorizationResponse, error)
 	// Streams the state of every connection's own token, without any secret: all at once first, then each change. A slow reader skips states of
-	// a token and gets its newest. Tokens of grants are left out.
+	// a token and gets its newest. Tokens of grants, of which there can be a million, are left out unless `grants_since` asks for them.
 	WatchTokenStates(ctx context.Context, in *WatchTokenStatesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchTokenStatesResponse], error)
 }
 
@@ -131,7 +131,7 @@ type TokenInternalServiceServer interface {
 	// Makes one token request with the given settings, says how it went and throws the token away: what TestConnection needs. Stores nothing.
 	TryAuthorization(context.Context, *TryAuthorizationRequest) (*TryAuthorizationResponse, error)
 	// Streams the state of every connection's own token, without any secret: all at once first, then each change. A slow reader skips states of
-	// a token and gets its newest. Tokens of grants are left out.
+	// a token and gets its newest. Tokens of grants, of which there can be a million, are left out unless `grants_since` asks for them.
 	WatchTokenStates(*WatchTokenStatesRequest, grpc.ServerStreamingServer[WatchTokenStatesResponse]) error
 	mustEmbedUnimplementedTokenInternalServiceServer()
 }

@@ -41,6 +41,7 @@ type clientFlags struct {
 type client struct {
 	connections connectionv1.ConnectionServiceClient
 	providers   connectionv1.ProviderServiceClient
+	grants      connectionv1.GrantServiceClient
 	tokens      tokenv1.TokenServiceClient
 	rehearsals  tokenv1.RehearsalServiceClient
 	proofs      tokenv1.DpopServiceClient
@@ -102,6 +103,7 @@ func (c *client) open(role, addr string, timeout time.Duration, options rpcclien
 	case roleConnection:
 		c.connections = connectionv1.NewConnectionServiceClient(bounded)
 		c.providers = connectionv1.NewProviderServiceClient(bounded)
+		c.grants = connectionv1.NewGrantServiceClient(bounded)
 	case roleToken:
 		c.tokens = tokenv1.NewTokenServiceClient(bounded)
 		c.rehearsals = tokenv1.NewRehearsalServiceClient(bounded)

@@ -18,6 +18,7 @@ type root struct {
 	Config       configCmd       `cmd:"" help:"Print the effective settings of serve as a settings file."`
 	Apply        applyCmd        `cmd:"" help:"Make connections, buses, archives, destinations, rules, schedules and webhooks match manifests."`
 	Connections  connectionsCmd  `cmd:"" help:"Connections: how to authenticate to which API."`
+	Grants       grantsCmd       `cmd:"" help:"Grants: the accounts that end users have connected."`
 	Providers    providersCmd    `cmd:"" help:"The provider catalogue: how authorization servers behave."`
 	Token        tokenCmd        `cmd:"" help:"The current credential of a connection."`
 	Destinations destinationsCmd `cmd:"" help:"Destinations: where events are delivered to."`

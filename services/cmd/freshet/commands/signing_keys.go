@@ -60,7 +60,7 @@ func (c *signingKeysCreateCmd) Run(ctx context.Context, s *session, f *destinati
 	if c.RetireOthersAfter != nil {
 		request.RetireOthersAfter = durationpb.New(*c.RetireOthersAfter)
 	}
-	if request.Secret, err = importedKey(s, c.Secret); err != nil {
+	if request.Secret, err = importedSecret(s, "--secret", c.Secret); err != nil {
 		return err
 	}
 	cl, err := f.connect(s, roleDelivery)
@@ -82,15 +82,15 @@ func (c *signingKeysCreateCmd) Run(ctx context.Context, s *session, f *destinati
 	return t.flush()
 }
 
-// importedKey reads a secret, which must not stand on the command line.
-func importedKey(s *session, from string) (string, error) {
+// importedSecret reads the secret of a flag, which must not stand on the command line.
+func importedSecret(s *session, flag, from string) (string, error) {
 	if from == "" {
 		return "", nil
 	}
 	if from != "-" && from[0] != '@' {
-		return "", usagef("--secret: give @FILE or -; a secret on the command line would be seen by others")
+		return "", usagef("%s: give @FILE or -; a secret on the command line would be seen by others", flag)
 	}
-	text, err := given(s, "--secret", from)
+	text, err := given(s, flag, from)
 	return strings.TrimSpace(string(text)), err
 }
 

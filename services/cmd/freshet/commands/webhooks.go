@@ -110,13 +110,13 @@ func (c *webhookSecrets) into(s *session, g *deliveryv1.WebhookSignature) (err e
 	if c.PreviousSecret != "" && c.Secret == "" {
 		return usagef("--previous-secret goes with --secret: both are changed together")
 	}
-	if g.Secret, err = importedKey(s, c.Secret); err != nil {
+	if g.Secret, err = importedSecret(s, "--secret", c.Secret); err != nil {
 		return err
 	}
 	if c.PreviousSecret == "-" {
 		return usagef("--previous-secret: give @FILE")
 	}
-	g.PreviousSecret, err = importedKey(s, c.PreviousSecret)
+	g.PreviousSecret, err = importedSecret(s, "--previous-secret", c.PreviousSecret)
 	return err
 }
 
