@@ -95,6 +95,7 @@ func (s *Service) attemptTogether(
 	ctx context.Context, lane *laneState, holder string, c *Credential, members []*member, free func(),
 ) {
 	whole := parcel(members)
+	whole.CreateTime, whole.NextAttempt = members[0].CreateTime, s.stamp() // the wait for company is no throttling
 	attempt, _, err := s.attempt(ctx, whole, lane, c)
 	if err != nil {
 		stay(members, s.unproven(ctx, lane, c, err))
