@@ -11,7 +11,7 @@ import (
 func (s *Service) watch(ctx context.Context) error {
 	failures := 0
 	for ctx.Err() == nil {
-		w := &watcher{service: s, opened: s.now(), listed: make(map[Name]TokenStatus)}
+		w := &watcher{service: s, opened: s.now().Truncate(time.Microsecond), listed: make(map[Name]TokenStatus)}
 		since, err := s.grantsSince(ctx)
 		if err == nil {
 			err = s.tokens.WatchStates(ctx, since, func(r TokenReport) error { return w.take(ctx, r) })
@@ -36,7 +36,7 @@ func (s *Service) watch(ctx context.Context) error {
 // watcher is one stream of token states.
 type watcher struct {
 	service *Service
-	opened  time.Time
+	opened  time.Time // with the precision of stored times, which it is compared with
 	// listed is what the token service has, as far as it has said. Nil once it has listed all.
 	listed map[Name]TokenStatus
 }
