@@ -105,7 +105,7 @@ func (r *rotation) loadSettings(ctx context.Context) error {
 	defer span.End()
 	ctx, cancel := context.WithTimeout(ctx, settingsTimeout)
 	defer cancel()
-	settings, err := r.s.recollection.settings(ctx, r.key.SettingsName(), r.token.ConnectionUID, r.token.Revision)
+	settings, err := r.s.p.Settings.AuthorizationSettings(ctx, r.key.SettingsName())
 	if err == nil && settings.ConnectionUID != r.token.ConnectionUID {
 		// Another connection of the same name: its AuthorizeToken is on the way and makes this attempt pointless.
 		err = &Failure{Class: ClassOurs, Reason: ReasonConnectionNotFound, Message: "the connection was deleted and created anew"}

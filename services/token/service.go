@@ -98,8 +98,6 @@ type Service struct {
 	watches *watches
 	gate    *gate.Gate[Key] // what requests to the same server have met
 
-	recollection *recollection // of settings
-
 	attempts *schedule.Queue[Key]
 	expiries *schedule.Queue[Key]
 
@@ -125,14 +123,13 @@ func NewService(p Params) (*Service, error) {
 	}
 	p = p.withDefaults()
 	s := &Service{
-		p:            p,
-		owner:        p.Instance + "/" + ulid.Make().String(),
-		tracer:       p.Tracer.Tracer(scope),
-		tokens:       hub.New[Key, *Update](),
-		states:       hub.New[Key, *Update](),
-		watches:      newWatches(),
-		gate:         gate.New[Key](p.Now),
-		recollection: newRecollection(p.Settings, p.Now),
+		p:       p,
+		owner:   p.Instance + "/" + ulid.Make().String(),
+		tracer:  p.Tracer.Tracer(scope),
+		tokens:  hub.New[Key, *Update](),
+		states:  hub.New[Key, *Update](),
+		watches: newWatches(),
+		gate:    gate.New[Key](p.Now),
 
 		attempts: schedule.NewQueue[Key](p.Now),
 		expiries: schedule.NewQueue[Key](p.Now),
