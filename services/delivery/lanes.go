@@ -3,6 +3,8 @@ package delivery
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,8 +24,9 @@ const (
 
 // laneCache has what is known of destinations in memory.
 type laneCache struct {
-	mu    sync.Mutex
-	lanes map[DestinationName]*laneState
+	mu        sync.Mutex
+	lanes     map[DestinationName]*laneState
+	forgotten int // counts what was forgotten, so that nothing read before is kept after
 }
 
 // laneState is a destination as its lane needs it.
@@ -60,12 +63,35 @@ func (c *laneCache) held() (paused, open int64) {
 
 // lane returns what is known of a destination, and reads it if need be.
 func (s *Service) lane(ctx context.Context, name DestinationName) (*laneState, error) {
-	s.lanes.mu.Lock()
-	known := s.lanes.lanes[name]
-	s.lanes.mu.Unlock()
-	if known != nil {
-		return known, nil
+	for {
+		s.lanes.mu.Lock()
+		known, forgotten := s.lanes.lanes[name], s.lanes.forgotten
+		s.lanes.mu.Unlock()
+		if known != nil {
+			return known, nil
+		}
+		state, err := s.readLane(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if s.lanes.keep(name, state, forgotten) {
+			return state, nil
+		}
 	}
+}
+
+// keep makes a state the known one, unless lanes were forgotten since it began to be read: it may be from before what they were forgotten for.
+func (c *laneCache) keep(name DestinationName, state *laneState, forgotten int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.forgotten != forgotten {
+		return false
+	}
+	c.lanes[name] = state
+	return true
+}
+
+func (s *Service) readLane(ctx context.Context, name DestinationName) (*laneState, error) {
 	state := &laneState{}
 	destination, err := s.store.Destination(ctx, name)
 	switch {
@@ -89,21 +115,20 @@ func (s *Service) lane(ctx context.Context, name DestinationName) (*laneState, e
 			return nil, err
 		}
 	}
-	s.lanes.mu.Lock()
-	defer s.lanes.mu.Unlock()
-	s.lanes.lanes[name] = state
 	return state, nil
 }
 
 // forgetLane makes a lane read its destination anew. Nil: all lanes.
 func (s *Service) forgetLane(name *DestinationName) {
 	s.lanes.mu.Lock()
+	s.lanes.forgotten++
 	var names []DestinationName
-	for n := range s.lanes.lanes {
-		if name == nil || n == *name {
-			names = append(names, n)
-			delete(s.lanes.lanes, n)
-		}
+	if name != nil {
+		names = append(names, *name)
+		delete(s.lanes.lanes, *name)
+	} else {
+		names = slices.Collect(maps.Keys(s.lanes.lanes))
+		clear(s.lanes.lanes)
 	}
 	s.lanes.mu.Unlock()
 	for _, n := range names {
