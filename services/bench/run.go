@@ -62,8 +62,12 @@ func (r *run) close() error {
 	return errors.Join(append(errs, os.RemoveAll(r.dir))...)
 }
 
-// explain replaces an error that only says that the run was cut off by what cut it off.
+// explain replaces an error that only says that the run was cut off by what cut it off. A server can see the end of the time that it was
+// told a moment before we do.
 func (r *run) explain(err error) error {
+	if end, ok := r.ctx.Deadline(); ok && err != nil && time.Until(end) < 100*time.Millisecond {
+		<-r.ctx.Done()
+	}
 	if cause := context.Cause(r.ctx); err != nil && cause != nil && !errors.Is(cause, context.Canceled) {
 		return cause
 	}
