@@ -20,7 +20,9 @@ const (
 	trimDeliveries = `DELETE FROM deliveries WHERE project = $1 AND event_id = $2
 		AND (state IN (3, 5) AND end_time <= $3 OR state = 4 AND end_time <= $4) RETURNING project, delivery_id`
 	trimAttempts = `DELETE FROM attempts WHERE project = $1 AND delivery_id = $2`
-	trimEvent    = `DELETE FROM events WHERE project = $1 AND event_id = $2 AND event_id < $3
+	// An event that a replay is giving deliveries at this moment is locked, and left for a later round.
+	lockEvent = `SELECT event_id FROM events WHERE project = $1 AND event_id = $2 `
+	trimEvent = `DELETE FROM events WHERE project = $1 AND event_id = $2 AND event_id < $3
 		AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.project = $1 AND d.event_id = $2)`
 )
 
@@ -83,6 +85,13 @@ func (s *Store) Trim(ctx context.Context, project string, events []string, ended
 			return total, err
 		}
 		for _, event := range events {
+			locked, err := collect(ctx, tx, scanText, lockEvent+s.db.ForUpdateSkipLocked(), project, event)
+			if err != nil {
+				return total, err
+			}
+			if len(locked) == 0 {
+				continue
+			}
 			gone, err := collect(ctx, tx, scanPair, trimDeliveries, project, event, micros(ended), micros(dead))
 			if err != nil {
 				return total, err

@@ -62,6 +62,8 @@ const (
 		retry_after, excerpt, trace_id, exchange, batch_id, batch_size`
 
 	keep = ` ON CONFLICT DO NOTHING`
+	// hold changes nothing either, but locks the row, so that nobody removes it until its new deliveries are there.
+	hold = ` ON CONFLICT (project, event_id) DO UPDATE SET event_id = excluded.event_id`
 )
 
 // insertions are the statements of the tables that grow with every event.
@@ -70,7 +72,7 @@ type insertions struct{ events, eventsOnce, deliveries, unfolded, attempts, page
 func newInsertions() insertions {
 	return insertions{
 		events:     newInsertion("events", eventColumns, ""),
-		eventsOnce: newInsertion("events", eventColumns, keep),
+		eventsOnce: newInsertion("events", eventColumns, hold),
 		deliveries: newInsertion("deliveries", deliveryColumns, ""),
 		unfolded:   newInsertion("deliveries", deliveryColumns, keep),
 		attempts:   newInsertion("attempts", attemptColumns, keep),

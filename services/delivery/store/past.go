@@ -62,8 +62,10 @@ func (s *Store) insertEvents(ctx context.Context, tx sqldb.Tx, batch *delivery.B
 			return err
 		}
 		insertion, events = s.inserts.eventsOnce, nil
-		for _, d := range batch.Deliveries {
-			events = append(events, d.Event)
+		for _, d := range batch.Deliveries { // those of an event follow each other
+			if n := len(events); n == 0 || events[n-1].ID != d.Event.ID {
+				events = append(events, d.Event)
+			}
 		}
 	}
 	rows := make([][]any, len(events))

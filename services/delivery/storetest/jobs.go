@@ -28,6 +28,7 @@ func RunJobs(t *testing.T, newStore func(t *testing.T) JobStore) {
 		{"JobsOfOneDriver", testFence},
 		{"Advance", testAdvance},
 		{"AdvanceOnce", testAdvanceOnce},
+		{"AdvanceBesideTrim", testAdvanceBesideTrim},
 		{"CreateRuleWith", testCreateRuleWith},
 		{"Past", testPast},
 		{"Redrives", testRedrives},
@@ -253,6 +254,28 @@ func testAdvanceOnce(t *testing.T, f *jobFixture) {
 	list, err := f.jobs.History(ctx, "p", now.Add(-time.Hour), now.Add(365*24*time.Hour), "", 10)
 	require.NoError(t, err)
 	require.Equal(t, []*delivery.Event{e}, list, "no event is stored for nothing")
+}
+
+// testAdvanceBesideTrim: an event that is removed because nothing needs it any more, while a replay gives it a delivery, is there after both.
+func testAdvanceBesideTrim(t *testing.T, f *jobFixture) {
+	ctx, late := t.Context(), now.AddDate(1, 0, 0)
+	j := f.claimed(t, "j", me)
+	for range 40 {
+		e := f.event()
+		stored, err := f.jobs.Advance(ctx, j, bus, f.planned(e, "t"), true)
+		require.NoError(t, err)
+		f.end(t, stored[0], dead)
+		trimmed := make(chan error, 1)
+		go func() {
+			_, err := f.Trim(ctx, "p", []string{e.ID}, late, late)
+			trimmed <- err
+		}()
+		stored, err = f.jobs.Advance(ctx, j, bus, f.planned(e, "u"), true)
+		require.NoError(t, err)
+		require.NoError(t, <-trimmed)
+		require.Len(t, stored, 1)
+		require.Equal(t, e, f.get(t, stored[0].ID).Event)
+	}
 }
 
 func testCreateRuleWith(t *testing.T, f *jobFixture) {
