@@ -84,6 +84,9 @@ func RoleNames() []string {
 	return names
 }
 
+// maxProxyMiB is a pebibyte: far beyond any body, and far from what its bytes cannot be counted in.
+const maxProxyMiB = 1 << 30
+
 // Validate returns everything that is wrong with the configuration, each error with the setting's name.
 func (c *Config) Validate() error {
 	var errs []error
@@ -138,12 +141,14 @@ func (c *Config) Validate() error {
 			fail(setting, "%d is less than 1", value)
 		}
 	}
-	for setting, least := range map[string]bool{
-		"proxy.timeout": c.Proxy.Timeout >= time.Second, "proxy.answer_timeout": c.Proxy.AnswerTimeout >= time.Second,
-		"proxy.max_request_mib": c.Proxy.MaxRequest >= 1, "proxy.max_response_mib": c.Proxy.MaxResponse >= 1,
-	} {
-		if !least {
-			fail(setting, "is less than 1, or than 1s")
+	for setting, limit := range map[string]time.Duration{"proxy.timeout": c.Proxy.Timeout, "proxy.answer_timeout": c.Proxy.AnswerTimeout} {
+		if limit < time.Second {
+			fail(setting, "%s is less than 1s", limit)
+		}
+	}
+	for setting, mib := range map[string]int64{"proxy.max_request_mib": c.Proxy.MaxRequest, "proxy.max_response_mib": c.Proxy.MaxResponse} {
+		if mib < 1 || mib > maxProxyMiB {
+			fail(setting, "%d is not within 1 to %d", mib, maxProxyMiB)
 		}
 	}
 	for setting, age := range map[string]time.Duration{

@@ -92,18 +92,21 @@ func TestFileIsStrict(t *testing.T) {
 
 func TestValidateNamesTheSetting(t *testing.T) {
 	for name, change := range map[string]func(*app.Config){
-		"roles":                func(c *app.Config) { c.Roles = []string{"tokens"} },
-		"peers: connection":    func(c *app.Config) { c.Roles = []string{"token"} },
-		"peers: token: 10.0.0": func(c *app.Config) { c.Peers = map[string]string{"token": "10.0.0.1:9090"} },
-		"http_addr":            func(c *app.Config) { c.HTTPAddr = "8080" },
-		"grpc_addr":            func(c *app.Config) { c.GRPCAddr = "localhost" },
-		"database":             func(c *app.Config) { c.Database = "mysql://localhost/x" },
-		"tls":                  func(c *app.Config) { c.TLS.CertFile = "cert.pem" },
-		"egress.allow":         func(c *app.Config) { c.Egress.Allow = []string{"10.0.0.0/33"} },
-		"delivery.max_entries": func(c *app.Config) { c.Delivery.MaxEntries = 0 },
-		"shutdown_timeout":     func(c *app.Config) { c.ShutdownTimeout = 0 },
-		"log.level":            func(c *app.Config) { c.Log.Level = "loud" },
-		"log.format":           func(c *app.Config) { c.Log.Format = "xml" },
+		"roles":                  func(c *app.Config) { c.Roles = []string{"tokens"} },
+		"peers: connection":      func(c *app.Config) { c.Roles = []string{"token"} },
+		"peers: token: 10.0.0":   func(c *app.Config) { c.Peers = map[string]string{"token": "10.0.0.1:9090"} },
+		"http_addr":              func(c *app.Config) { c.HTTPAddr = "8080" },
+		"grpc_addr":              func(c *app.Config) { c.GRPCAddr = "localhost" },
+		"database":               func(c *app.Config) { c.Database = "mysql://localhost/x" },
+		"tls":                    func(c *app.Config) { c.TLS.CertFile = "cert.pem" },
+		"egress.allow":           func(c *app.Config) { c.Egress.Allow = []string{"10.0.0.0/33"} },
+		"delivery.max_entries":   func(c *app.Config) { c.Delivery.MaxEntries = 0 },
+		"proxy.timeout":          func(c *app.Config) { c.Proxy.Timeout = time.Millisecond },
+		"proxy.max_request_mib":  func(c *app.Config) { c.Proxy.MaxRequest = 1 << 44 },
+		"proxy.max_response_mib": func(c *app.Config) { c.Proxy.MaxResponse = 0 },
+		"shutdown_timeout":       func(c *app.Config) { c.ShutdownTimeout = 0 },
+		"log.level":              func(c *app.Config) { c.Log.Level = "loud" },
+		"log.format":             func(c *app.Config) { c.Log.Format = "xml" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			config, err := app.DefaultConfig()

@@ -4,7 +4,7 @@
 // Owns: what a token, a generation and a rotation are; the states and failure
 // classes and what follows from each; the rotation engine (claim, intent,
 // request, response, commit, push) and its recovery after a crash; when a
-// token is next worked on.
+// token is next worked on; which superseded tokens are still to be revoked.
 //
 // Does not own: how a token request looks and how its answer is read
 // (token/oauth), the arithmetic of windows and backoff (token/schedule), what
