@@ -44,6 +44,9 @@ func (e StateEvent) Resource() string {
 // DetailType is the event's type, with the names that EventBridge gives to the events of its own connections. Those of grants begin with
 // `Grant` instead of `Connection`.
 func (e StateEvent) DetailType() string {
+	if e.Grant != "" && e.Kind == EventGrantExpiring {
+		return "Grant Expiring"
+	}
 	if e.Grant != "" {
 		e.Grant = ""
 		return "Grant" + strings.TrimPrefix(e.DetailType(), "Connection")

@@ -72,6 +72,7 @@ type Grant struct {
 	StateTime     time.Time // last change of State; grows strictly
 	AuthorizeTime time.Time // when it last became AUTHORIZED; zero if never
 	ExpireTime    time.Time // until when the end user must authorize again; zero if that is not known
+	WarningTime   time.Time // when the next event about that is due; zero if none is
 }
 
 // GrantCredential is what an end user's authorization gave. Zero: nothing.
@@ -125,9 +126,20 @@ type GrantQuery struct {
 	Connection string // id; empty: all
 	State      State  // only this one; empty: all
 	EndUser    string // only this one's; empty: all
-	After      GrantName
-	Limit      int
+	// ExpireBefore selects those whose ExpireTime is known and before it, the soonest first; zero: all, by name.
+	ExpireBefore time.Time
+	After        GrantCursor
+	Limit        int
 }
+
+// GrantCursor is a place in a list of grants: after the one of that name and, in a list by ExpireTime, of that.
+type GrantCursor struct {
+	ExpireTime time.Time
+	Name       GrantName
+}
+
+// Cursor is the place after the grant.
+func (g Grant) Cursor() GrantCursor { return GrantCursor{ExpireTime: g.ExpireTime, Name: g.Name} }
 
 // settings returns how the token of a grant is obtained: as the connection of users says, from what the end user's authorization gave.
 // Unless the connection has a refresh policy, an account that nobody uses makes no request.

@@ -80,7 +80,7 @@ func (s *Service) GetGrant(ctx context.Context, name GrantName) (Grant, error) {
 	return s.grants.GetGrant(ctx, name)
 }
 
-// ListGrants returns grants of a project without their credentials, ordered by connection and id.
+// ListGrants returns grants of a project without their credentials, in the order that [GrantQuery] says.
 func (s *Service) ListGrants(ctx context.Context, project string, q GrantQuery) ([]Grant, error) {
 	return s.grants.ListGrants(ctx, project, q)
 }
@@ -241,6 +241,12 @@ func (s *Service) enterGrant(g Grant, state State, reason Reason, message string
 func (s *Service) saveGrant(
 	ctx context.Context, stored, next Grant, write func(context.Context, Grant, *StateEvent) error,
 ) (Grant, error) {
+	if !next.ExpireTime.Equal(stored.ExpireTime) {
+		var err error
+		if next.WarningTime, err = s.nextGrantWarning(ctx, next); err != nil {
+			return Grant{}, err
+		}
+	}
 	e := grantEvent(ulid.Make().String(), stored, next)
 	if err := write(ctx, next, e); err != nil {
 		return Grant{}, err

@@ -22,8 +22,8 @@ const (
 )
 
 // warnings are how long before the end of a grant its events are sent, the longest first.
-func (c Connection) warnings() []time.Duration {
-	first := c.Settings.OAuth2.Refresh.GrantWarning
+func (s Settings) warnings() []time.Duration {
+	first := s.OAuth2.Refresh.GrantWarning
 	if first <= 0 {
 		first = defaultGrantWarning
 	}
@@ -37,14 +37,14 @@ func (c Connection) warnings() []time.Duration {
 	return all
 }
 
-// nextWarning is when the next event is due after now; zero if there is none. A grant that begins with less time than a warning has is not
-// warned of by that one.
-func (c Connection) nextWarning(now time.Time) time.Time {
-	if c.GrantExpireTime.IsZero() {
+// nextWarning is when the next event of a grant that ends at the given time is due after now; zero if there is none. A grant that begins with
+// less time than a warning has is not warned of by that one.
+func (s Settings) nextWarning(expire, now time.Time) time.Time {
+	if expire.IsZero() {
 		return time.Time{}
 	}
-	for _, before := range c.warnings() {
-		if at := c.GrantExpireTime.Add(-before); at.After(now) {
+	for _, before := range s.warnings() {
+		if at := expire.Add(-before); at.After(now) {
 			return at
 		}
 	}
@@ -58,7 +58,7 @@ func (c Connection) expecting(expire, now time.Time) (Connection, bool) {
 		return c, false
 	}
 	c.GrantExpireTime = expire
-	c.GrantWarningTime = c.nextWarning(now)
+	c.GrantWarningTime = c.Settings.nextWarning(expire, now)
 	return c, true
 }
 
@@ -73,7 +73,7 @@ func movedEnd(from, to time.Time) bool {
 // foresee sends the warnings that are due.
 func (s *Service) foresee(ctx context.Context) error {
 	return every(ctx, horizonInterval, func() {
-		if err := s.warn(ctx); err != nil && ctx.Err() == nil {
+		if err := errors.Join(s.warn(ctx), s.warnGrants(ctx)); err != nil && ctx.Err() == nil {
 			s.logger.WarnContext(ctx, "grants that end soon not announced yet, will be tried again", "error", err)
 		}
 	})
@@ -105,7 +105,7 @@ func (s *Service) warnOf(ctx context.Context, name Name) error {
 			return stored, err // gone, or another replica was quicker
 		}
 		next := stored
-		next.GrantWarningTime = stored.nextWarning(now)
+		next.GrantWarningTime = stored.Settings.nextWarning(stored.GrantExpireTime, now)
 		e := &StateEvent{
 			ID: ulid.Make().String(), Kind: EventGrantExpiring, Connection: stored.Name, UID: stored.UID, State: stored.State,
 			Reason: stored.Reason, Message: stored.Message, Time: now, GrantExpireTime: stored.GrantExpireTime,

@@ -61,7 +61,7 @@ type GrantStore interface {
 	GetGrant(ctx context.Context, name GrantName) (Grant, error)
 	// GetGrantWithCredential returns ErrSecretsUnreadable if the credential cannot be opened.
 	GetGrantWithCredential(ctx context.Context, name GrantName) (Grant, error)
-	// ListGrants returns grants without their credentials, ordered by connection and id.
+	// ListGrants returns grants without their credentials, ordered by connection and id or, with ExpireBefore, by ExpireTime first.
 	ListGrants(ctx context.Context, project string, q GrantQuery) ([]Grant, error)
 	// UpdateGrant writes everything but the credential.
 	UpdateGrant(ctx context.Context, g Grant, e *StateEvent) error
@@ -73,6 +73,13 @@ type GrantStore interface {
 	ScanGrants(ctx context.Context, scope GrantScope, after GrantName, limit int) ([]Grant, error)
 	// GrantsSeen returns the latest Seen.StateTime of all grants; zero if there is none.
 	GrantsSeen(ctx context.Context) (time.Time, error)
+	GrantHorizons
+}
+
+// GrantHorizons is when the grants of connections of users end.
+type GrantHorizons interface {
+	// DueGrantWarnings returns grants of all projects whose WarningTime has come by now, the earliest first, without credentials.
+	DueGrantWarnings(ctx context.Context, now time.Time, limit int) ([]Grant, error)
 }
 
 // GrantScope is which grants are scanned.

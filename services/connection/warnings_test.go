@@ -29,7 +29,7 @@ func TestWarningsOfAGrant(t *testing.T) {
 			c, moved := c.expecting(now.Add(test.lasts), now)
 			require.True(t, moved)
 			var got []time.Duration
-			for at := c.GrantWarningTime; !at.IsZero(); at = c.nextWarning(at) {
+			for at := c.GrantWarningTime; !at.IsZero(); at = c.Settings.nextWarning(c.GrantExpireTime, at) {
 				require.True(t, at.After(now))
 				got = append(got, c.GrantExpireTime.Sub(at))
 			}

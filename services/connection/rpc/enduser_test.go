@@ -11,6 +11,7 @@ import (
 
 	connectionv1 "github.com/freshet-io/freshet/gen/freshet/connection/v1"
 	errorsv1 "github.com/freshet-io/freshet/gen/freshet/errors/v1"
+	"github.com/freshet-io/freshet/services/connection"
 )
 
 const photos = "projects/p/connections/photos"
@@ -94,6 +95,33 @@ func TestListGrants(t *testing.T) {
 	only, err := f.grants.ListGrants(t.Context(), request)
 	require.NoError(t, err)
 	require.Len(t, only.GetGrants(), 1)
+}
+
+// TestListEndingGrants: the soonest first, page by page.
+func TestListEndingGrants(t *testing.T) {
+	f := users(t)
+	now := time.Now().Truncate(time.Microsecond)
+	for i, id := range []string{"a", "b", "c", "d"} {
+		f.grant(t, id, "user-"+id)
+		stored, err := f.Store.GetGrant(t.Context(), connection.GrantName{Connection: connection.Name{Project: "p", ID: "photos"}, ID: id})
+		require.NoError(t, err)
+		stored.ExpireTime = now.Add(time.Duration(4-i) * time.Hour)
+		require.NoError(t, f.Store.UpdateGrant(t.Context(), stored, nil))
+	}
+	request := &connectionv1.ListGrantsRequest{Parent: photos, ExpireBefore: timestamppb.New(now.Add(4 * time.Hour)), PageSize: 2}
+	first, err := f.grants.ListGrants(t.Context(), request)
+	require.NoError(t, err)
+	require.Len(t, first.GetGrants(), 2)
+	require.Equal(t, photos+"/grants/d", first.GetGrants()[0].GetName())
+	request.PageToken = first.GetNextPageToken()
+	second, err := f.grants.ListGrants(t.Context(), request)
+	require.NoError(t, err)
+	require.Len(t, second.GetGrants(), 1)
+	require.Equal(t, photos+"/grants/b", second.GetGrants()[0].GetName())
+	require.Empty(t, second.GetNextPageToken())
+	request.ExpireBefore = nil
+	_, err = f.grants.ListGrants(t.Context(), request)
+	requireError(t, err, codes.InvalidArgument, errorsv1.Reason_INVALID_PAGE_TOKEN)
 }
 
 func TestUpdateGrant(t *testing.T) {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	connectionv1 "github.com/freshet-io/freshet/gen/freshet/connection/v1"
 	"github.com/freshet-io/freshet/services/connection"
@@ -57,13 +59,14 @@ func (s *grantServer) ListGrants(ctx context.Context, req *connectionv1.ListGran
 	if of.ID == "-" {
 		query.Connection = ""
 	}
-	tokenScope := strings.Join([]string{"ListGrants", req.GetParent(), string(query.State), query.EndUser}, "|")
-	cursor, err := s.pages.Decode(tokenScope, req.GetPageToken())
-	if err != nil {
-		return nil, s.fail(ctx, req.GetParent(), err)
+	if t := req.GetExpireBefore(); t != nil {
+		query.ExpireBefore = t.AsTime()
 	}
-	if len(cursor) == 2 {
-		query.After = connection.GrantName{Connection: connection.Name{Project: of.Project, ID: cursor[0]}, ID: cursor[1]}
+	tokenScope := strings.Join([]string{
+		"ListGrants", req.GetParent(), string(query.State), query.EndUser, query.ExpireBefore.Format(time.RFC3339Nano),
+	}, "|")
+	if query.After, err = s.grantCursor(tokenScope, of.Project, req.GetPageToken()); err != nil {
+		return nil, s.fail(ctx, req.GetParent(), err)
 	}
 	size := page.Size(req.GetPageSize())
 	query.Limit = size + 1
@@ -74,13 +77,30 @@ func (s *grantServer) ListGrants(ctx context.Context, req *connectionv1.ListGran
 	response := &connectionv1.ListGrantsResponse{}
 	if len(list) > size {
 		list = list[:size]
-		last := list[size-1].Name
-		response.NextPageToken = s.pages.Encode(tokenScope, last.Connection.ID, last.ID)
+		last := list[size-1]
+		response.NextPageToken = s.pages.Encode(tokenScope, last.Name.Connection.ID, last.Name.ID,
+			strconv.FormatInt(last.ExpireTime.UnixMicro(), 10))
 	}
 	for _, g := range list {
 		response.Grants = append(response.Grants, wire.FromGrant(g))
 	}
 	return response, nil
+}
+
+// grantCursor is where a page of grants begins.
+func (s *grantServer) grantCursor(tokenScope, project, token string) (connection.GrantCursor, error) {
+	parts, err := s.pages.Decode(tokenScope, token)
+	if err != nil || len(parts) != 3 {
+		return connection.GrantCursor{}, err
+	}
+	expire, err := strconv.ParseInt(parts[2], 10, 64)
+	if err != nil {
+		return connection.GrantCursor{}, page.ErrInvalidToken
+	}
+	return connection.GrantCursor{
+		ExpireTime: time.UnixMicro(expire),
+		Name:       connection.GrantName{Connection: connection.Name{Project: project, ID: parts[0]}, ID: parts[1]},
+	}, nil
 }
 
 // UpdateGrant implements connectionv1.GrantServiceServer.

@@ -68,8 +68,9 @@ UPDATE connections SET state = state WHERE project = $1 AND connection_id = $2 A
 
 const insertGrant = `
 INSERT INTO grants (project, connection_id, grant_id, uid, end_user, metadata, sealed_credential, revision, config_version, row_version,
-  state, reason, message, pending, revoke, seen_generation, seen_state_time, create_time, update_time, state_time, authorize_time, expire_time)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
+  state, reason, message, pending, revoke, seen_generation, seen_state_time, create_time, update_time, state_time, authorize_time, expire_time,
+  warning_time)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
 ON CONFLICT (project, connection_id, grant_id) DO NOTHING`
 
 // CreateGrant implements connection.GrantStore.
@@ -94,7 +95,7 @@ func (s *Store) CreateGrant(ctx context.Context, g connection.Grant, connectionU
 		created, err := affected(tx.ExecContext(ctx, insertGrant, of.Project, of.ID, g.Name.ID, g.UID, g.EndUser, metadata, sealed,
 			g.Revision, g.ConfigVersion, g.RowVersion+1, string(g.State), string(g.Reason), g.Message, string(g.Pending), flag(g.Revoke),
 			g.Seen.Generation, sqldb.Micros(g.Seen.StateTime), sqldb.Micros(g.CreateTime), sqldb.Micros(g.UpdateTime),
-			sqldb.Micros(g.StateTime), sqldb.Micros(g.AuthorizeTime), sqldb.Micros(g.ExpireTime)))
+			sqldb.Micros(g.StateTime), sqldb.Micros(g.AuthorizeTime), sqldb.Micros(g.ExpireTime), sqldb.Micros(g.WarningTime)))
 		if err != nil {
 			return err
 		}
@@ -108,7 +109,7 @@ func (s *Store) CreateGrant(ctx context.Context, g connection.Grant, connectionU
 const updateGrant = `
 UPDATE grants SET end_user = $6, metadata = $7, revision = $8, config_version = $9, row_version = row_version + 1, state = $10, reason = $11,
   message = $12, pending = $13, revoke = $14, seen_generation = $15, seen_state_time = $16, update_time = $17, state_time = $18,
-  authorize_time = $19, expire_time = $20
+  authorize_time = $19, expire_time = $20, warning_time = $21
 WHERE project = $1 AND connection_id = $2 AND grant_id = $3 AND uid = $4 AND row_version = $5`
 
 // UpdateGrant implements connection.GrantStore.
@@ -139,7 +140,7 @@ func (s *Store) writeGrant(ctx context.Context, g connection.Grant, e *connectio
 		updated, err := affected(tx.ExecContext(ctx, updateGrant, of.Project, of.ID, g.Name.ID, g.UID, g.RowVersion,
 			g.EndUser, metadata, g.Revision, g.ConfigVersion, string(g.State), string(g.Reason), g.Message, string(g.Pending), flag(g.Revoke),
 			g.Seen.Generation, sqldb.Micros(g.Seen.StateTime), sqldb.Micros(g.UpdateTime), sqldb.Micros(g.StateTime),
-			sqldb.Micros(g.AuthorizeTime), sqldb.Micros(g.ExpireTime)))
+			sqldb.Micros(g.AuthorizeTime), sqldb.Micros(g.ExpireTime), sqldb.Micros(g.WarningTime)))
 		if err != nil {
 			return err
 		}

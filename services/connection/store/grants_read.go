@@ -6,13 +6,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/freshet-io/freshet/services/connection"
 	"github.com/freshet-io/freshet/services/internal/sqldb"
 )
 
 const grantColumns = `project, connection_id, grant_id, uid, end_user, metadata, revision, config_version, row_version, state, reason, message,
-  pending, revoke, seen_generation, seen_state_time, create_time, update_time, state_time, authorize_time, expire_time`
+  pending, revoke, seen_generation, seen_state_time, create_time, update_time, state_time, authorize_time, expire_time,
+  warning_time`
 
 const selectGrant = `SELECT ` + grantColumns + `, sealed_credential FROM grants WHERE project = $1 AND connection_id = $2 AND grant_id = $3`
 
@@ -62,22 +64,30 @@ WHERE project = $1 AND state = $5 AND (connection_id, grant_id) > ($2, $3) ORDER
 	selectEndUserGrants = `SELECT ` + grantColumns + ` FROM grants
 WHERE project = $1 AND end_user <> '' AND end_user = $5 AND (connection_id, grant_id) > ($2, $3)
   AND ($6 = '' OR connection_id = $6) AND ($7 = '' OR state = $7) ORDER BY connection_id, grant_id LIMIT $4`
+
+	selectEndingGrants = `SELECT ` + grantColumns + ` FROM grants
+WHERE project = $1 AND expire_time > 0 AND expire_time < $5 AND (expire_time, connection_id, grant_id) > ($2, $3, $4)
+  AND ($7 = '' OR connection_id = $7) AND ($8 = '' OR state = $8) AND ($9 = '' OR end_user = $9)
+ORDER BY expire_time, connection_id, grant_id LIMIT $6`
 )
 
 // ListGrants implements connection.GrantStore.
 func (s *Store) ListGrants(ctx context.Context, project string, q connection.GrantQuery) ([]connection.Grant, error) {
-	after, state := q.After.Connection.ID, string(q.State)
+	after, id, state := q.After.Name.Connection.ID, q.After.Name.ID, string(q.State)
 	switch {
+	case !q.ExpireBefore.IsZero():
+		return s.queryGrants(ctx, selectEndingGrants, project, sqldb.Micros(q.After.ExpireTime), after, id, sqldb.Micros(q.ExpireBefore), q.Limit,
+			q.Connection, state, q.EndUser)
 	case q.EndUser != "":
-		return s.queryGrants(ctx, selectEndUserGrants, project, after, q.After.ID, q.Limit, q.EndUser, q.Connection, state)
+		return s.queryGrants(ctx, selectEndUserGrants, project, after, id, q.Limit, q.EndUser, q.Connection, state)
 	case q.Connection != "" && q.State != "":
-		return s.queryGrants(ctx, selectGrantsState, project, q.Connection, q.After.ID, q.Limit, state)
+		return s.queryGrants(ctx, selectGrantsState, project, q.Connection, id, q.Limit, state)
 	case q.Connection != "":
-		return s.queryGrants(ctx, selectGrants, project, q.Connection, q.After.ID, q.Limit)
+		return s.queryGrants(ctx, selectGrants, project, q.Connection, id, q.Limit)
 	case q.State != "":
-		return s.queryGrants(ctx, selectProjectGrantsState, project, after, q.After.ID, q.Limit, state)
+		return s.queryGrants(ctx, selectProjectGrantsState, project, after, id, q.Limit, state)
 	default:
-		return s.queryGrants(ctx, selectProjectGrants, project, after, q.After.ID, q.Limit)
+		return s.queryGrants(ctx, selectProjectGrants, project, after, id, q.Limit)
 	}
 }
 
@@ -109,11 +119,11 @@ func (s *Store) queryGrants(ctx context.Context, query string, args ...any) ([]c
 func scanGrant(row scanner, more ...any) (connection.Grant, error) {
 	var g connection.Grant
 	var metadata string
-	var revoke, seen, created, updated, changed, authorized, expire int64
+	var revoke, seen, created, updated, changed, authorized, expire, warning int64
 	dest := []any{
 		&g.Name.Connection.Project, &g.Name.Connection.ID, &g.Name.ID, &g.UID, &g.EndUser, &metadata, &g.Revision, &g.ConfigVersion,
 		&g.RowVersion, &g.State, &g.Reason, &g.Message, &g.Pending, &revoke, &g.Seen.Generation, &seen, &created, &updated, &changed,
-		&authorized, &expire,
+		&authorized, &expire, &warning,
 	}
 	if err := row.Scan(append(dest, more...)...); err != nil {
 		return connection.Grant{}, err
@@ -122,6 +132,7 @@ func scanGrant(row scanner, more ...any) (connection.Grant, error) {
 	g.Seen.StateTime = sqldb.Time(seen)
 	g.CreateTime, g.UpdateTime = sqldb.Time(created), sqldb.Time(updated)
 	g.StateTime, g.AuthorizeTime, g.ExpireTime = sqldb.Time(changed), sqldb.Time(authorized), sqldb.Time(expire)
+	g.WarningTime = sqldb.Time(warning)
 	if metadata == "{}" {
 		return g, nil
 	}
@@ -129,4 +140,12 @@ func scanGrant(row scanner, more ...any) (connection.Grant, error) {
 		return connection.Grant{}, fmt.Errorf("%s: decode metadata: %w", g.Name, err)
 	}
 	return g, nil
+}
+
+const selectDueGrantWarnings = `SELECT ` + grantColumns + ` FROM grants
+WHERE warning_time > 0 AND warning_time <= $1 ORDER BY warning_time LIMIT $2`
+
+// DueGrantWarnings implements connection.GrantHorizons.
+func (s *Store) DueGrantWarnings(ctx context.Context, now time.Time, limit int) ([]connection.Grant, error) {
+	return s.queryGrants(ctx, selectDueGrantWarnings, sqldb.Micros(now), limit)
 }

@@ -30,6 +30,8 @@ func RunGrants(t *testing.T, newStore func(t *testing.T) GrantStore) {
 		{"StaleWritesChangeNothing", staleGrantWrites},
 		{"Remove", removeGrant},
 		{"List", listGrants},
+		{"ListEnding", listEndingGrants},
+		{"DueWarnings", dueGrantWarnings},
 		{"Scan", scanGrants},
 		{"ConnectionInUse", connectionInUse},
 		{"CreationMeetsDeletion", creationMeetsDeletion},
@@ -51,7 +53,7 @@ func granted(connectionID, id string) connection.Grant {
 		Revision: 3, ConfigVersion: 2, State: connection.StateAuthorized, Reason: "NOT_SENT", Message: "said",
 		Pending: connection.PendingDeauthorize, Revoke: true, Seen: connection.Seen{Generation: 4, StateTime: noon().Add(time.Minute)},
 		CreateTime: noon(), UpdateTime: noon().Add(time.Second), StateTime: noon().Add(time.Minute), AuthorizeTime: noon().Add(time.Minute),
-		ExpireTime: noon().Add(24 * time.Hour),
+		ExpireTime: noon().Add(24 * time.Hour), WarningTime: noon().Add(time.Hour),
 	}
 }
 
@@ -168,7 +170,7 @@ func listGrants(t *testing.T, s GrantStore) {
 			require.NoError(t, err)
 			for _, g := range page {
 				got += g.Name.Connection.ID + "/" + g.Name.ID + " "
-				q.After = g.Name
+				q.After = g.Cursor()
 			}
 			if len(page) < q.Limit {
 				break

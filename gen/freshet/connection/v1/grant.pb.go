@@ -59,7 +59,8 @@ type Grant struct {
 	// When it last became AUTHORIZED.
 	AuthorizeTime *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=authorize_time,json=authorizeTime,proto3" json:"authorize_time,omitempty"`
 	// Until when the end user must authorize again, as far as the authorization server or `provider_behavior` says; unset if that is not known.
-	// It moves on where the authorization lasts as long as it is used.
+	// It moves on where the authorization lasts as long as it is used. Events of detail type `Grant Expiring` are sent before, the first by the
+	// `grant_warning` of the connection's refresh policy, then 7, 3 and 1 days before.
 	GrantExpireTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=grant_expire_time,json=grantExpireTime,proto3" json:"grant_expire_time,omitempty"`
 	// Changes with every change by a caller. Sent back in an update or delete, it makes the call fail with ETAG_MISMATCH if somebody else was
 	// quicker. Output of every read.

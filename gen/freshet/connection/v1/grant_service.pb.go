@@ -12,6 +12,7 @@ import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	fieldmaskpb "google.golang.org/protobuf/types/known/fieldmaskpb"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -247,7 +248,10 @@ type ListGrantsRequest struct {
 	// Only grants in this state.
 	State Connection_State `protobuf:"varint,4,opt,name=state,proto3,enum=freshet.connection.v1.Connection_State" json:"state,omitempty"`
 	// Only grants of this end user. At most 256 characters.
-	EndUserId     string `protobuf:"bytes,5,opt,name=end_user_id,json=endUserId,proto3" json:"end_user_id,omitempty"`
+	EndUserId string `protobuf:"bytes,5,opt,name=end_user_id,json=endUserId,proto3" json:"end_user_id,omitempty"`
+	// Only grants whose `grant_expire_time` is known and before this time: whose end users must authorize again by then, or had to. The soonest
+	// come first.
+	ExpireBefore  *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=expire_before,json=expireBefore,proto3" json:"expire_before,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -315,6 +319,13 @@ func (x *ListGrantsRequest) GetEndUserId() string {
 		return x.EndUserId
 	}
 	return ""
+}
+
+func (x *ListGrantsRequest) GetExpireBefore() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpireBefore
+	}
+	return nil
 }
 
 // Response of ListGrants.
@@ -689,7 +700,7 @@ var File_freshet_connection_v1_grant_service_proto protoreflect.FileDescriptor
 
 const file_freshet_connection_v1_grant_service_proto_rawDesc = "" +
 	"\n" +
-	")freshet/connection/v1/grant_service.proto\x12\x15freshet.connection.v1\x1a\x1bbuf/validate/validate.proto\x1a&freshet/connection/v1/connection.proto\x1a!freshet/connection/v1/grant.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\"\xb5\x02\n" +
+	")freshet/connection/v1/grant_service.proto\x12\x15freshet.connection.v1\x1a\x1bbuf/validate/validate.proto\x1a&freshet/connection/v1/connection.proto\x1a!freshet/connection/v1/grant.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb5\x02\n" +
 	"\x12CreateGrantRequest\x12q\n" +
 	"\x06parent\x18\x01 \x01(\tBY\xe2A\x01\x02\xbaHRrP2N^projects/[a-z0-9][a-z0-9-]{0,62}/connections/[A-Za-z0-9][A-Za-z0-9._-]{0,63}$R\x06parent\x12G\n" +
 	"\bgrant_id\x18\x02 \x01(\tB,\xe2A\x01\x02\xbaH%r#2!^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$R\agrantId\x12>\n" +
@@ -701,14 +712,15 @@ const file_freshet_connection_v1_grant_service_proto_rawDesc = "" +
 	"\x0fGetGrantRequest\x12\x95\x01\n" +
 	"\x04name\x18\x01 \x01(\tB\x80\x01\xe2A\x01\x02\xbaHyrw2u^projects/[a-z0-9][a-z0-9-]{0,62}/connections/[A-Za-z0-9][A-Za-z0-9._-]{0,63}/grants/[A-Za-z0-9][A-Za-z0-9._-]{0,63}$R\x04name\"F\n" +
 	"\x10GetGrantResponse\x122\n" +
-	"\x05grant\x18\x01 \x01(\v2\x1c.freshet.connection.v1.GrantR\x05grant\"\xcc\x02\n" +
+	"\x05grant\x18\x01 \x01(\v2\x1c.freshet.connection.v1.GrantR\x05grant\"\x8d\x03\n" +
 	"\x11ListGrantsRequest\x12u\n" +
 	"\x06parent\x18\x01 \x01(\tB]\xe2A\x01\x02\xbaHVrT2R^projects/[a-z0-9][a-z0-9-]{0,62}/connections/([A-Za-z0-9][A-Za-z0-9._-]{0,63}|-)$R\x06parent\x12$\n" +
 	"\tpage_size\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12'\n" +
 	"\n" +
 	"page_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\tpageToken\x12G\n" +
 	"\x05state\x18\x04 \x01(\x0e2'.freshet.connection.v1.Connection.StateB\b\xbaH\x05\x82\x01\x02\x10\x01R\x05state\x12(\n" +
-	"\vend_user_id\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\tendUserId\"r\n" +
+	"\vend_user_id\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\tendUserId\x12?\n" +
+	"\rexpire_before\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\fexpireBefore\"r\n" +
 	"\x12ListGrantsResponse\x124\n" +
 	"\x06grants\x18\x01 \x03(\v2\x1c.freshet.connection.v1.GrantR\x06grants\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xb6\x01\n" +
@@ -767,36 +779,38 @@ var file_freshet_connection_v1_grant_service_proto_goTypes = []any{
 	(*DeleteGrantResponse)(nil),   // 11: freshet.connection.v1.DeleteGrantResponse
 	(*Grant)(nil),                 // 12: freshet.connection.v1.Grant
 	(Connection_State)(0),         // 13: freshet.connection.v1.Connection.State
-	(*fieldmaskpb.FieldMask)(nil), // 14: google.protobuf.FieldMask
+	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil), // 15: google.protobuf.FieldMask
 }
 var file_freshet_connection_v1_grant_service_proto_depIdxs = []int32{
 	12, // 0: freshet.connection.v1.CreateGrantRequest.grant:type_name -> freshet.connection.v1.Grant
 	12, // 1: freshet.connection.v1.CreateGrantResponse.grant:type_name -> freshet.connection.v1.Grant
 	12, // 2: freshet.connection.v1.GetGrantResponse.grant:type_name -> freshet.connection.v1.Grant
 	13, // 3: freshet.connection.v1.ListGrantsRequest.state:type_name -> freshet.connection.v1.Connection.State
-	12, // 4: freshet.connection.v1.ListGrantsResponse.grants:type_name -> freshet.connection.v1.Grant
-	12, // 5: freshet.connection.v1.UpdateGrantRequest.grant:type_name -> freshet.connection.v1.Grant
-	14, // 6: freshet.connection.v1.UpdateGrantRequest.update_mask:type_name -> google.protobuf.FieldMask
-	12, // 7: freshet.connection.v1.UpdateGrantResponse.grant:type_name -> freshet.connection.v1.Grant
-	12, // 8: freshet.connection.v1.RevokeGrantResponse.grant:type_name -> freshet.connection.v1.Grant
-	12, // 9: freshet.connection.v1.DeleteGrantResponse.grant:type_name -> freshet.connection.v1.Grant
-	0,  // 10: freshet.connection.v1.GrantService.CreateGrant:input_type -> freshet.connection.v1.CreateGrantRequest
-	2,  // 11: freshet.connection.v1.GrantService.GetGrant:input_type -> freshet.connection.v1.GetGrantRequest
-	4,  // 12: freshet.connection.v1.GrantService.ListGrants:input_type -> freshet.connection.v1.ListGrantsRequest
-	6,  // 13: freshet.connection.v1.GrantService.UpdateGrant:input_type -> freshet.connection.v1.UpdateGrantRequest
-	8,  // 14: freshet.connection.v1.GrantService.RevokeGrant:input_type -> freshet.connection.v1.RevokeGrantRequest
-	10, // 15: freshet.connection.v1.GrantService.DeleteGrant:input_type -> freshet.connection.v1.DeleteGrantRequest
-	1,  // 16: freshet.connection.v1.GrantService.CreateGrant:output_type -> freshet.connection.v1.CreateGrantResponse
-	3,  // 17: freshet.connection.v1.GrantService.GetGrant:output_type -> freshet.connection.v1.GetGrantResponse
-	5,  // 18: freshet.connection.v1.GrantService.ListGrants:output_type -> freshet.connection.v1.ListGrantsResponse
-	7,  // 19: freshet.connection.v1.GrantService.UpdateGrant:output_type -> freshet.connection.v1.UpdateGrantResponse
-	9,  // 20: freshet.connection.v1.GrantService.RevokeGrant:output_type -> freshet.connection.v1.RevokeGrantResponse
-	11, // 21: freshet.connection.v1.GrantService.DeleteGrant:output_type -> freshet.connection.v1.DeleteGrantResponse
-	16, // [16:22] is the sub-list for method output_type
-	10, // [10:16] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	14, // 4: freshet.connection.v1.ListGrantsRequest.expire_before:type_name -> google.protobuf.Timestamp
+	12, // 5: freshet.connection.v1.ListGrantsResponse.grants:type_name -> freshet.connection.v1.Grant
+	12, // 6: freshet.connection.v1.UpdateGrantRequest.grant:type_name -> freshet.connection.v1.Grant
+	15, // 7: freshet.connection.v1.UpdateGrantRequest.update_mask:type_name -> google.protobuf.FieldMask
+	12, // 8: freshet.connection.v1.UpdateGrantResponse.grant:type_name -> freshet.connection.v1.Grant
+	12, // 9: freshet.connection.v1.RevokeGrantResponse.grant:type_name -> freshet.connection.v1.Grant
+	12, // 10: freshet.connection.v1.DeleteGrantResponse.grant:type_name -> freshet.connection.v1.Grant
+	0,  // 11: freshet.connection.v1.GrantService.CreateGrant:input_type -> freshet.connection.v1.CreateGrantRequest
+	2,  // 12: freshet.connection.v1.GrantService.GetGrant:input_type -> freshet.connection.v1.GetGrantRequest
+	4,  // 13: freshet.connection.v1.GrantService.ListGrants:input_type -> freshet.connection.v1.ListGrantsRequest
+	6,  // 14: freshet.connection.v1.GrantService.UpdateGrant:input_type -> freshet.connection.v1.UpdateGrantRequest
+	8,  // 15: freshet.connection.v1.GrantService.RevokeGrant:input_type -> freshet.connection.v1.RevokeGrantRequest
+	10, // 16: freshet.connection.v1.GrantService.DeleteGrant:input_type -> freshet.connection.v1.DeleteGrantRequest
+	1,  // 17: freshet.connection.v1.GrantService.CreateGrant:output_type -> freshet.connection.v1.CreateGrantResponse
+	3,  // 18: freshet.connection.v1.GrantService.GetGrant:output_type -> freshet.connection.v1.GetGrantResponse
+	5,  // 19: freshet.connection.v1.GrantService.ListGrants:output_type -> freshet.connection.v1.ListGrantsResponse
+	7,  // 20: freshet.connection.v1.GrantService.UpdateGrant:output_type -> freshet.connection.v1.UpdateGrantResponse
+	9,  // 21: freshet.connection.v1.GrantService.RevokeGrant:output_type -> freshet.connection.v1.RevokeGrantResponse
+	11, // 22: freshet.connection.v1.GrantService.DeleteGrant:output_type -> freshet.connection.v1.DeleteGrantResponse
+	17, // [17:23] is the sub-list for method output_type
+	11, // [11:17] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_freshet_connection_v1_grant_service_proto_init() }

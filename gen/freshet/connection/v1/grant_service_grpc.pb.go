@@ -45,7 +45,7 @@ type GrantServiceClient interface {
 	//
 	// Errors: GRANT_NOT_FOUND.
 	GetGrant(ctx context.Context, in *GetGrantRequest, opts ...grpc.CallOption) (*GetGrantResponse, error)
-	// Lists grants, ordered by name.
+	// Lists grants, ordered by name; with `expire_before` by `grant_expire_time`, the soonest first.
 	//
 	// Errors: INVALID_PAGE_TOKEN.
 	ListGrants(ctx context.Context, in *ListGrantsRequest, opts ...grpc.CallOption) (*ListGrantsResponse, error)
@@ -152,7 +152,7 @@ type GrantServiceServer interface {
 	//
 	// Errors: GRANT_NOT_FOUND.
 	GetGrant(context.Context, *GetGrantRequest) (*GetGrantResponse, error)
-	// Lists grants, ordered by name.
+	// Lists grants, ordered by name; with `expire_before` by `grant_expire_time`, the soonest first.
 	//
 	// Errors: INVALID_PAGE_TOKEN.
 	ListGrants(context.Context, *ListGrantsRequest) (*ListGrantsResponse, error)

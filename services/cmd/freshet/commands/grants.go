@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	connectionv1 "github.com/freshet-io/freshet/gen/freshet/connection/v1"
 )
 
@@ -32,9 +34,10 @@ func (a grantArg) of(f *grantsCmd) string {
 }
 
 type grantsListCmd struct {
-	Connection string `arg:"" optional:"" default:"-" help:"Id of the connection. Default: all connections of the project."`
-	State      string `help:"Only grants in this state, AUTHORIZED for instance." placeholder:"STATE"`
-	EndUser    string `help:"Only grants of this end user." placeholder:"ID"`
+	Connection string        `arg:"" optional:"" default:"-" help:"Id of the connection. Default: all connections of the project."`
+	State      string        `help:"Only grants in this state, AUTHORIZED for instance." placeholder:"STATE"`
+	EndUser    string        `help:"Only grants of this end user." placeholder:"ID"`
+	Expiring   time.Duration `help:"Only grants that end within this time, 168h for instance, or have ended; the soonest first." placeholder:"TIME"`
 }
 
 // Run lists grants.
@@ -50,6 +53,9 @@ func (c *grantsListCmd) Run(ctx context.Context, s *session, f *grantsCmd) error
 	defer cl.close()
 	request := &connectionv1.ListGrantsRequest{
 		Parent: f.name("connections", c.Connection), State: connectionv1.Connection_State(state), EndUserId: c.EndUser,
+	}
+	if c.Expiring > 0 {
+		request.ExpireBefore = timestamppb.New(s.now().Add(c.Expiring))
 	}
 	grants, err := pages(0, func(size int32, token string) ([]*connectionv1.Grant, string, error) {
 		request.PageSize, request.PageToken = size, token
