@@ -62,6 +62,26 @@ func TestTokenContextKeepsWhatTheStreamBroughtMeanwhile(t *testing.T) {
 	})
 }
 
+// TestHeartbeatsDoNotUndoAnAnswer: what the stream has said before is no news, also when a later generation was asked for meanwhile.
+func TestHeartbeatsDoNotUndoAnAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := newTokenServer(bearer(1, "first", time.Hour))
+		server.onGet = func(time.Duration) (*tokenv1.Token, error) { return bearer(2, "second", 2*time.Hour), nil }
+		source := newSource(t, server)
+		time.Sleep(45 * time.Minute)
+		_, err := source.TokenContext(t.Context(), 20*time.Minute)
+		require.NoError(t, err)
+		asked := time.Now()
+		time.Sleep(10 * time.Minute)
+		require.True(t, source.Health().LastMessageTime.After(asked))
+		requireToken(t, source, "second")
+
+		server.push(bearer(1, "anew", time.Hour))
+		synctest.Wait()
+		requireToken(t, source, "anew")
+	})
+}
+
 func TestTokenContextWaitsForTheStreamWhenAskingFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := newTokenServer(bearer(1, "first", time.Minute))

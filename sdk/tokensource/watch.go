@@ -62,12 +62,15 @@ func (s *Source) receive(received func()) error {
 		Name:              s.name,
 		HeartbeatInterval: durationpb.New(s.opts.heartbeat),
 	})
+	var last *tokenv1.Token // what this stream has said
 	for err == nil {
 		var message *tokenv1.WatchTokenResponse
 		if message, err = stream.Recv(); err == nil {
 			silence.Reset(patience)
 			received()
-			s.apply(message.GetToken())
+			token := message.GetToken()
+			s.apply(token, !proto.Equal(last, token))
+			last = token
 		}
 	}
 	if errors.Is(context.Cause(ctx), errSilent) {
@@ -80,8 +83,10 @@ func (s *Source) receive(received func()) error {
 }
 
 // apply takes over a state from the stream. Whatever the server says counts,
-// also a lower generation: a connection that was made anew starts at 1.
-func (s *Source) apply(token *tokenv1.Token) {
+// also a lower generation: a connection that was made anew starts at 1. What is
+// no news of the stream, a heartbeat, does not: it may have been on its way
+// while [Source.adopt] took over a later generation.
+func (s *Source) apply(token *tokenv1.Token, news bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.health.connected {
@@ -89,7 +94,7 @@ func (s *Source) apply(token *tokenv1.Token) {
 	}
 	s.health.connected = true
 	s.health.lastMessageTime = time.Now()
-	if token == nil || proto.Equal(s.token, token) {
+	if token == nil || !news || proto.Equal(s.token, token) {
 		return
 	}
 	s.opts.logger.DebugContext(s.ctx, "token state received", "token", s.name,

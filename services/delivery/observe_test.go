@@ -3,9 +3,9 @@ package delivery_test
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -36,10 +36,11 @@ func TestTracesAndMetrics(t *testing.T) {
 	s.Destination(t, "shop", to.URL, nil)
 	s.Rule(t, "shop", nil)
 	d := await(t, s, s.Put(t, "shop", `{}`)[0], inState(delivery.Succeeded))
+	s.Stop() // the outcome is seen before it is counted
 
-	var put, first, second sdktrace.ReadOnlySpan
-	require.Eventually(t, func() bool { return len(spans.Ended()) == 3 }, 10*time.Second, time.Millisecond)
-	put, first, second = spans.Ended()[0], spans.Ended()[1], spans.Ended()[2]
+	ended := spans.Ended()
+	require.Len(t, ended, 3)
+	put, first, second := ended[0], ended[1], ended[2]
 	require.Equal(t, "delivery.put_events", put.Name())
 	for _, attempt := range []sdktrace.ReadOnlySpan{first, second} {
 		require.Equal(t, "delivery.attempt", attempt.Name())
@@ -56,7 +57,11 @@ func TestTracesAndMetrics(t *testing.T) {
 	require.NoError(t, reader.Collect(context.Background(), &data))
 	sums := map[string]int64{}
 	durations, gauges := 0, 0
-	for _, m := range data.ScopeMetrics[0].Metrics {
+	ours := slices.IndexFunc(data.ScopeMetrics, func(m metricdata.ScopeMetrics) bool {
+		return m.Scope.Name == "github.com/freshet-io/freshet/services/delivery"
+	})
+	require.NotEqual(t, -1, ours)
+	for _, m := range data.ScopeMetrics[ours].Metrics {
 		require.True(t, strings.HasPrefix(m.Name, "freshet.delivery."))
 		switch d := m.Data.(type) {
 		case metricdata.Sum[int64]:
