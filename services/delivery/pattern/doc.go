@@ -8,7 +8,7 @@
 // The language is whole: exact values, prefix, suffix, equals-ignore-case, anything-but, numeric, cidr, wildcard, exists and $or;
 // nested objects and dotted keys alike; arrays by intersection, arrays of objects with array consistency. Where EventBridge's guide
 // leaves a question open, its open engine (https://github.com/aws/event-ruler) decides, except that an absent field is judged last,
-// whatever its name.
+// whatever its name. Two operators are ours, and named so: freshet:regexp and freshet:date.
 //
 // Neighbours: delivery/rawjson reads the event; the delivery service keeps an index per bus.
 package pattern

@@ -24,10 +24,15 @@ func FuzzMatch(f *testing.F) {
 		{`{"a":{"b":[{"exists":false},1],"c":[{"exists":false}],"d":[{"anything-but":[1,2]}]}}`, `{"a":[{"b":1,"d":3},{"c":2,"d":1},{"d":4}]}`},
 		{`{"$or":[{"a":[1]},{"b":[{"equals-ignore-case":"k"}],"c":[{"prefix":{"equals-ignore-case":"x"}}]}]}`, `{"b":"K","c":"Xy"}`},
 		{`{"a.b":[1],"a":{"c":[{"exists":false},2]}}`, `{"a":[{"b":1,"c":3},{"b":1}],"a.b":1,"a.c":[[2]]}`},
+		{`{"a":[{"freshet:regexp":"o(r|d)+-[0-9]{2,}"},{"freshet:regexp":"(?i)x|yy?$"}]}`, `{"a":["ord-12","X"]}`},
+		{`{"a":[{"freshet:date":[">=","2026-02-28T23:59:59.5Z","<","2027-01-01T00:00:00+01:00"]}]}`, `{"a":"2026-12-31T22:59:59-00:30"}`},
 	} {
 		f.Add(seed[0], seed[1])
 	}
-	others := []string{`{"a":["x"]}`, `{"b":[{"prefix":"x"}]}`, `{"a":{"b":[{"numeric":["<",3]}]}}`, `{"a":[{"suffix":"y"}],"c":[{"exists":false}]}`}
+	others := []string{
+		`{"a":["x"]}`, `{"b":[{"prefix":"x"}]}`, `{"a":{"b":[{"numeric":["<",3]}]}}`, `{"a":[{"suffix":"y"}],"c":[{"exists":false}]}`,
+		`{"a":[{"freshet:regexp":"x.*"}]}`, `{"a":[{"freshet:date":["<","2026-07-01T00:00:00Z"]}]}`,
+	}
 	f.Fuzz(func(t *testing.T, patternText, event string) {
 		p, err := pattern.Compile(patternText)
 		if err != nil || len(event) > 400 || len(patternText) > 400 || !utf8.ValidString(event) || !utf8.ValidString(patternText) {
@@ -73,6 +78,7 @@ func FuzzCompile(f *testing.F) {
 	for _, seed := range []string{
 		`{"a":[{"prefix":"x"}]}`, `{"a":{"b":["x",1,null]}}`, `{"a":[{"numeric":[">",1,"<=",2]},{"cidr":"::/1"}]}`,
 		`{"a":[{"anything-but":{"wildcard":["a*"]}},{"exists":false}]}`, `{"$or":[{"a":["x"]},{"b":[{"suffix":{"equals-ignore-case":"y"}}]}]}`,
+		`{"a":[{"freshet:regexp":"^x(y|[^z]+)*\\\\d{3}$"},{"freshet:date":["=","0000-01-01T00:00:00+23:59"]}]}`,
 	} {
 		f.Add(seed)
 	}

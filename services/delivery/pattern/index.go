@@ -116,6 +116,7 @@ func (x *Index) anchor() {
 	for _, l := range x.lookups {
 		if l != nil {
 			l.ranges.arrange()
+			l.dates.arrange()
 		}
 	}
 }

@@ -19,6 +19,7 @@ type lookup struct {
 	prefixes  trie
 	suffixes  trie
 	ranges    intervals
+	dates     intervals // by whole seconds
 
 	folds        map[string][]clauseID // by the form of appendFold
 	foldPrefixes trie
@@ -52,15 +53,24 @@ func (l *lookup) add(p predicate, id clauseID) {
 		l.suffixes.add(string(p), true, id)
 	case numbers:
 		l.ranges.add(p, id)
+	case dates:
+		l.dates.add(p.outline(), id)
 	case wildcard:
-		if q, ok := p.handle().(predicate); ok {
-			l.add(q, id)
-			return
-		}
-		l.rest = append(l.rest, id)
+		l.addBy(p.handle(), id)
+	case expression:
+		l.addBy(p.handle(), id)
 	default:
 		l.addFold(p, id)
 	}
+}
+
+// addBy adds a clause by the handle of its predicate.
+func (l *lookup) addBy(handle any, id clauseID) {
+	if p, ok := handle.(predicate); ok {
+		l.add(p, id)
+		return
+	}
+	l.rest = append(l.rest, id)
 }
 
 func (l *lookup) addFold(p predicate, id clauseID) {
@@ -115,6 +125,11 @@ func (l *lookup) ofString(v *value, to []clauseID) []clauseID {
 	to = append(to, l.texts[string(v.text)]...)
 	to = l.prefixes.along(v.text, false, to)
 	to = l.suffixes.along(v.text, true, to)
+	if len(l.dates.all) > 0 {
+		if at, ok := parseInstant(v.text); ok {
+			to = l.dates.around(float64(at.seconds), to)
+		}
+	}
 	if len(l.folds) > 0 || !l.foldPrefixes.empty() || !l.foldSuffixes.empty() {
 		fold := v.fold()
 		to = append(to, l.folds[string(fold)]...)

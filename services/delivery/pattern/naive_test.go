@@ -267,6 +267,10 @@ func holds(name string, operand, v any) bool {
 		return isString && foldEnds(operand.(string), s, true, true)
 	case "wildcard":
 		return isString && glob(operand.(string)).MatchString(s)
+	case "freshet:regexp":
+		return isString && len(s) <= 4096 && regexp.MustCompile(`^(?:`+operand.(string)+`)$`).MatchString(s)
+	case "freshet:date":
+		return isString && dated(operand.([]any), s)
 	case "cidr":
 		a, err := netip.ParseAddr(s)
 		return isString && err == nil && a.Zone() == "" && netip.MustParsePrefix(operand.(string)).Contains(a)
@@ -322,6 +326,70 @@ func inRange(terms []any, v any) bool {
 		}
 	}
 	return ok
+}
+
+// dated compares times as numbers of nanoseconds since the year 0.
+func dated(terms []any, s string) bool {
+	at := nanoseconds(s)
+	ok := at != nil
+	for i := 0; i < len(terms) && ok; i += 2 {
+		c := at.Cmp(nanoseconds(terms[i+1].(string)))
+		switch terms[i] {
+		case "=":
+			ok = c == 0
+		case "<":
+			ok = c < 0
+		case "<=":
+			ok = c <= 0
+		case ">":
+			ok = c > 0
+		case ">=":
+			ok = c >= 0
+		}
+	}
+	return ok
+}
+
+var rfc3339 = regexp.MustCompile(`^([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]+))?(Z|[+-]([0-9]{2}):([0-9]{2}))$`)
+
+// nanoseconds reads a time by its digits; nil for what is none.
+func nanoseconds(s string) *big.Int {
+	m := rfc3339.FindStringSubmatch(s)
+	if m == nil {
+		return nil
+	}
+	n := func(i int) int {
+		v, _ := strconv.Atoi("0" + m[i])
+		return v
+	}
+	year, month, day := n(1), n(2), n(3)
+	leap := year%4 == 0 && (year%100 != 0 || year%400 == 0)
+	lengths := []int{0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}
+	if leap {
+		lengths[2] = 29
+	}
+	if month < 1 || month > 12 || day < 1 || day > lengths[month] || n(4) > 23 || n(5) > 59 || n(6) > 59 || n(9) > 23 || n(10) > 59 {
+		return nil
+	}
+	days := year*365 + day
+	for y := range year { // leap years before
+		if y%4 == 0 && (y%100 != 0 || y%400 == 0) {
+			days++
+		}
+	}
+	for _, length := range lengths[:month] {
+		days += length
+	}
+	minutes := (days*24+n(4))*60 + n(5)
+	switch offset := n(9)*60 + n(10); {
+	case strings.HasPrefix(m[8], "+"):
+		minutes -= offset
+	case strings.HasPrefix(m[8], "-"):
+		minutes += offset
+	}
+	total := big.NewInt(int64(minutes)*60 + int64(n(6)))
+	fraction, _ := strconv.Atoi((m[7] + "000000000")[:9])
+	return total.Add(total.Mul(total, big.NewInt(1_000_000_000)), big.NewInt(int64(fraction)))
 }
 
 func glob(w string) *regexp.Regexp {

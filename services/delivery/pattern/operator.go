@@ -61,6 +61,10 @@ func (f *field) operator(r *rawjson.Reader, p place) error {
 		value, err = readRange(o, q)
 	case "cidr":
 		value, err = readCIDR(o, q)
+	case regexpOperator:
+		value, err = readExpression(o, q)
+	case dateOperator:
+		value, err = readDates(o, q)
 	case "exists":
 		switch {
 		case o.kind != rawjson.Literal || string(o.text) == "null":
@@ -71,7 +75,8 @@ func (f *field) operator(r *rawjson.Reader, p place) error {
 		}
 		value = anything{}
 	default:
-		return p.wrong("%q is not an operator; there are prefix, suffix, equals-ignore-case, anything-but, numeric, exists, cidr and wildcard", name)
+		return p.wrong("%q is not an operator; there are prefix, suffix, equals-ignore-case, anything-but, numeric, exists, cidr and wildcard, "+
+			"and beyond EventBridge's %s and %s", name, regexpOperator, dateOperator)
 	}
 	if err != nil {
 		return err

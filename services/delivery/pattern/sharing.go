@@ -11,6 +11,7 @@ type shared struct {
 
 type (
 	anyRange struct{}                   // the ranges at a path: how they overlap is not looked at
+	anyDates struct{}                   // likewise
 	anyCase  struct{ kind, key string } // a string in any case
 )
 
@@ -55,8 +56,12 @@ func handle(p predicate) (key any, weight int) {
 		return foldHandle("suffix", p.folded), partly
 	case wildcard:
 		return p.handle(), loosely
+	case expression:
+		return p.handle(), loosely
 	case numbers:
 		return anyRange{}, 1
+	case dates:
+		return anyDates{}, 1
 	}
 	return nil, 0
 }
