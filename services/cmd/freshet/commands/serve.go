@@ -31,6 +31,7 @@ func (c *serveCmd) Run(ctx context.Context, s *session) error {
 	if err := c.validate(); err != nil {
 		return err
 	}
+	defer app.SpareHeap(s.lookupEnv)()
 	version := Version()
 	return app.Run(ctx, c.Settings, app.Options{
 		Version:   version,
