@@ -42,14 +42,18 @@ type outgoing struct {
 // with returns a copy of the request that carries the credential.
 func (o *outgoing) with(token *tokenv1.Token) (*http.Request, error) {
 	c := credentialOf(token)
-	r := o.request.Clone(o.request.Context())
-	if r.Header == nil {
+	r := o.request.WithContext(o.request.Context()) // shallow: what changes below is copied
+	if r.Header = o.request.Header.Clone(); r.Header == nil {
 		r.Header = make(http.Header)
 	}
 	for _, h := range c.GetHeaders() {
 		r.Header.Set(h.GetKey(), h.GetValue())
 	}
-	r.URL.RawQuery = appendQuery(r.URL.RawQuery, c.GetQuery())
+	if len(c.GetQuery()) > 0 {
+		to := *o.request.URL
+		to.RawQuery = appendQuery(to.RawQuery, c.GetQuery())
+		r.URL = &to
+	}
 	if len(c.GetBody()) == 0 || !o.hasBody() {
 		var err error
 		r.Body, err = o.body()

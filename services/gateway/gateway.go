@@ -61,18 +61,21 @@ func New(ctx context.Context, p Params) (http.Handler, error) {
 	rest := &api{authenticate: p.Authenticate, routes: served, calls: calls, problems: problems}
 	rest.cloudEvents = &cloudEvents{deliveries: deliveryv1.NewDeliveryServiceClient(p.Delivery), problems: problems}
 	inbound := &ingest{webhooks: deliveryv1.NewWebhookInternalServiceClient(p.Webhooks), problems: problems}
-	through := &proxied{proxy: p.Proxy, authenticate: p.Authenticate, problems: problems}
-	return operations(p, p.observed(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	through := newProxied(p, problems)
+	observed := p.observed(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.EscapedPath(), ingestPrefix) {
 			inbound.ServeHTTP(w, r)
 			return
 		}
+		rest.ServeHTTP(w, r)
+	}))
+	return operations(p, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if p.Proxy != nil && strings.HasPrefix(r.URL.EscapedPath(), target.Prefix) {
 			through.ServeHTTP(w, r)
 			return
 		}
-		rest.ServeHTTP(w, r)
-	}))), nil
+		observed.ServeHTTP(w, r)
+	})), nil
 }
 
 // newMux returns what turns a request that the gateway has admitted into a call. What it sees of a request is made by [api.admit], so

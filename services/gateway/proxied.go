@@ -22,22 +22,44 @@ type Proxy interface {
 	Serve(w http.ResponseWriter, r *http.Request, caller metadata.MD) error
 }
 
-// proxied serves what is below /proxy/v1/.
+// proxied serves what is below /proxy/v1/. The proxy itself traces and measures calls, for little; requests that never become one are
+// observed as those of the REST API are.
 type proxied struct {
 	proxy        Proxy
 	authenticate func(metadata.MD) error
+	strangers    http.Handler // observes callers that are not let in
 	problems     problemWriter
+}
+
+func newProxied(p Params, problems problemWriter) *proxied {
+	through := &proxied{proxy: p.Proxy, authenticate: p.Authenticate, problems: problems}
+	through.strangers = p.observed(http.HandlerFunc(through.serve))
+	return through
 }
 
 // ServeHTTP implements http.Handler.
 func (p *proxied) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	caller := credentials(r.Header)
+	if p.authenticate(caller) != nil {
+		p.strangers.ServeHTTP(w, r)
+		return
+	}
+	p.call(w, r, caller)
+}
+
+// serve is for those that are not let in, or are now.
+func (p *proxied) serve(w http.ResponseWriter, r *http.Request) {
 	r.Pattern = target.Template // for the name of the span and the metrics
 	caller := credentials(r.Header)
-	err := p.authenticate(caller)
-	if err == nil {
-		err = p.proxy.Serve(w, r, caller)
+	if err := p.authenticate(caller); err != nil {
+		p.refuse(w, r, err)
+		return
 	}
-	if err != nil {
+	p.call(w, r, caller)
+}
+
+func (p *proxied) call(w http.ResponseWriter, r *http.Request, caller metadata.MD) {
+	if err := p.proxy.Serve(w, r, caller); err != nil {
 		p.refuse(w, r, err)
 	}
 }

@@ -8,10 +8,6 @@ import (
 	"strconv"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
-	otelcodes "go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/metric"
-	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -152,25 +148,4 @@ func retriesOf(values []string) (int, error) {
 		return 0, refused("the header %s must be a number from 0 to %d", headerRetries, maxRetries)
 	}
 	return n, nil
-}
-
-// observe records what became of a call.
-func (c *call) observe(ctx context.Context, span trace.Span, took time.Duration, err error) {
-	outcome := "answered"
-	if err != nil {
-		outcome = rpcerr.ReasonOf(err).String()
-		span.SetStatus(otelcodes.Error, outcome)
-	}
-	attributes := []attribute.KeyValue{attribute.String("freshet.proxy.outcome", outcome)}
-	class := "none"
-	if c.status > 0 {
-		class = strconv.Itoa(c.status/100) + "xx"
-	}
-	c.proxy.duration.Record(ctx, took.Seconds(), metric.WithAttributes(append(attributes, attribute.String("freshet.proxy.status_class", class))...))
-	if c.target != nil {
-		attributes = append(attributes, attribute.String("server.address", c.target.Host))
-	}
-	span.SetAttributes(append(attributes, attribute.String("freshet.connection", c.name.Connection),
-		attribute.String("http.request.method", c.in.Method), attribute.Int("http.response.status_code", c.status),
-		attribute.Int("freshet.proxy.attempts", c.attempts))...)
 }

@@ -91,11 +91,9 @@ func (c *call) readBody(token *tokenv1.Token) (*requestBody, error) {
 		body.stream = stream
 		return body, nil
 	}
-	var err error
-	if body.kept, err = io.ReadAll(stream); err != nil {
+	if err := stream.keep(); err != nil {
 		return nil, c.ofBody(err)
 	}
-	body.length = int64(len(body.kept))
 	if merged {
 		return body, checkMergeable(r.Header.Get("Content-Type"), body.kept)
 	}
@@ -125,6 +123,19 @@ var (
 	errStalled  = errors.New("the request's body does not arrive")
 )
 
+// keep reads all of the body.
+func (b *callerBody) keep() (err error) {
+	if b.body.length < 0 {
+		b.body.kept, err = io.ReadAll(b)
+		b.body.length = int64(len(b.body.kept))
+		return err
+	}
+	b.body.kept = make([]byte, b.body.length)
+	_, err = io.ReadFull(b, b.body.kept)
+	b.deadline(time.Time{})
+	return err
+}
+
 // Read implements io.Reader.
 func (b *callerBody) Read(p []byte) (int, error) {
 	if !b.deadline(time.Now().Add(stalled)) {
@@ -153,9 +164,25 @@ func (b *callerBody) deadline(at time.Time) bool {
 	b.body.mu.Lock()
 	defer b.body.mu.Unlock()
 	if !b.body.over {
-		_ = b.call.out.SetReadDeadline(at) // without effect where the writer has no deadlines
+		b.call.deadlines.read.move(b.call.out.SetReadDeadline, at)
 	}
 	return !b.body.over
+}
+
+// deadlines are those of the caller's connection.
+type deadlines struct{ read, write deadline }
+
+// deadline is the time by which something must happen. Moving it costs a timer, so it is moved by [coarse] steps.
+type deadline struct{ at time.Time }
+
+// coarse is how much too early a deadline may be.
+const coarse = time.Second
+
+func (d *deadline) move(set func(time.Time) error, to time.Time) {
+	if d.at.IsZero() != to.IsZero() || to.Sub(d.at) >= coarse || to.Before(d.at) {
+		_ = set(to) // without effect where the writer has no deadlines
+		d.at = to
+	}
 }
 
 // Close implements io.Closer. The server closes the caller's body.
@@ -163,6 +190,9 @@ func (b *callerBody) Close() error { return nil }
 
 // relay copies an answer's body to the caller, at once where its length is not known. It reports whether all of it was.
 func (c *call) relay(ctx context.Context, w io.Writer, response *http.Response) bool {
+	if response.Body == http.NoBody {
+		return true
+	}
 	buffer := c.proxy.buffers.Get().(*[]byte) //nolint:errcheck,forcetypeassert // The pool makes nothing else.
 	defer c.proxy.buffers.Put(buffer)
 	left, flush := c.proxy.params.MaxResponse, response.ContentLength < 0
@@ -173,7 +203,7 @@ func (c *call) relay(ctx context.Context, w io.Writer, response *http.Response) 
 			return false
 		}
 		if n > 0 {
-			_ = c.out.SetWriteDeadline(time.Now().Add(stalled)) // without effect where the writer has no deadlines
+			c.deadlines.write.move(c.out.SetWriteDeadline, time.Now().Add(stalled))
 			if _, failed := w.Write((*buffer)[:n]); failed != nil {
 				return false
 			}
@@ -199,7 +229,7 @@ func (c *call) answer(w http.ResponseWriter, response *http.Response, before *st
 	if response.StatusCode == http.StatusNoContent || response.StatusCode == http.StatusNotModified {
 		w.Header().Del("Content-Length")
 	}
-	_ = c.out.SetWriteDeadline(time.Now().Add(stalled))
+	c.deadlines.write.move(c.out.SetWriteDeadline, time.Now().Add(stalled))
 	w.WriteHeader(response.StatusCode)
 	if response.ContentLength < 0 {
 		_ = c.out.Flush() // the caller sees that there is an answer, although its body takes its time

@@ -39,6 +39,8 @@ type call struct {
 
 	status   int // of the API's answer; 0 without one
 	attempts int
+
+	deadlines deadlines
 }
 
 // serve makes the call. An error means that nothing was written.
@@ -69,7 +71,9 @@ func (c *call) serve(ctx context.Context, w http.ResponseWriter) error {
 		return err
 	}
 	defer c.body.end()
-	_ = c.out.EnableFullDuplex() // HTTP/2 is already
+	if c.body.stream != nil {
+		_ = c.out.EnableFullDuplex() // HTTP/2 is already
+	}
 	response, err := c.attempt(ctx, current, retries)
 	if err != nil {
 		return err
@@ -176,18 +180,18 @@ func (c *call) rules() quota.Rules {
 func (c *call) send(ctx context.Context, current *tokenv1.Token) (*http.Response, error) {
 	to := *c.target
 	to.RawQuery = target.Without(to.RawQuery, keysOf(current.GetCredential().GetQuery()))
-	request := &http.Request{
-		Method: c.in.Method, URL: &to, Host: to.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: hygiene.Request(c.in.Header, c.api.GetHeaders()),
-		Body:   c.body.reader(), ContentLength: c.body.length,
-	}
+	request := (&http.Request{}).WithContext(ctx)
+	request.Method, request.URL, request.Host = c.in.Method, &to, to.Host
+	request.Proto, request.ProtoMajor, request.ProtoMinor = "HTTP/1.1", 1, 1
+	request.Header = hygiene.Request(c.in.Header, c.api.GetHeaders())
+	request.Body, request.ContentLength = c.body.reader(), c.body.length
 	if c.body.replayable() {
 		request.GetBody = c.body.again
 	}
-	for _, name := range keysOf(current.GetCredential().GetHeaders()) {
-		request.Header.Del(name) // whatever the caller says in its place
+	for _, field := range current.GetCredential().GetHeaders() {
+		request.Header.Del(field.GetKey()) // whatever the caller says in its place
 	}
-	response, err := c.source.RoundTrip(request.WithContext(ctx))
+	response, err := c.source.RoundTrip(request)
 	if err != nil {
 		return nil, c.ofSend(ctx, err)
 	}
@@ -214,6 +218,9 @@ func (c *call) judgeAnswer(response *http.Response) error {
 }
 
 func keysOf(fields []*tokenv1.HttpCredentialField) []string {
+	if len(fields) == 0 {
+		return nil
+	}
 	keys := make([]string, len(fields))
 	for i, f := range fields {
 		keys[i] = f.GetKey()

@@ -11,6 +11,7 @@ import (
 
 	"go.opentelemetry.io/otel/metric"
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 	"google.golang.org/grpc"
@@ -59,6 +60,7 @@ type Proxy struct {
 	buffers  sync.Pool // of *[]byte, for bodies
 	tracer   trace.Tracer
 	duration metric.Float64Histogram
+	outcomes outcomes
 }
 
 // New returns a proxy; it serves while Run runs.
@@ -117,7 +119,7 @@ func (p *Proxy) Serve(w http.ResponseWriter, r *http.Request, md metadata.MD) er
 	ctx, cancel := context.WithTimeoutCause(r.Context(), p.params.Timeout, errTimeout)
 	defer cancel()
 	c := &call{proxy: p, in: r, out: http.NewResponseController(w), md: md}
-	ctx, span := p.tracer.Start(ctx, "proxy", trace.WithSpanKind(trace.SpanKindClient))
+	ctx, span := p.tracer.Start(propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(r.Header)), "proxy", trace.WithSpanKind(trace.SpanKindServer))
 	defer span.End()
 	err := c.serve(ctx, w)
 	c.observe(ctx, span, p.params.Now().Sub(begin), err)

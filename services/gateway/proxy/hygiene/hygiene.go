@@ -38,7 +38,8 @@ func ofCaller(name string) bool {
 	return false
 }
 
-// Request returns the headers that a caller's call goes on with, and defaults for those that it does not have.
+// Request returns the headers that a caller's call goes on with, and defaults for those that it does not have. The values are shared with
+// from.
 func Request(from http.Header, defaults map[string]string) http.Header {
 	named := connectionHeaders(from)
 	out := make(http.Header, len(from)+len(defaults))
@@ -46,7 +47,7 @@ func Request(from http.Header, defaults map[string]string) http.Header {
 		if hopByHop(name) || ofCaller(name) || named[name] || strings.Contains(name, "_") { // _ is - to some servers
 			continue
 		}
-		out[name] = append([]string(nil), values...)
+		out[name] = values
 	}
 	for name, value := range defaults {
 		if _, given := out[http.CanonicalHeaderKey(name)]; !given {

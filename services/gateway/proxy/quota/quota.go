@@ -27,9 +27,12 @@ type Rules struct {
 
 // Limited reports whether an answer means that the limit is used up, and until when; zero if it does not say.
 func (r Rules) Limited(status int, header http.Header, now time.Time) (until time.Time, limited bool) {
+	if status != http.StatusTooManyRequests && !slices.Contains(r.Statuses, status) {
+		return time.Time{}, false
+	}
 	spent := r.Remaining != "" && strings.TrimSpace(header.Get(r.Remaining)) == "0"
 	after, told := After(header.Get(r.retryAfter()), now)
-	if status != http.StatusTooManyRequests && (!slices.Contains(r.Statuses, status) || !spent && !told) {
+	if status != http.StatusTooManyRequests && !spent && !told {
 		return time.Time{}, false
 	}
 	if told {

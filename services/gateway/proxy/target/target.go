@@ -3,7 +3,6 @@ package target
 import (
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -30,10 +29,19 @@ type RefusedError struct{ Description string }
 // Error implements error.
 func (e *RefusedError) Error() string { return e.Description }
 
-var (
-	projectID  = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
-	resourceID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
-)
+// isProjectID is ^[a-z0-9][a-z0-9-]{0,62}$.
+func isProjectID(id string) bool {
+	return id != "" && len(id) <= 63 && id[0] != '-' && !strings.ContainsFunc(id, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-'
+	})
+}
+
+// isResourceID is ^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$.
+func isResourceID(id string) bool {
+	return id != "" && len(id) <= 64 && !strings.ContainsRune("._-", rune(id[0])) && !strings.ContainsFunc(id, func(r rune) bool {
+		return (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '.' && r != '_' && r != '-'
+	})
+}
 
 // Parse reads a path of the proxy, percent-encoded as it was sent. ok is false for one that names no connection.
 //
@@ -42,17 +50,17 @@ func Parse(escaped string) (call Call, ok bool, err error) {
 	rest, ok := strings.CutPrefix(escaped, Prefix)
 	parts := strings.SplitN(rest, "/", 5)
 	if !ok || len(parts) < 4 || parts[0] != "projects" || parts[2] != "connections" ||
-		!projectID.MatchString(parts[1]) || !resourceID.MatchString(parts[3]) {
+		!isProjectID(parts[1]) || !isResourceID(parts[3]) {
 		return Call{}, false, nil
 	}
-	call.Connection = strings.Join(parts[:4], "/")
+	call.Connection = rest[:len(parts[0])+len(parts[1])+len(parts[2])+len(parts[3])+3]
 	call.Token = call.Connection + "/token"
 	if len(parts) == 5 {
 		call.Path = parts[4]
 	}
 	if after, of := strings.CutPrefix(call.Path, "grants/"); of {
 		grant, path, _ := strings.Cut(after, "/")
-		if !resourceID.MatchString(grant) {
+		if !isResourceID(grant) {
 			return Call{}, false, nil
 		}
 		call.Token, call.Path = call.Connection+"/grants/"+grant+"/token", path
@@ -62,9 +70,9 @@ func Parse(escaped string) (call Call, ok bool, err error) {
 
 // checkPath refuses what some server could take for a path elsewhere.
 func checkPath(path string) error {
-	segments := strings.Split(path, "/")
-	for i, segment := range segments {
-		if segment == "" && i < len(segments)-1 {
+	for more := true; more; {
+		var segment string
+		if segment, path, more = strings.Cut(path, "/"); segment == "" && more {
 			return &RefusedError{"the path has an empty segment"}
 		}
 		text, err := url.PathUnescape(segment)
