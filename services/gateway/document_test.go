@@ -47,7 +47,7 @@ var samples = map[string]string{
 	"connectionId": "crm", "busId": "orders", "archive": "a1", "archiveId": "a1", "ruleId": "r1", "destinationId": "shop", "scheduleId": "s1",
 	"replay": "r1", "replayId": "r1", "redrive": "r2", "redriveId": "r2", "startTime": "2026-01-02T03:04:05Z", "startEventsPerSecond": "50",
 	"pageSize": "7", "pageToken": "next", "filter": "state=DEAD", "state": "AUTHORIZED", "etag": "e1", "validateOnly": "true",
-	"updateMask": "description", "minTtl": "60s", "heartbeatInterval": "5s",
+	"updateMask": "description", "expireBefore": "2026-01-02T03:04:05Z", "minTtl": "60s", "heartbeatInterval": "5s",
 }
 
 const (
