@@ -158,6 +158,9 @@ func (l *laneState) waits(fingerprint string, now time.Time) time.Time {
 // worker lets the dispatcher drive the service.
 type worker struct{ s *Service }
 
+// Tenant implements dispatch.Worker.
+func (w worker) Tenant(name DestinationName) string { return name.Project }
+
 // Limits implements dispatch.Worker.
 func (w worker) Limits(name DestinationName) dispatch.Limits {
 	w.s.lanes.mu.Lock()

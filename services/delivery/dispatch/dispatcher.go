@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -16,6 +14,7 @@ const (
 	DefaultTotal       = 4096
 	DefaultLane        = 16384
 	DefaultMemory      = 128 << 20
+	DefaultClaims      = 8
 	DefaultDrain       = 8 * time.Second
 
 	page      = 128 // items of one claim
@@ -35,8 +34,11 @@ type Config struct {
 	Total int
 	// Lane bounds the items that a lane has in memory. Default: DefaultLane.
 	Lane int
-	// Memory bounds the weight of all items in memory. Default: DefaultMemory bytes.
+	// Memory bounds the weight of all items in memory. A tenant has at most four times as much as is still free. Default: DefaultMemory
+	// bytes.
 	Memory int64
+	// Claims bounds the calls of Worker.Claim that are under way. Default: DefaultClaims.
+	Claims int
 	// Drain bounds how long work that is under way at the end may take. Default: DefaultDrain.
 	Drain time.Duration
 	// Logger hears of backlog calls that failed. Default: discard.
@@ -48,6 +50,7 @@ func (c Config) withDefaults() Config {
 	c.Total = orDefault(c.Total, DefaultTotal)
 	c.Lane = orDefault(c.Lane, DefaultLane)
 	c.Memory = orDefault(c.Memory, DefaultMemory)
+	c.Claims = orDefault(c.Claims, DefaultClaims)
 	c.Drain = orDefault(c.Drain, DefaultDrain)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -72,22 +75,25 @@ type Dispatcher[K comparable, T any] struct {
 	loops sync.WaitGroup
 	tasks sync.WaitGroup
 
-	jobs   chan func()  // to goroutines that have finished another
-	memory atomic.Int64 // weight of all items
+	jobs   chan func() // to goroutines that have finished another
+	memory share
+	starts *turnstile // of items at work
+	claims *turnstile
 
-	mu    sync.Mutex // may be held while a lane's is taken, not the other way round
-	lanes map[K]*lane[K, T]
-	life  context.Context // of the lanes' loops; nil before Start
-	ended bool
-
-	total   sync.Mutex    // may be taken while a lane's is held
-	running int           // items at work
-	waiting []*lane[K, T] // lanes that wait for the total to allow another, in turn
+	mu      sync.Mutex // may be held while a lane's is taken, not the other way round
+	lanes   map[K]*lane[K, T]
+	tenants map[string]*tenant // of the lanes
+	life    context.Context    // of the lanes' loops; nil before Start
+	ended   bool
 }
 
 // New returns a dispatcher that does nothing before Start.
 func New[K comparable, T any](worker Worker[K, T], c Config) *Dispatcher[K, T] {
-	return &Dispatcher[K, T]{worker: worker, config: c.withDefaults(), jobs: make(chan func()), lanes: map[K]*lane[K, T]{}}
+	c = c.withDefaults()
+	return &Dispatcher[K, T]{
+		worker: worker, config: c, jobs: make(chan func()), memory: share{limit: c.Memory}, starts: newTurnstile(c.Total),
+		claims: newTurnstile(c.Claims), lanes: map[K]*lane[K, T]{}, tenants: map[string]*tenant{},
+	}
 }
 
 // Start begins work, which goes on until ctx ends. It can be called once.
@@ -121,10 +127,14 @@ func (d *Dispatcher[K, T]) Wait() {
 func (d *Dispatcher[K, T]) Reserve(key K, weight int64) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if !d.active() || d.memory.Load()+weight > d.config.Memory || !d.lane(key).reserve() {
+	if !d.active() {
 		return false
 	}
-	d.memory.Add(weight)
+	l := d.lane(key)
+	if !d.memory.room(l.tenant, weight) || !l.reserve() {
+		return false
+	}
+	d.memory.add(l.tenant, weight)
 	return true
 }
 
@@ -141,7 +151,7 @@ func (d *Dispatcher[K, T]) Forgo(key K, weight int64) {
 	d.mu.Lock()
 	l := d.lane(key)
 	d.mu.Unlock()
-	d.memory.Add(-weight)
+	d.memory.add(l.tenant, -weight)
 	l.leave(1)
 }
 
@@ -205,58 +215,20 @@ func (d *Dispatcher[K, T]) lane(key K) *lane[K, T] {
 	l := d.lanes[key]
 	if l == nil {
 		l = &lane[K, T]{d: d, key: key, wake: make(chan struct{}, 1)}
+		name := d.worker.Tenant(key)
+		if l.tenant = d.tenants[name]; l.tenant == nil {
+			l.tenant = &tenant{}
+			d.tenants[name] = l.tenant
+		}
+		l.tenant.lanes++
+		l.starting.tenant, l.starting.nudge = name, l.nudge
+		l.reading.tenant, l.reading.nudge = name, l.nudge
 		d.lanes[key] = l
 		if d.active() {
 			d.loops.Go(func() { l.loop(d.life) })
 		}
 	}
 	return l
-}
-
-// admit says whether another item may be at work in all; if not, the lane gets its turn once others have ended, and is nudged then.
-func (d *Dispatcher[K, T]) admit(l *lane[K, T]) bool {
-	d.total.Lock()
-	defer d.total.Unlock()
-	if l.granted.CompareAndSwap(true, false) {
-		return true
-	}
-	if d.running < d.config.Total && len(d.waiting) == 0 {
-		d.running++
-		return true
-	}
-	if !slices.Contains(d.waiting, l) {
-		d.waiting = append(d.waiting, l)
-	}
-	return false
-}
-
-// dismiss ends what admit began: the lane that has waited for longest is next.
-func (d *Dispatcher[K, T]) dismiss() {
-	d.total.Lock()
-	defer d.total.Unlock()
-	if len(d.waiting) == 0 {
-		d.running--
-		return
-	}
-	next := d.waiting[0]
-	d.waiting = d.waiting[1:]
-	next.granted.Store(true)
-	next.nudge()
-}
-
-// decline gives up a turn that the lane has no use for.
-func (d *Dispatcher[K, T]) decline(l *lane[K, T]) {
-	if l.granted.CompareAndSwap(true, false) {
-		d.dismiss()
-	}
-}
-
-// forget takes a lane that ends out of the turns.
-func (d *Dispatcher[K, T]) forget(l *lane[K, T]) {
-	d.total.Lock()
-	d.waiting = slices.DeleteFunc(d.waiting, func(other *lane[K, T]) bool { return other == l })
-	d.total.Unlock()
-	d.decline(l)
 }
 
 // retire removes a lane that has nothing to do and says whether it did.
@@ -267,7 +239,11 @@ func (d *Dispatcher[K, T]) retire(l *lane[K, T]) bool {
 		return false
 	}
 	delete(d.lanes, l.key)
-	d.forget(l)
+	if l.tenant.lanes--; l.tenant.lanes == 0 {
+		delete(d.tenants, l.starting.tenant)
+	}
+	d.starts.forget(&l.starting)
+	d.claims.forget(&l.reading)
 	return true
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -33,9 +34,13 @@ type bench struct {
 	peak     map[string]int
 	failing  bool
 	slot     time.Time
-	together [][]job
-	batch    func(items []job) []dispatch.Again
-	work     func(ctx context.Context, lane string, item job) dispatch.Again
+	claim    time.Duration // how long a claim takes
+	claiming int
+
+	claimedAtOnce int
+	together      [][]job
+	batch         func(items []job) []dispatch.Again
+	work          func(ctx context.Context, lane string, item job) dispatch.Again
 }
 
 func newBench() *bench {
@@ -43,6 +48,12 @@ func newBench() *bench {
 		limits: map[string]dispatch.Limits{}, gates: map[string]dispatch.Gate{}, backlog: map[string][]dispatch.Item[job]{},
 		starts: map[string][]time.Time{}, order: map[string][]job{}, running: map[string]int{}, peak: map[string]int{},
 	}
+}
+
+// Tenant is what is before the slash of a lane's name.
+func (b *bench) Tenant(lane string) string {
+	tenant, _, _ := strings.Cut(lane, "/")
+	return tenant
 }
 
 func (b *bench) Limits(lane string) dispatch.Limits {
@@ -60,9 +71,18 @@ func (b *bench) Gate(lane string) dispatch.Gate {
 	return dispatch.Gate{Open: true}
 }
 
-func (b *bench) Claim(_ context.Context, lane string, limit int) ([]dispatch.Item[job], time.Time, error) {
+func (b *bench) Claim(ctx context.Context, lane string, limit int) ([]dispatch.Item[job], time.Time, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.claiming++
+	b.claimedAtOnce = max(b.claimedAtOnce, b.claiming)
+	b.mu.Unlock()
+	select {
+	case <-time.After(b.claim):
+	case <-ctx.Done():
+	}
+	b.mu.Lock()
+	b.claiming--
 	if b.failing {
 		return nil, time.Time{}, errors.New("down")
 	}
@@ -365,12 +385,21 @@ func TestDropAndOldestDue(t *testing.T) {
 
 func TestRoomIsBounded(t *testing.T) {
 	run(t, dispatch.Config{Lane: 4, Memory: 100}, func(t *testing.T, b *bench, d *dispatcher) {
-		b.set(func() { b.gates["x"], b.gates["y"] = dispatch.Gate{}, dispatch.Gate{} })
+		b.set(func() { b.gates["x"] = dispatch.Gate{} })
 		put(t, d, "x", 4)
-		require.False(t, d.Reserve("x", 1))
-		require.False(t, d.Reserve("y", 97))
-		require.True(t, d.Reserve("y", 96))
-		d.Forgo("y", 96)
+		require.False(t, d.Reserve("x", 1), "the lane is full")
+		// What a tenant has is at most four times what is free then.
+		require.False(t, d.Reserve("y/1", 77))
+		require.True(t, d.Reserve("y/1", 70))
+		require.False(t, d.Reserve("y/2", 7), "another lane of the same")
+		require.True(t, d.Reserve("y/2", 6))
+		require.False(t, d.Reserve("z", 17))
+		require.True(t, d.Reserve("z", 16), "another tenant")
+		d.Forgo("y/1", 70)
+		require.True(t, d.Reserve("z", 40))
+		d.Forgo("y/2", 6)
+		d.Forgo("z", 16)
+		d.Forgo("z", 40)
 	})
 }
 

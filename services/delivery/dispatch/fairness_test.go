@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -52,14 +53,81 @@ func TestManyLanesDoNotStarveOne(t *testing.T) {
 		}
 		time.Sleep(takes)
 		begin := time.Now()
-		put(t, d, "one", 20)
+		put(t, d, "many/one", 20)
 		time.Sleep(time.Minute)
-		mine := b.times("one")
+		mine := b.times("many/one")
 		require.Len(t, mine, 20)
 		// A turn of all lanes is (lanes+1) × takes / total.
 		turn := (lanes + 1) * takes / total
 		require.LessOrEqual(t, mine[19].Sub(begin), 22*turn)
 		others := b.times("many/0")
 		require.True(t, others[len(others)-1].After(mine[19]), "the others have far more to do")
+	})
+}
+
+// TestManyLanesDoNotStarveATenant: where the lanes of one tenant wait for each other a thousandfold, another one's only lane has every second
+// turn.
+func TestManyLanesDoNotStarveATenant(t *testing.T) {
+	const lanes, total, takes, mine = 1000, 10, 10 * time.Millisecond, 50
+	run(t, dispatch.Config{Total: total}, func(t *testing.T, b *bench, d *dispatcher) {
+		b.work = func(context.Context, string, job) dispatch.Again {
+			time.Sleep(takes)
+			return dispatch.Again{}
+		}
+		for lane := range lanes {
+			name := fmt.Sprintf("large/%d", lane)
+			b.set(func() { b.limits[name] = dispatch.Limits{Concurrency: 1} })
+			put(t, d, name, 5)
+			if lane < total {
+				time.Sleep(takes / total) // so that one place becomes free after the other
+			}
+		}
+		begin := time.Now()
+		put(t, d, "small/0", mine)
+		time.Sleep(2 * (mine + 1) * takes / total)
+		starts := b.times("small/0")
+		require.Len(t, starts, mine, "every second place")
+		require.LessOrEqual(t, starts[mine-1].Sub(begin), 2*(mine+1)*takes/total)
+		done := 0
+		for lane := range lanes {
+			done += len(b.times(fmt.Sprintf("large/%d", lane)))
+		}
+		require.Less(t, done, lanes, "the other has not even begun everywhere")
+		time.Sleep(time.Minute)
+		for lane := range lanes {
+			require.Len(t, b.times(fmt.Sprintf("large/%d", lane)), 5, "and is not starved either")
+		}
+	})
+}
+
+// TestManyBacklogsDoNotStarveATenant: claims of the backlogs of a thousand lanes are few at a time, and another tenant's is among the next.
+func TestManyBacklogsDoNotStarveATenant(t *testing.T) {
+	const lanes, claims = 1000, 4
+	run(t, dispatch.Config{Claims: claims}, func(t *testing.T, b *bench, d *dispatcher) {
+		b.set(func() {
+			b.claim = 10 * time.Millisecond
+			for lane := range lanes {
+				b.backlog[fmt.Sprintf("large/%d", lane)] = []dispatch.Item[job]{{Value: 1, Due: time.Now()}}
+			}
+			b.backlog["small/0"] = []dispatch.Item[job]{{Value: 1, Due: time.Now()}}
+		})
+		for lane := range lanes {
+			d.Wake(fmt.Sprintf("large/%d", lane), time.Now())
+		}
+		synctest.Wait()
+		begin := time.Now()
+		d.Wake("small/0", begin)
+		time.Sleep(time.Minute)
+		require.Equal(t, 20*time.Millisecond, b.times("small/0")[0].Sub(begin), "after those that are under way, one claim")
+		last := time.Time{}
+		for lane := range lanes {
+			starts := b.times(fmt.Sprintf("large/%d", lane))
+			require.Len(t, starts, 1)
+			if starts[0].After(last) {
+				last = starts[0]
+			}
+		}
+		b.set(func() { require.Equal(t, claims, b.claimedAtOnce) })
+		require.GreaterOrEqual(t, last.Sub(begin), lanes/claims*10*time.Millisecond)
 	})
 }

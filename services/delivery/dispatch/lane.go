@@ -4,17 +4,17 @@ import (
 	"container/heap"
 	"context"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
 // lane is the queue of one destination. Its loop is the only one to start items.
 type lane[K comparable, T any] struct {
-	d    *Dispatcher[K, T]
-	key  K
-	wake chan struct{} // holds one: look again
-	// granted is a turn among all lanes, which admit takes.
-	granted atomic.Bool
+	d      *Dispatcher[K, T]
+	key    K
+	tenant *tenant
+	wake   chan struct{} // holds one: look again
+	// starting and reading are its places among all lanes, for starts and for claims.
+	starting, reading ticket
 
 	mu         sync.Mutex
 	ready      queue[T]
@@ -62,7 +62,8 @@ func (l *lane[K, T]) step(gate Gate) (next time.Time, idle bool) {
 	limits := l.d.worker.Limits(l.key)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	defer l.d.decline(l)
+	defer l.d.starts.decline(&l.starting)
+	defer l.d.claims.decline(&l.reading)
 	now := time.Now()
 	l.pace.set(limits.PerSecond)
 	l.shut = !gate.Open && gate.Release
@@ -108,7 +109,7 @@ func (l *lane[K, T]) start(now time.Time, limits Limits) time.Time {
 				return at
 			}
 		}
-		if !l.d.admit(l) {
+		if !l.d.starts.admit(&l.starting) {
 			return time.Time{}
 		}
 		l.pace.take(now)
@@ -129,7 +130,7 @@ func (l *lane[K, T]) begin() {
 			l.mu.Lock()
 			l.working--
 			l.mu.Unlock()
-			l.d.dismiss()
+			l.d.starts.leave()
 			l.nudge()
 		})
 		if item.whole != nil {
@@ -149,7 +150,7 @@ func (l *lane[K, T]) end(item Item[T], again Again) {
 		l.put(item)
 		return
 	}
-	l.d.memory.Add(-item.Weight)
+	l.d.memory.add(l.tenant, -item.Weight)
 	l.leave(1)
 	if !again.At.IsZero() {
 		l.expect(again.At)
@@ -159,7 +160,7 @@ func (l *lane[K, T]) end(item Item[T], again Again) {
 // refill claims a page of the backlog where something is due there and there is room for it. It returns when to look again.
 func (l *lane[K, T]) refill(now time.Time) time.Time {
 	room := l.d.config.Lane - l.held
-	if l.d.memory.Load() > l.d.config.Memory {
+	if !l.d.memory.room(l.tenant, 0) {
 		room = min(room, 1-l.held) // one at a time, so that every lane gets on
 	}
 	if l.claiming || l.backlog.IsZero() || l.ready.Len() >= l.d.config.Lane/2 || room <= 0 {
@@ -168,21 +169,28 @@ func (l *lane[K, T]) refill(now time.Time) time.Time {
 	if at := later(l.backlog, l.pause); at.After(now) {
 		return at
 	}
+	if !l.d.claims.admit(&l.reading) {
+		return time.Time{}
+	}
 	l.claiming = true
 	limit, expected := min(room, page), l.expected
 	l.held += limit // of which what is not claimed leaves again
+	l.d.memory.add(l.tenant, int64(limit)*claimWeight)
 	l.d.tasks.Go(func() { l.claim(limit, expected) })
 	return time.Time{}
 }
 
 func (l *lane[K, T]) claim(limit, expected int) {
 	items, next, err := l.d.worker.Claim(l.d.work, l.key, limit)
+	l.d.claims.leave()
 	if err != nil {
 		l.d.config.Logger.WarnContext(l.d.work, "backlog cannot be read", "lane", l.key, "error", err)
 	}
+	weight := -int64(limit) * claimWeight
 	for _, item := range items {
-		l.d.memory.Add(item.Weight)
+		weight += item.Weight
 	}
+	l.d.memory.add(l.tenant, weight)
 	l.mu.Lock()
 	for _, item := range items {
 		l.enqueue(item)
@@ -255,7 +263,7 @@ func (l *lane[K, T]) giveBack(items []Item[T]) {
 	if err != nil {
 		l.d.config.Logger.WarnContext(l.d.work, "items cannot be put back", "lane", l.key, "error", err)
 	} else {
-		l.d.memory.Add(-weight)
+		l.d.memory.add(l.tenant, -weight)
 	}
 	l.mu.Lock()
 	l.claiming = false

@@ -72,7 +72,7 @@ func (l *lane[K, T]) drop(match func(T) bool) []T {
 	heap.Init(&l.ready)
 	l.held -= len(dropped)
 	l.mu.Unlock()
-	l.d.memory.Add(-weight)
+	l.d.memory.add(l.tenant, -weight)
 	l.nudge()
 	return dropped
 }

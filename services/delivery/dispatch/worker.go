@@ -7,6 +7,8 @@ import (
 
 // Worker does the work of a [Dispatcher] and keeps its backlog. All methods may be called concurrently.
 type Worker[K comparable, T any] interface {
+	// Tenant names whose lane it is. Where lanes wait for each other, tenants take turns, and of each its lanes.
+	Tenant(lane K) string
 	// Limits tells what bounds the lane now. It is asked often and must be quick.
 	Limits(lane K) Limits
 	// Gate tells whether the lane may work now. It is asked often and must be quick.

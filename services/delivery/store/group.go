@@ -15,10 +15,12 @@ const (
 )
 
 // group lets calls that come while a transaction is under way share the next one. The first of them runs it for all; nobody waits
-// for company.
+// for company. Where more wait than one transaction takes, it takes one of each project in turn, so that none waits for all of another's.
 type group[T any] struct {
 	// run does the calls in one transaction and sets their errors.
 	run func(ctx context.Context, calls []*call[T])
+	// project tells whose an item is.
+	project func(item T) string
 
 	mu    sync.Mutex
 	queue []*call[T]
@@ -67,9 +69,7 @@ func (g *group[T]) lead(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), groupTimeout)
 	defer cancel()
 	g.mu.Lock()
-	n := min(len(g.queue), maxGroup)
-	calls := g.queue[:n:n]
-	g.queue = g.queue[n:]
+	calls := g.take()
 	g.mu.Unlock()
 	g.run(ctx, calls)
 	g.mu.Lock()
@@ -81,6 +81,37 @@ func (g *group[T]) lead(ctx context.Context) {
 		default:
 		}
 	}
+}
+
+// take removes the calls of the next transaction from the queue, the first in it among them. g.mu is held.
+func (g *group[T]) take() []*call[T] {
+	if len(g.queue) <= maxGroup {
+		calls := g.queue
+		g.queue = nil
+		return calls
+	}
+	var projects []string // that have calls left
+	waiting := map[string][]*call[T]{}
+	for _, c := range g.queue {
+		p := g.project(c.item)
+		if waiting[p] == nil {
+			projects = append(projects, p)
+		}
+		waiting[p] = append(waiting[p], c)
+	}
+	calls := make([]*call[T], 0, maxGroup)
+	taken := make(map[*call[T]]bool, maxGroup)
+	for len(calls) < maxGroup {
+		p := projects[0]
+		projects = projects[1:]
+		c := waiting[p][0]
+		calls, taken[c] = append(calls, c), true
+		if waiting[p] = waiting[p][1:]; len(waiting[p]) > 0 {
+			projects = append(projects, p)
+		}
+	}
+	g.queue = slices.DeleteFunc(g.queue, func(c *call[T]) bool { return taken[c] })
+	return calls
 }
 
 // pass makes the first in the queue run the next transaction.

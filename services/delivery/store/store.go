@@ -42,6 +42,8 @@ var _ delivery.Store = (*Store)(nil)
 func New(db *sqldb.DB, sealer *seal.Sealer) *Store {
 	s := &Store{db: db, sealer: sealer, inserts: newInsertions(), journal: journal{open: map[delivery.ID]*folded{}}}
 	s.accepting.run, s.recording.run = s.acceptAll, s.recordAll
+	s.accepting.project = func(a *acceptance) string { return a.bus.Project }
+	s.recording.project = func(o *outcome) string { return o.delivery.ID.Project }
 	return s
 }
 
