@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 
 	"modernc.org/sqlite"
@@ -20,6 +21,7 @@ type sqliteDB struct {
 	writing *sql.DB
 	reading *sql.DB
 	writer  *sqliteWriter
+	copier  *sqliteCheckpointer
 	readers chan *sqliteConn // every reader is either here or in use
 }
 
@@ -46,7 +48,7 @@ func OpenSQLite(ctx context.Context, path string, o Options) (*DB, error) {
 }
 
 func newSQLiteDB(ctx context.Context, path string, o Options) (*sqliteDB, error) {
-	writing, err := openFile(writerDSN(path), 1)
+	writing, err := openFile(writerDSN(path, 0), 1)
 	if err != nil {
 		return nil, err
 	}
@@ -54,9 +56,13 @@ func newSQLiteDB(ctx context.Context, path string, o Options) (*sqliteDB, error)
 	if err != nil {
 		return nil, errors.Join(err, writing.Close())
 	}
+	copying, err := openFile(writerDSN(path, 0), 1)
+	if err != nil {
+		return nil, errors.Join(err, writing.Close(), reading.Close())
+	}
 	conn := newSQLiteConn(writing)
 	if err := conn.open(ctx); err != nil {
-		return nil, errors.Join(err, writing.Close(), reading.Close())
+		return nil, errors.Join(err, writing.Close(), reading.Close(), copying.Close())
 	}
 	s := &sqliteDB{
 		path:    path,
@@ -65,6 +71,7 @@ func newSQLiteDB(ctx context.Context, path string, o Options) (*sqliteDB, error)
 		writer:  startSQLiteWriter(conn, o.MaxGroup),
 		readers: make(chan *sqliteConn, o.MaxReaders),
 	}
+	s.copier = startSQLiteCheckpointer(copying, s.writer, o.Logger)
 	for range o.MaxReaders {
 		s.readers <- newSQLiteConn(reading)
 	}
@@ -110,7 +117,8 @@ func createFile(path string) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-func writerDSN(path string) string {
+// writerDSN takes the pages of the log after which a commit copies it into the file itself; 0: never.
+func writerDSN(path string, autocheckpoint int) string {
 	return fileDSN(path, url.Values{
 		"_txlock": {"immediate"},
 		"_pragma": {
@@ -119,9 +127,9 @@ func writerDSN(path string) string {
 			"synchronous(FULL)", // sync the log at every commit: NORMAL may lose acknowledged writes on power loss
 			"foreign_keys(1)",
 			"journal_size_limit(67108864)", // bytes the log keeps on disk after a burst
-			"wal_autocheckpoint(4000)",     // pages, 16 MB: pages that change often are copied into the file less often
-			"cache_size(-32768)",           // KiB: the upper pages of every index stay in memory
-			"temp_store(MEMORY)",           // what savepoints keep
+			"wal_autocheckpoint(" + strconv.Itoa(autocheckpoint) + ")",
+			"cache_size(-32768)", // KiB: the upper pages of every index stay in memory
+			"temp_store(MEMORY)", // what savepoints keep
 		},
 	})
 }
@@ -179,7 +187,7 @@ func (s *sqliteDB) read(ctx context.Context, fn txFunc) error {
 }
 
 func (s *sqliteDB) migrationDB() (*sql.DB, func() error, error) {
-	db, err := openFile(writerDSN(s.path), 1)
+	db, err := openFile(writerDSN(s.path, checkpointPages), 1)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -196,6 +204,7 @@ func (s *sqliteDB) listen(ctx context.Context, _ string, _ func(string)) error {
 func (s *sqliteDB) stats() Stats { return s.writer.stats() }
 
 func (s *sqliteDB) close() error {
+	stopped := s.copier.stop()
 	conn := s.writer.stop()
 	for range cap(s.readers) {
 		(<-s.readers).close()
@@ -207,5 +216,5 @@ func (s *sqliteDB) close() error {
 		err = conn.exec("PRAGMA wal_checkpoint(TRUNCATE)")
 	}
 	conn.close()
-	return errors.Join(err, s.reading.Close(), s.writing.Close(), s.lock.Close())
+	return errors.Join(stopped, err, s.reading.Close(), s.writing.Close(), s.lock.Close())
 }

@@ -21,6 +21,9 @@ type sqliteWriter struct {
 	mu     sync.RWMutex // held shared while sending to queue, exclusively to close it
 	closed bool
 
+	committed chan struct{} // holds one: something was added to the log
+	rest      atomic.Bool   // what the checkpointer left of the log is to be copied
+
 	writes, commits atomic.Int64
 }
 
@@ -43,10 +46,11 @@ const (
 
 func startSQLiteWriter(conn *sqliteConn, maxGroup int) *sqliteWriter {
 	w := &sqliteWriter{
-		conn:     conn,
-		maxGroup: maxGroup,
-		queue:    make(chan *sqliteWrite, maxGroup),
-		stopped:  make(chan struct{}),
+		conn:      conn,
+		maxGroup:  maxGroup,
+		queue:     make(chan *sqliteWrite, maxGroup),
+		stopped:   make(chan struct{}),
+		committed: make(chan struct{}, 1),
 	}
 	go w.loop()
 	return w
@@ -130,6 +134,15 @@ func (w *sqliteWriter) loop() {
 			rest = w.commit(rest)
 		}
 		clear(group) // do not keep what the callers put into their functions
+		w.copyRest()
+	}
+}
+
+// copyRest copies what the checkpointer left of the log, so that the next commit begins it anew. A failure does no harm: the log goes on,
+// and the checkpointer tells.
+func (w *sqliteWriter) copyRest() {
+	if w.rest.CompareAndSwap(true, false) && w.conn.conn != nil {
+		_, _ = w.conn.checkpoint(context.Background(), "PASSIVE")
 	}
 }
 
@@ -214,6 +227,10 @@ func (w *sqliteWriter) finish(results []result, changed bool) {
 	}
 	if changed {
 		w.commits.Add(1)
+		select {
+		case w.committed <- struct{}{}:
+		default:
+		}
 	}
 	for _, r := range results {
 		r.write.done <- r.err
