@@ -30,7 +30,7 @@ func Parse(file string, text []byte) (Entry, error) {
 	}
 	shape := checkShape(file, document.Content[0])
 	if len(shape.problems) > 0 {
-		return Entry{}, shape.problems.sorted()
+		return Entry{}, shape.problems.Sorted()
 	}
 	var entry Entry
 	if err := document.Decode(&entry); err != nil {
@@ -41,7 +41,7 @@ func Parse(file string, text []byte) (Entry, error) {
 		p.File, p.Line = file, shape.line(p.Field)
 		found = append(found, p)
 	}
-	return entry, found.sorted().Err()
+	return entry, found.Sorted().Err()
 }
 
 // YAML writes the entry in the form in which it is read, without what is not set.
