@@ -100,6 +100,17 @@ func TestWatch(t *testing.T) {
 	requireEmpty(t, config.Dir)
 }
 
+func TestProxy(t *testing.T) {
+	config := bench.ProxyConfig{Host: host(t), Calls: 100, Callers: 4, BodyBytes: 1024}
+	result, err := bench.Proxy(t.Context(), config)
+	require.NoError(t, err)
+	require.Equal(t, config.Calls, result.Calls)
+	require.Positive(t, result.CallsPerSecond)
+	require.InDelta(t, result.CallsPerSecond/result.DirectPerSecond, result.Ratio, 0.001)
+	require.GreaterOrEqual(t, result.DirectP99MS, result.DirectP50MS)
+	requireEmpty(t, config.Dir)
+}
+
 func TestRefresh(t *testing.T) {
 	config := bench.RefreshConfig{Host: host(t), Tokens: 30, Kept: true}
 	config.Database = sqltest.PostgresDSN(t)

@@ -3,6 +3,7 @@ package connection
 import (
 	"context"
 	"fmt"
+	"math"
 	"net/url"
 	"strings"
 )
@@ -13,6 +14,9 @@ type API struct {
 	Hosts     []string          // further hosts that the credential may be sent to: host or host:port
 	Headers   map[string]string // of every call that does not have them itself
 	RateLimit APIRateLimit
+
+	Limit          APILimit // that is kept to for each token
+	EncodedSlashes bool     // paths may have %2F
 }
 
 // APIRateLimit names the headers in which an API speaks of its limits.
@@ -41,10 +45,25 @@ func (s *Service) API(ctx context.Context, name Name) (API, error) {
 	if c.Settings.APIBaseURL != "" {
 		api.BaseURL = c.Settings.APIBaseURL
 	}
+	if c.Settings.Proxy.Limit.PerSecond > 0 {
+		api.Limit = c.Settings.Proxy.Limit
+	}
+	if api.Limit.PerSecond > 0 && api.Limit.Burst == 0 {
+		api.Limit.Burst = max(1, int32(math.Ceil(api.Limit.PerSecond)))
+	}
+	api.EncodedSlashes = api.EncodedSlashes || c.Settings.Proxy.EncodedSlashes
 	if api.BaseURL == "" {
 		return API{}, fmt.Errorf("%w: %s", ErrNoAPI, name)
 	}
 	return api, nil
+}
+
+// checkProxy wants a limit where there is a burst.
+func (s Settings) checkProxy() []Violation {
+	if s.Proxy.Limit.Burst > 0 && s.Proxy.Limit.PerSecond == 0 {
+		return []Violation{{"proxy_settings.burst", "goes with proxy_settings.requests_per_second"}}
+	}
+	return nil
 }
 
 // checkAPIBaseURL wants a URL that a path can be put behind.

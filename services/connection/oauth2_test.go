@@ -273,6 +273,8 @@ func TestEveryFieldCounts(t *testing.T) {
 				v.Set(reflect.ValueOf(seal.NewSecret("canary")))
 			case v.CanInt():
 				v.SetInt(1)
+			case v.CanFloat():
+				v.SetFloat(1)
 			case v.Kind() == reflect.String:
 				v.SetString("x")
 			case v.Kind() == reflect.Bool:

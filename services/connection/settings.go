@@ -38,6 +38,19 @@ type Settings struct {
 	Basic      Basic
 	Invocation Parameters // added to every request that is made with the connection
 	APIBaseURL string     // paths of calls through the proxy are put behind it; empty: the provider's
+	Proxy      Proxy
+}
+
+// Proxy says how the API proxy makes calls. Zero fields: as the provider's entry says.
+type Proxy struct {
+	Limit          APILimit
+	EncodedSlashes bool // paths may have %2F
+}
+
+// APILimit is how many calls are made with one token.
+type APILimit struct {
+	PerSecond float64 // 0: no limit
+	Burst     int32   // after a pause; 0: the calls of a second, at least 1
 }
 
 // APIKey sends a key in a header.
@@ -70,7 +83,7 @@ type Parameter struct {
 // Equal reports whether both settings are the same, secrets included.
 func (s Settings) Equal(o Settings) bool {
 	return s.Kind == o.Kind && s.OAuth2.equal(o.OAuth2) && s.APIKey.equal(o.APIKey) && s.Basic.equal(o.Basic) &&
-		s.Invocation.equal(o.Invocation) && s.APIBaseURL == o.APIBaseURL
+		s.Invocation.equal(o.Invocation) && s.APIBaseURL == o.APIBaseURL && s.Proxy == o.Proxy
 }
 
 func (a APIKey) equal(o APIKey) bool { return a.Name == o.Name && a.Value.Equal(o.Value) }

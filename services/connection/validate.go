@@ -13,6 +13,7 @@ func (s Settings) Validate(checkURL func(string) error) error {
 	v = append(v, s.checkSecrets()...)
 	v = append(v, s.checkParameters()...)
 	v = append(v, s.checkAPIBaseURL()...)
+	v = append(v, s.checkProxy()...)
 	if s.Kind == KindOAuth2 {
 		v = append(v, s.OAuth2.check()...)
 	}

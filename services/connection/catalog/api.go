@@ -3,6 +3,7 @@ package catalog
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/freshet-io/freshet/services/connection"
 )
@@ -26,6 +27,7 @@ func (c *Catalog) API(ref connection.ProviderRef) (connection.API, error) {
 		RateLimit: connection.APIRateLimit{
 			Remaining: limit.Remaining, Reset: limit.Reset, ResetKind: limit.ResetKind, RetryAfter: limit.RetryAfter, Statuses: limit.Statuses,
 		},
+		Limit: entry.API.CallBudget.limit(), EncodedSlashes: entry.API.EncodedSlashes,
 	}
 	for _, name := range names(entry.API.Base) {
 		if _, given := values[name]; !given {
@@ -36,6 +38,15 @@ func (c *Catalog) API(ref connection.ProviderRef) (connection.API, error) {
 		api.BaseURL, err = Render(entry.API.Base, values)
 	}
 	return api, err
+}
+
+// limit is the budget as a rate.
+func (b CallBudget) limit() connection.APILimit {
+	period := time.Duration(b.Period)
+	if period <= 0 {
+		period = time.Second
+	}
+	return connection.APILimit{PerSecond: float64(b.Limit) / period.Seconds(), Burst: b.Burst}
 }
 
 // violation is the error as one of the connection's settings.

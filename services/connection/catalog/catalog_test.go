@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -43,6 +45,15 @@ func TestEveryEntryRendersAndReadsBack(t *testing.T) {
 		require.NoError(t, err, entry.ID)
 		require.True(t, strings.HasPrefix(defaults.TokenEndpoint, "https://"), entry.ID)
 		require.NotContains(t, defaults.TokenEndpoint, "{")
+
+		api, err := c.API(connection.ProviderRef{ID: entry.ID, Parameters: parameters})
+		require.NoError(t, err, entry.ID)
+		require.NotContains(t, api.BaseURL, "{")
+		known := !slices.ContainsFunc(regexp.MustCompile(`\{([a-z0-9_]+)\}`).FindAllStringSubmatch(entry.API.Base, -1), func(name []string) bool {
+			_, given := parameters[name[1]]
+			return !given // it comes with an authorization
+		})
+		require.Equal(t, known && entry.API.Base != "", strings.HasPrefix(api.BaseURL, "https://"), "%s: %q", entry.ID, api.BaseURL)
 
 		text, err := entry.YAML()
 		require.NoError(t, err)

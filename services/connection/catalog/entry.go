@@ -163,6 +163,15 @@ type API struct {
 	AccessTokenHeader   string            `yaml:"access_token_header,omitempty" doc:"Header that carries the token instead, without a scheme."`
 	Headers             map[string]string `yaml:"headers,omitempty" doc:"Sent with every call unless it has them."`
 	RateLimit           RateLimit         `yaml:"rate_limit,omitempty" doc:"How answers speak of rate limits."`
+	CallBudget          CallBudget        `yaml:"call_budget,omitempty" doc:"How many calls are made with each token, where answers do not say when it is too many."`
+	EncodedSlashes      bool              `yaml:"encoded_slashes,omitempty" doc:"Segments of paths hold slashes, encoded as %2F: the API addresses things by their paths."`
+}
+
+// CallBudget is how many calls are made with one token.
+type CallBudget struct {
+	Limit  int32    `yaml:"limit,omitempty" doc:"Calls in a period, at most 1000000."`
+	Period Duration `yaml:"period,omitempty" max:"1d" doc:"The period. 1s (default) to 1d."`
+	Burst  int32    `yaml:"burst,omitempty" doc:"Calls that can be made at once after a pause. Default: those of a second, at least 1."`
 }
 
 // RateLimit names the headers in which an API speaks of its limits.

@@ -196,6 +196,11 @@ func (l *linter) headers() {
 	if api.RateLimit.ResetKind != "" && api.RateLimit.Reset == "" {
 		l.fail("api.rate_limit.reset", "is required with reset_kind")
 	}
+	if b := api.CallBudget; b.Limit < 0 || b.Limit > 1_000_000 || b.Burst < 0 || b.Burst > 100_000 {
+		l.fail("api.call_budget", "limit must be 1 to 1000000, burst 1 to 100000")
+	} else if b.Limit == 0 && b != (CallBudget{}) {
+		l.fail("api.call_budget.limit", "is required with period and burst")
+	}
 	for i, status := range api.RateLimit.Statuses {
 		if status < 400 || status > 599 {
 			l.fail(fmt.Sprintf("api.rate_limit.statuses[%d]", i), "must be a status code from 400 to 599")

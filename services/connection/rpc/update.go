@@ -77,7 +77,7 @@ func merge(stored, in *connectionv1.Connection, kind string, mask *fieldmaskpb.F
 
 // changes returns the paths to copy, each split at its points.
 func changes(in *connectionv1.Connection, kind string, mask *fieldmaskpb.FieldMask) ([][]string, error) {
-	changeable := []string{"description", kind, "invocation_parameters", "api_base_url"}
+	changeable := []string{"description", kind, "invocation_parameters", "api_base_url", "proxy_settings"}
 	if len(mask.GetPaths()) == 0 {
 		return setPaths(in.ProtoReflect(), changeable), nil
 	}

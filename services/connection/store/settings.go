@@ -16,6 +16,13 @@ type settingsJSON struct {
 	Basic      *basicJSON      `json:"basic,omitempty"`
 	Invocation *parametersJSON `json:"invocation_parameters,omitempty"`
 	APIBaseURL string          `json:"api_base_url,omitempty"`
+	Proxy      *proxyJSON      `json:"proxy,omitempty"`
+}
+
+type proxyJSON struct {
+	PerSecond      float64 `json:"requests_per_second,omitempty"`
+	Burst          int32   `json:"burst,omitempty"`
+	EncodedSlashes bool    `json:"encoded_slashes,omitempty"`
 }
 
 type apiKeyJSON struct {
@@ -97,6 +104,9 @@ func (s *Store) open(c *connection.Connection, sealed []byte) error {
 
 func encodeSettings(s connection.Settings) settingsJSON {
 	j := settingsJSON{Invocation: encodeParameters(s.Invocation), APIBaseURL: s.APIBaseURL}
+	if p := s.Proxy; p != (connection.Proxy{}) {
+		j.Proxy = &proxyJSON{PerSecond: p.Limit.PerSecond, Burst: p.Limit.Burst, EncodedSlashes: p.EncodedSlashes}
+	}
 	switch s.Kind {
 	case connection.KindOAuth2:
 		j.OAuth2 = encodeOAuth2(s.OAuth2)
@@ -114,6 +124,9 @@ func decodeSettings(text string, s *connection.Settings) error {
 		return fmt.Errorf("decode settings: %w", err)
 	}
 	s.Invocation, s.APIBaseURL = decodeParameters(j.Invocation), j.APIBaseURL
+	if p := j.Proxy; p != nil {
+		s.Proxy = connection.Proxy{Limit: connection.APILimit{PerSecond: p.PerSecond, Burst: p.Burst}, EncodedSlashes: p.EncodedSlashes}
+	}
 	if a := j.OAuth2; a != nil {
 		s.OAuth2 = a.decode()
 	}

@@ -75,6 +75,7 @@ func full() connection.Connection {
 		},
 		Invocation: parameters("invocation"),
 		APIBaseURL: "https://api.example.com/v2",
+		Proxy:      connection.Proxy{Limit: connection.APILimit{PerSecond: 2.5, Burst: 7}, EncodedSlashes: true},
 	}
 	fill(reflect.ValueOf(&c.Settings.OAuth2).Elem(), "")
 	c.Revision, c.ConfigVersion = 7, 5

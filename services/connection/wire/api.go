@@ -16,5 +16,19 @@ func FromAPI(of connection.Name, api connection.API) *connectionv1.Api {
 	}
 	return &connectionv1.Api{
 		Name: of.String() + "/api", BaseUrl: api.BaseURL, Hosts: api.Hosts, Headers: api.Headers, RateLimit: limit,
+		RequestsPerSecond: api.Limit.PerSecond, Burst: api.Limit.Burst, EncodedSlashes: api.EncodedSlashes,
 	}
+}
+
+func toProxy(m *connectionv1.ProxySettings) connection.Proxy {
+	return connection.Proxy{
+		Limit: connection.APILimit{PerSecond: m.GetRequestsPerSecond(), Burst: m.GetBurst()}, EncodedSlashes: m.GetEncodedSlashes(),
+	}
+}
+
+func fromProxy(p connection.Proxy) *connectionv1.ProxySettings {
+	if p == (connection.Proxy{}) {
+		return nil
+	}
+	return &connectionv1.ProxySettings{RequestsPerSecond: p.Limit.PerSecond, Burst: p.Limit.Burst, EncodedSlashes: p.EncodedSlashes}
 }

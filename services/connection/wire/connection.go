@@ -20,6 +20,7 @@ func FromConnection(c connection.Connection) *connectionv1.Connection {
 		Description:          c.Description,
 		InvocationParameters: fromParameters(settings.Invocation),
 		ApiBaseUrl:           settings.APIBaseURL,
+		ProxySettings:        fromProxy(settings.Proxy),
 		State:                FromState(c.State),
 		StateReason:          FromReason(c.Reason),
 		StateMessage:         c.StateMessage(),

@@ -8,7 +8,9 @@ import (
 
 // ToSettings returns the settings of a message. Unset enum fields take the contract's default.
 func ToSettings(m *connectionv1.Connection) connection.Settings {
-	s := connection.Settings{Invocation: toParameters(m.GetInvocationParameters()), APIBaseURL: m.GetApiBaseUrl()}
+	s := connection.Settings{
+		Invocation: toParameters(m.GetInvocationParameters()), APIBaseURL: m.GetApiBaseUrl(), Proxy: toProxy(m.GetProxySettings()),
+	}
 	switch a := m.GetAuthorization().(type) {
 	case *connectionv1.Connection_Oauth2:
 		s.Kind = connection.KindOAuth2

@@ -51,6 +51,11 @@ func heldOff(left time.Duration) error {
 		"the API's rate limit is used up; it said to come back in %s", left.Round(time.Second))}
 }
 
+func overLimit(wait time.Duration) error {
+	return &Error{RetryAfter: wait, err: rpcerr.New(codes.ResourceExhausted, errorsv1.Reason_PROXY_RATE_LIMITED,
+		"the connection's settings allow no more calls with this token for %s", wait.Round(time.Millisecond))}
+}
+
 func tooLarge(limit int64) error {
 	return &Error{Code: http.StatusRequestEntityTooLarge, err: rpcerr.New(codes.ResourceExhausted, errorsv1.Reason_LIMIT_EXCEEDED,
 		"the body of a call may have at most %d bytes", limit)}

@@ -20,6 +20,8 @@ import (
 const (
 	// headerHost names another of the connection's hosts to call.
 	headerHost = "Freshet-Host"
+	// headerRedirects, as "follow", has redirects to other hosts followed, without the credential.
+	headerRedirects = "Freshet-Redirects"
 	// headerRetries asks for up to so many further attempts after an answer that says to come back later.
 	headerRetries = "Freshet-Retries"
 )
@@ -36,6 +38,7 @@ type call struct {
 	source *source
 	target *url.URL
 	body   *requestBody
+	follow bool // redirects to other hosts
 
 	status   int // of the API's answer; 0 without one
 	attempts int
@@ -52,11 +55,14 @@ func (c *call) serve(ctx context.Context, w http.ResponseWriter) error {
 	if c.api, err = c.proxy.apis.of(ctx, c.md, c.name.Connection); err != nil {
 		return ofService(ctx, err)
 	}
+	if err := c.name.CheckSlashes(); err != nil && !c.api.GetEncodedSlashes() {
+		return ofTarget(err)
+	}
 	if c.target, err = target.URL(c.api.GetBaseUrl(), c.api.GetHosts(), c.in.Header.Get(headerHost), c.name.Path, c.in.URL.RawQuery); err != nil {
 		return ofTarget(err)
 	}
-	if left := c.proxy.holds.Left(c.name.Token, c.proxy.params.Now()); left > 0 {
-		return heldOff(left)
+	if err := c.checkQuota(); err != nil {
+		return err
 	}
 	if c.source, err = c.proxy.sources.acquire(ctx, c.name.Token); err != nil {
 		return c.ofToken(ctx, err)
@@ -77,6 +83,11 @@ func (c *call) serve(ctx context.Context, w http.ResponseWriter) error {
 	response, err := c.attempt(ctx, current, retries)
 	if err != nil {
 		return err
+	}
+	if c.follow {
+		if response, err = c.followed(ctx, response, seen); err != nil {
+			return err
+		}
 	}
 	defer func() { _ = response.Body.Close() }()
 	if err := c.judgeAnswer(response); err != nil {
@@ -99,6 +110,9 @@ func (c *call) judge() (retries int, err error) {
 	case len(r.Header.Values(headerHost)) > 1:
 		return 0, refused("the header %s is there more than once", headerHost)
 	}
+	if c.follow, err = followsOf(r.Method, r.Header.Values(headerRedirects)); err != nil {
+		return 0, err
+	}
 	call, ok, err := target.Parse(r.URL.EscapedPath())
 	if err != nil {
 		return 0, ofTarget(err)
@@ -108,6 +122,18 @@ func (c *call) judge() (retries int, err error) {
 	}
 	c.name = call
 	return retriesOf(r.Header.Values(headerRetries))
+}
+
+// checkQuota refuses a call that the API said is too many, or that the connection's settings do.
+func (c *call) checkQuota() error {
+	now := c.proxy.params.Now()
+	if left := c.proxy.holds.Left(c.name.Token, now); left > 0 {
+		return heldOff(left)
+	}
+	if wait := c.proxy.limits.Take(c.name.Token, c.api.GetRequestsPerSecond(), int(c.api.GetBurst()), now); wait > 0 {
+		return overLimit(wait)
+	}
+	return nil
 }
 
 // attempt sends the request, and once more where the caller wants it and the API says to come back within the call's time.

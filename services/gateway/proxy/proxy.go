@@ -57,6 +57,7 @@ type Proxy struct {
 	sources  *sources
 	apis     *apis
 	holds    quota.Holds
+	limits   quota.Limits
 	buffers  sync.Pool // of *[]byte, for bodies
 	tracer   trace.Tracer
 	duration metric.Float64Histogram

@@ -188,9 +188,15 @@ type Api struct {
 	// Headers of every call that does not have them itself, by name.
 	Headers map[string]string `protobuf:"bytes,4,rep,name=headers,proto3" json:"headers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// How answers speak of rate limits.
-	RateLimit     *ApiRateLimit `protobuf:"bytes,5,opt,name=rate_limit,json=rateLimit,proto3" json:"rate_limit,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	RateLimit *ApiRateLimit `protobuf:"bytes,5,opt,name=rate_limit,json=rateLimit,proto3" json:"rate_limit,omitempty"`
+	// Calls a second that the proxy makes with each token. 0: no limit.
+	RequestsPerSecond float64 `protobuf:"fixed64,6,opt,name=requests_per_second,json=requestsPerSecond,proto3" json:"requests_per_second,omitempty"`
+	// Calls that can be made at once after a pause; at least 1 where there is a limit.
+	Burst int32 `protobuf:"varint,7,opt,name=burst,proto3" json:"burst,omitempty"`
+	// Whether paths may have slashes within a segment, encoded as %2F.
+	EncodedSlashes bool `protobuf:"varint,8,opt,name=encoded_slashes,json=encodedSlashes,proto3" json:"encoded_slashes,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Api) Reset() {
@@ -256,6 +262,27 @@ func (x *Api) GetRateLimit() *ApiRateLimit {
 		return x.RateLimit
 	}
 	return nil
+}
+
+func (x *Api) GetRequestsPerSecond() float64 {
+	if x != nil {
+		return x.RequestsPerSecond
+	}
+	return 0
+}
+
+func (x *Api) GetBurst() int32 {
+	if x != nil {
+		return x.Burst
+	}
+	return 0
+}
+
+func (x *Api) GetEncodedSlashes() bool {
+	if x != nil {
+		return x.EncodedSlashes
+	}
+	return false
 }
 
 // ApiRateLimit names the headers in which an API speaks of its limits.
@@ -348,14 +375,17 @@ const file_freshet_connection_v1_api_service_proto_rawDesc = "" +
 	"\rGetApiRequest\x12q\n" +
 	"\x04name\x18\x01 \x01(\tB]\xe2A\x01\x02\xbaHVrT2R^projects/[a-z0-9][a-z0-9-]{0,62}/connections/[A-Za-z0-9][A-Za-z0-9._-]{0,63}/api$R\x04name\">\n" +
 	"\x0eGetApiResponse\x12,\n" +
-	"\x03api\x18\x01 \x01(\v2\x1a.freshet.connection.v1.ApiR\x03api\"\xab\x02\n" +
+	"\x03api\x18\x01 \x01(\v2\x1a.freshet.connection.v1.ApiR\x03api\"\xac\x03\n" +
 	"\x03Api\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x03R\x04name\x12\x1f\n" +
 	"\bbase_url\x18\x02 \x01(\tB\x04\xe2A\x01\x03R\abaseUrl\x12\x1a\n" +
 	"\x05hosts\x18\x03 \x03(\tB\x04\xe2A\x01\x03R\x05hosts\x12G\n" +
 	"\aheaders\x18\x04 \x03(\v2'.freshet.connection.v1.Api.HeadersEntryB\x04\xe2A\x01\x03R\aheaders\x12H\n" +
 	"\n" +
-	"rate_limit\x18\x05 \x01(\v2#.freshet.connection.v1.ApiRateLimitB\x04\xe2A\x01\x03R\trateLimit\x1a:\n" +
+	"rate_limit\x18\x05 \x01(\v2#.freshet.connection.v1.ApiRateLimitB\x04\xe2A\x01\x03R\trateLimit\x124\n" +
+	"\x13requests_per_second\x18\x06 \x01(\x01B\x04\xe2A\x01\x03R\x11requestsPerSecond\x12\x1a\n" +
+	"\x05burst\x18\a \x01(\x05B\x04\xe2A\x01\x03R\x05burst\x12-\n" +
+	"\x0fencoded_slashes\x18\b \x01(\bB\x04\xe2A\x01\x03R\x0eencodedSlashes\x1a:\n" +
 	"\fHeadersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xf8\x02\n" +

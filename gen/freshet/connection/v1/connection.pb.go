@@ -172,7 +172,7 @@ func (x OAuth2Authorization_GrantType) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OAuth2Authorization_GrantType.Descriptor instead.
 func (OAuth2Authorization_GrantType) EnumDescriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{1, 0}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{2, 0}
 }
 
 // How the client authenticates at the token endpoint. Names are those of the IANA registry "OAuth Token Endpoint
@@ -246,7 +246,7 @@ func (x OAuth2Authorization_ClientAuthentication) Number() protoreflect.EnumNumb
 
 // Deprecated: Use OAuth2Authorization_ClientAuthentication.Descriptor instead.
 func (OAuth2Authorization_ClientAuthentication) EnumDescriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{1, 1}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{2, 1}
 }
 
 // Signature algorithms, RFC 7518 section 3.1 and RFC 8037. Servers publish those they take as `dpop_signing_alg_values_supported`.
@@ -315,7 +315,7 @@ func (x DpopSettings_Algorithm) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use DpopSettings_Algorithm.Descriptor instead.
 func (DpopSettings_Algorithm) EnumDescriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{2, 0}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{3, 0}
 }
 
 // Signature algorithms, RFC 7518 section 3.1 and RFC 8037.
@@ -400,7 +400,7 @@ func (x SigningKey_Algorithm) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SigningKey_Algorithm.Descriptor instead.
 func (SigningKey_Algorithm) EnumDescriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{3, 0}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{4, 0}
 }
 
 // Request methods.
@@ -457,7 +457,7 @@ func (x TokenEndpointDialect_Method) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TokenEndpointDialect_Method.Descriptor instead.
 func (TokenEndpointDialect_Method) EnumDescriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{9, 0}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{10, 0}
 }
 
 // Forms of the request's body.
@@ -510,7 +510,7 @@ func (x TokenEndpointDialect_Encoding) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TokenEndpointDialect_Encoding.Descriptor instead.
 func (TokenEndpointDialect_Encoding) EnumDescriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{9, 1}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{10, 1}
 }
 
 // Units of a lifetime.
@@ -567,7 +567,7 @@ func (x TokenEndpointDialect_LifetimeUnit) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TokenEndpointDialect_LifetimeUnit.Descriptor instead.
 func (TokenEndpointDialect_LifetimeUnit) EnumDescriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{9, 2}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{10, 2}
 }
 
 // What becomes of a refresh token that was redeemed.
@@ -632,7 +632,7 @@ func (x ProviderBehavior_RotationRecovery) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ProviderBehavior_RotationRecovery.Descriptor instead.
 func (ProviderBehavior_RotationRecovery) EnumDescriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{10, 0}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{11, 0}
 }
 
 // What becomes of the access token at hand when the next one is obtained.
@@ -689,7 +689,7 @@ func (x ProviderBehavior_OldAccessToken) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ProviderBehavior_OldAccessToken.Descriptor instead.
 func (ProviderBehavior_OldAccessToken) EnumDescriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{10, 1}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{11, 1}
 }
 
 // When tokens are refreshed at all.
@@ -746,7 +746,7 @@ func (x RefreshPolicy_Mode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RefreshPolicy_Mode.Descriptor instead.
 func (RefreshPolicy_Mode) EnumDescriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{11, 0}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{12, 0}
 }
 
 // Connection says how to authenticate to an API. Its credential of the moment is the token `{connection}/token`
@@ -792,7 +792,9 @@ type Connection struct {
 	GrantExpireTime *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=grant_expire_time,json=grantExpireTime,proto3" json:"grant_expire_time,omitempty"`
 	// URL that paths of calls through the API proxy are put behind, such as `https://api.example.com/v2`: https, no user, query or fragment. Empty:
 	// that of the provider. Calls go to its host only, and to further ones that the provider names.
-	ApiBaseUrl    string `protobuf:"bytes,17,opt,name=api_base_url,json=apiBaseUrl,proto3" json:"api_base_url,omitempty"`
+	ApiBaseUrl string `protobuf:"bytes,17,opt,name=api_base_url,json=apiBaseUrl,proto3" json:"api_base_url,omitempty"`
+	// How the API proxy makes calls. Unset: as the provider says.
+	ProxySettings *ProxySettings `protobuf:"bytes,26,opt,name=proxy_settings,json=proxySettings,proto3" json:"proxy_settings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -959,6 +961,13 @@ func (x *Connection) GetApiBaseUrl() string {
 	return ""
 }
 
+func (x *Connection) GetProxySettings() *ProxySettings {
+	if x != nil {
+		return x.ProxySettings
+	}
+	return nil
+}
+
 type isConnection_Authorization interface {
 	isConnection_Authorization()
 }
@@ -983,6 +992,72 @@ func (*Connection_Oauth2) isConnection_Authorization() {}
 func (*Connection_ApiKey) isConnection_Authorization() {}
 
 func (*Connection_Basic) isConnection_Authorization() {}
+
+// ProxySettings say how the API proxy makes calls with a connection.
+type ProxySettings struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Calls a second that are made with the connection's token, and so many with that of each of its grants; the others are refused with
+	// PROXY_RATE_LIMITED. Each replica of the gateway counts for itself. 0: what the provider's entry says, otherwise no limit. At most 100000.
+	RequestsPerSecond float64 `protobuf:"fixed64,1,opt,name=requests_per_second,json=requestsPerSecond,proto3" json:"requests_per_second,omitempty"`
+	// Calls that can be made at once after a pause. Default: those of a second, at least 1. Goes with `requests_per_second`. At most 100000.
+	Burst int32 `protobuf:"varint,2,opt,name=burst,proto3" json:"burst,omitempty"`
+	// Paths may have slashes within a segment, encoded as %2F, for APIs that address things by their paths, such as GitLab's projects. They are refused
+	// otherwise. What such a server could take for a step upwards is refused all the same.
+	EncodedSlashes bool `protobuf:"varint,3,opt,name=encoded_slashes,json=encodedSlashes,proto3" json:"encoded_slashes,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *ProxySettings) Reset() {
+	*x = ProxySettings{}
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProxySettings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProxySettings) ProtoMessage() {}
+
+func (x *ProxySettings) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProxySettings.ProtoReflect.Descriptor instead.
+func (*ProxySettings) Descriptor() ([]byte, []int) {
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ProxySettings) GetRequestsPerSecond() float64 {
+	if x != nil {
+		return x.RequestsPerSecond
+	}
+	return 0
+}
+
+func (x *ProxySettings) GetBurst() int32 {
+	if x != nil {
+		return x.Burst
+	}
+	return 0
+}
+
+func (x *ProxySettings) GetEncodedSlashes() bool {
+	if x != nil {
+		return x.EncodedSlashes
+	}
+	return false
+}
 
 // OAuth2Authorization obtains access tokens from an OAuth 2.0 authorization server (RFC 6749).
 type OAuth2Authorization struct {
@@ -1046,7 +1121,7 @@ type OAuth2Authorization struct {
 
 func (x *OAuth2Authorization) Reset() {
 	*x = OAuth2Authorization{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[1]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1058,7 +1133,7 @@ func (x *OAuth2Authorization) String() string {
 func (*OAuth2Authorization) ProtoMessage() {}
 
 func (x *OAuth2Authorization) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[1]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1071,7 +1146,7 @@ func (x *OAuth2Authorization) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OAuth2Authorization.ProtoReflect.Descriptor instead.
 func (*OAuth2Authorization) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{1}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *OAuth2Authorization) GetGrantType() OAuth2Authorization_GrantType {
@@ -1242,7 +1317,7 @@ type DpopSettings struct {
 
 func (x *DpopSettings) Reset() {
 	*x = DpopSettings{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[2]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1254,7 +1329,7 @@ func (x *DpopSettings) String() string {
 func (*DpopSettings) ProtoMessage() {}
 
 func (x *DpopSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[2]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1267,7 +1342,7 @@ func (x *DpopSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DpopSettings.ProtoReflect.Descriptor instead.
 func (*DpopSettings) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{2}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *DpopSettings) GetAlgorithm() DpopSettings_Algorithm {
@@ -1294,7 +1369,7 @@ type SigningKey struct {
 
 func (x *SigningKey) Reset() {
 	*x = SigningKey{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[3]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1306,7 +1381,7 @@ func (x *SigningKey) String() string {
 func (*SigningKey) ProtoMessage() {}
 
 func (x *SigningKey) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[3]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1319,7 +1394,7 @@ func (x *SigningKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SigningKey.ProtoReflect.Descriptor instead.
 func (*SigningKey) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{3}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *SigningKey) GetPrivateKey() string {
@@ -1363,7 +1438,7 @@ type ClientCertificate struct {
 
 func (x *ClientCertificate) Reset() {
 	*x = ClientCertificate{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[4]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1375,7 +1450,7 @@ func (x *ClientCertificate) String() string {
 func (*ClientCertificate) ProtoMessage() {}
 
 func (x *ClientCertificate) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[4]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1388,7 +1463,7 @@ func (x *ClientCertificate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientCertificate.ProtoReflect.Descriptor instead.
 func (*ClientCertificate) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{4}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ClientCertificate) GetCertificateChain() string {
@@ -1420,7 +1495,7 @@ type AuthorizationCode struct {
 
 func (x *AuthorizationCode) Reset() {
 	*x = AuthorizationCode{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[5]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1432,7 +1507,7 @@ func (x *AuthorizationCode) String() string {
 func (*AuthorizationCode) ProtoMessage() {}
 
 func (x *AuthorizationCode) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[5]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1445,7 +1520,7 @@ func (x *AuthorizationCode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuthorizationCode.ProtoReflect.Descriptor instead.
 func (*AuthorizationCode) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{5}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *AuthorizationCode) GetCode() string {
@@ -1488,7 +1563,7 @@ type JwtAssertion struct {
 
 func (x *JwtAssertion) Reset() {
 	*x = JwtAssertion{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[6]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1500,7 +1575,7 @@ func (x *JwtAssertion) String() string {
 func (*JwtAssertion) ProtoMessage() {}
 
 func (x *JwtAssertion) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[6]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1513,7 +1588,7 @@ func (x *JwtAssertion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JwtAssertion.ProtoReflect.Descriptor instead.
 func (*JwtAssertion) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{6}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *JwtAssertion) GetIssuer() string {
@@ -1572,7 +1647,7 @@ type TokenExchange struct {
 
 func (x *TokenExchange) Reset() {
 	*x = TokenExchange{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[7]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1584,7 +1659,7 @@ func (x *TokenExchange) String() string {
 func (*TokenExchange) ProtoMessage() {}
 
 func (x *TokenExchange) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[7]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1597,7 +1672,7 @@ func (x *TokenExchange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenExchange.ProtoReflect.Descriptor instead.
 func (*TokenExchange) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{7}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *TokenExchange) GetSubjectToken() string {
@@ -1655,7 +1730,7 @@ type ResourceOwner struct {
 
 func (x *ResourceOwner) Reset() {
 	*x = ResourceOwner{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[8]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1667,7 +1742,7 @@ func (x *ResourceOwner) String() string {
 func (*ResourceOwner) ProtoMessage() {}
 
 func (x *ResourceOwner) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[8]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1680,7 +1755,7 @@ func (x *ResourceOwner) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourceOwner.ProtoReflect.Descriptor instead.
 func (*ResourceOwner) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{8}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ResourceOwner) GetUsername() string {
@@ -1739,7 +1814,7 @@ type TokenEndpointDialect struct {
 
 func (x *TokenEndpointDialect) Reset() {
 	*x = TokenEndpointDialect{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[9]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1751,7 +1826,7 @@ func (x *TokenEndpointDialect) String() string {
 func (*TokenEndpointDialect) ProtoMessage() {}
 
 func (x *TokenEndpointDialect) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[9]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1764,7 +1839,7 @@ func (x *TokenEndpointDialect) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenEndpointDialect.ProtoReflect.Descriptor instead.
 func (*TokenEndpointDialect) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{9}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *TokenEndpointDialect) GetMethod() TokenEndpointDialect_Method {
@@ -1910,7 +1985,7 @@ type ProviderBehavior struct {
 
 func (x *ProviderBehavior) Reset() {
 	*x = ProviderBehavior{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[10]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1922,7 +1997,7 @@ func (x *ProviderBehavior) String() string {
 func (*ProviderBehavior) ProtoMessage() {}
 
 func (x *ProviderBehavior) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[10]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1935,7 +2010,7 @@ func (x *ProviderBehavior) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProviderBehavior.ProtoReflect.Descriptor instead.
 func (*ProviderBehavior) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{10}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ProviderBehavior) GetRotationRecovery() ProviderBehavior_RotationRecovery {
@@ -2034,7 +2109,7 @@ type RefreshPolicy struct {
 
 func (x *RefreshPolicy) Reset() {
 	*x = RefreshPolicy{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[11]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2046,7 +2121,7 @@ func (x *RefreshPolicy) String() string {
 func (*RefreshPolicy) ProtoMessage() {}
 
 func (x *RefreshPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[11]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2059,7 +2134,7 @@ func (x *RefreshPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshPolicy.ProtoReflect.Descriptor instead.
 func (*RefreshPolicy) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{11}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *RefreshPolicy) GetRefreshBefore() *durationpb.Duration {
@@ -2117,7 +2192,7 @@ type ApiKeyAuthorization struct {
 
 func (x *ApiKeyAuthorization) Reset() {
 	*x = ApiKeyAuthorization{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[12]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2129,7 +2204,7 @@ func (x *ApiKeyAuthorization) String() string {
 func (*ApiKeyAuthorization) ProtoMessage() {}
 
 func (x *ApiKeyAuthorization) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[12]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2142,7 +2217,7 @@ func (x *ApiKeyAuthorization) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApiKeyAuthorization.ProtoReflect.Descriptor instead.
 func (*ApiKeyAuthorization) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{12}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ApiKeyAuthorization) GetName() string {
@@ -2172,7 +2247,7 @@ type BasicAuthorization struct {
 
 func (x *BasicAuthorization) Reset() {
 	*x = BasicAuthorization{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[13]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2184,7 +2259,7 @@ func (x *BasicAuthorization) String() string {
 func (*BasicAuthorization) ProtoMessage() {}
 
 func (x *BasicAuthorization) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[13]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2197,7 +2272,7 @@ func (x *BasicAuthorization) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BasicAuthorization.ProtoReflect.Descriptor instead.
 func (*BasicAuthorization) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{13}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *BasicAuthorization) GetUsername() string {
@@ -2218,7 +2293,7 @@ var File_freshet_connection_v1_connection_proto protoreflect.FileDescriptor
 
 const file_freshet_connection_v1_connection_proto_rawDesc = "" +
 	"\n" +
-	"&freshet/connection/v1/connection.proto\x12\x15freshet.connection.v1\x1a\x1bbuf/validate/validate.proto\x1a%freshet/connection/v1/parameter.proto\x1a\x1efreshet/errors/v1/reason.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaa\t\n" +
+	"&freshet/connection/v1/connection.proto\x12\x15freshet.connection.v1\x1a\x1bbuf/validate/validate.proto\x1a%freshet/connection/v1/parameter.proto\x1a\x1efreshet/errors/v1/reason.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf7\t\n" +
 	"\n" +
 	"Connection\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x05R\x04name\x12\x16\n" +
@@ -2242,7 +2317,8 @@ const file_freshet_connection_v1_connection_proto_rawDesc = "" +
 	"\x04etag\x18\x0f \x01(\tR\x04etag\x12L\n" +
 	"\x11grant_expire_time\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\x0fgrantExpireTime\x12*\n" +
 	"\fapi_base_url\x18\x11 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\n" +
-	"apiBaseUrl\"\xa7\x01\n" +
+	"apiBaseUrl\x12K\n" +
+	"\x0eproxy_settings\x18\x1a \x01(\v2$.freshet.connection.v1.ProxySettingsR\rproxySettings\"\xa7\x01\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\f\n" +
 	"\bCREATING\x10\x01\x12\x0f\n" +
@@ -2254,7 +2330,11 @@ const file_freshet_connection_v1_connection_proto_rawDesc = "" +
 	"\fDEAUTHORIZED\x10\x06\x12\x17\n" +
 	"\x13FAILED_CONNECTIVITY\x10\a\x12\f\n" +
 	"\bDELETING\x10\bB\x16\n" +
-	"\rauthorization\x12\x05\xbaH\x02\b\x01\"\xba\x11\n" +
+	"\rauthorization\x12\x05\xbaH\x02\b\x01\"\xa4\x01\n" +
+	"\rProxySettings\x12G\n" +
+	"\x13requests_per_second\x18\x01 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00j\xf8@)\x00\x00\x00\x00\x00\x00\x00\x00R\x11requestsPerSecond\x12!\n" +
+	"\x05burst\x18\x02 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xa0\x8d\x06(\x00R\x05burst\x12'\n" +
+	"\x0fencoded_slashes\x18\x03 \x01(\bR\x0eencodedSlashes\"\xba\x11\n" +
 	"\x13OAuth2Authorization\x12c\n" +
 	"\n" +
 	"grant_type\x18\x01 \x01(\x0e24.freshet.connection.v1.OAuth2Authorization.GrantTypeB\x0e\xe2A\x01\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\tgrantType\x12/\n" +
@@ -2465,7 +2545,7 @@ func file_freshet_connection_v1_connection_proto_rawDescGZIP() []byte {
 }
 
 var file_freshet_connection_v1_connection_proto_enumTypes = make([]protoimpl.EnumInfo, 11)
-var file_freshet_connection_v1_connection_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_freshet_connection_v1_connection_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_freshet_connection_v1_connection_proto_goTypes = []any{
 	(Connection_State)(0),                         // 0: freshet.connection.v1.Connection.State
 	(OAuth2Authorization_GrantType)(0),            // 1: freshet.connection.v1.OAuth2Authorization.GrantType
@@ -2479,79 +2559,81 @@ var file_freshet_connection_v1_connection_proto_goTypes = []any{
 	(ProviderBehavior_OldAccessToken)(0),          // 9: freshet.connection.v1.ProviderBehavior.OldAccessToken
 	(RefreshPolicy_Mode)(0),                       // 10: freshet.connection.v1.RefreshPolicy.Mode
 	(*Connection)(nil),                            // 11: freshet.connection.v1.Connection
-	(*OAuth2Authorization)(nil),                   // 12: freshet.connection.v1.OAuth2Authorization
-	(*DpopSettings)(nil),                          // 13: freshet.connection.v1.DpopSettings
-	(*SigningKey)(nil),                            // 14: freshet.connection.v1.SigningKey
-	(*ClientCertificate)(nil),                     // 15: freshet.connection.v1.ClientCertificate
-	(*AuthorizationCode)(nil),                     // 16: freshet.connection.v1.AuthorizationCode
-	(*JwtAssertion)(nil),                          // 17: freshet.connection.v1.JwtAssertion
-	(*TokenExchange)(nil),                         // 18: freshet.connection.v1.TokenExchange
-	(*ResourceOwner)(nil),                         // 19: freshet.connection.v1.ResourceOwner
-	(*TokenEndpointDialect)(nil),                  // 20: freshet.connection.v1.TokenEndpointDialect
-	(*ProviderBehavior)(nil),                      // 21: freshet.connection.v1.ProviderBehavior
-	(*RefreshPolicy)(nil),                         // 22: freshet.connection.v1.RefreshPolicy
-	(*ApiKeyAuthorization)(nil),                   // 23: freshet.connection.v1.ApiKeyAuthorization
-	(*BasicAuthorization)(nil),                    // 24: freshet.connection.v1.BasicAuthorization
-	nil,                                           // 25: freshet.connection.v1.OAuth2Authorization.ProviderParametersEntry
-	nil,                                           // 26: freshet.connection.v1.TokenEndpointDialect.FieldNamesEntry
-	nil,                                           // 27: freshet.connection.v1.TokenEndpointDialect.ErrorCodesEntry
-	(*HttpParameters)(nil),                        // 28: freshet.connection.v1.HttpParameters
-	(v1.Reason)(0),                                // 29: freshet.errors.v1.Reason
-	(*timestamppb.Timestamp)(nil),                 // 30: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),                   // 31: google.protobuf.Duration
+	(*ProxySettings)(nil),                         // 12: freshet.connection.v1.ProxySettings
+	(*OAuth2Authorization)(nil),                   // 13: freshet.connection.v1.OAuth2Authorization
+	(*DpopSettings)(nil),                          // 14: freshet.connection.v1.DpopSettings
+	(*SigningKey)(nil),                            // 15: freshet.connection.v1.SigningKey
+	(*ClientCertificate)(nil),                     // 16: freshet.connection.v1.ClientCertificate
+	(*AuthorizationCode)(nil),                     // 17: freshet.connection.v1.AuthorizationCode
+	(*JwtAssertion)(nil),                          // 18: freshet.connection.v1.JwtAssertion
+	(*TokenExchange)(nil),                         // 19: freshet.connection.v1.TokenExchange
+	(*ResourceOwner)(nil),                         // 20: freshet.connection.v1.ResourceOwner
+	(*TokenEndpointDialect)(nil),                  // 21: freshet.connection.v1.TokenEndpointDialect
+	(*ProviderBehavior)(nil),                      // 22: freshet.connection.v1.ProviderBehavior
+	(*RefreshPolicy)(nil),                         // 23: freshet.connection.v1.RefreshPolicy
+	(*ApiKeyAuthorization)(nil),                   // 24: freshet.connection.v1.ApiKeyAuthorization
+	(*BasicAuthorization)(nil),                    // 25: freshet.connection.v1.BasicAuthorization
+	nil,                                           // 26: freshet.connection.v1.OAuth2Authorization.ProviderParametersEntry
+	nil,                                           // 27: freshet.connection.v1.TokenEndpointDialect.FieldNamesEntry
+	nil,                                           // 28: freshet.connection.v1.TokenEndpointDialect.ErrorCodesEntry
+	(*HttpParameters)(nil),                        // 29: freshet.connection.v1.HttpParameters
+	(v1.Reason)(0),                                // 30: freshet.errors.v1.Reason
+	(*timestamppb.Timestamp)(nil),                 // 31: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),                   // 32: google.protobuf.Duration
 }
 var file_freshet_connection_v1_connection_proto_depIdxs = []int32{
-	12, // 0: freshet.connection.v1.Connection.oauth2:type_name -> freshet.connection.v1.OAuth2Authorization
-	23, // 1: freshet.connection.v1.Connection.api_key:type_name -> freshet.connection.v1.ApiKeyAuthorization
-	24, // 2: freshet.connection.v1.Connection.basic:type_name -> freshet.connection.v1.BasicAuthorization
-	28, // 3: freshet.connection.v1.Connection.invocation_parameters:type_name -> freshet.connection.v1.HttpParameters
+	13, // 0: freshet.connection.v1.Connection.oauth2:type_name -> freshet.connection.v1.OAuth2Authorization
+	24, // 1: freshet.connection.v1.Connection.api_key:type_name -> freshet.connection.v1.ApiKeyAuthorization
+	25, // 2: freshet.connection.v1.Connection.basic:type_name -> freshet.connection.v1.BasicAuthorization
+	29, // 3: freshet.connection.v1.Connection.invocation_parameters:type_name -> freshet.connection.v1.HttpParameters
 	0,  // 4: freshet.connection.v1.Connection.state:type_name -> freshet.connection.v1.Connection.State
-	29, // 5: freshet.connection.v1.Connection.state_reason:type_name -> freshet.errors.v1.Reason
-	30, // 6: freshet.connection.v1.Connection.create_time:type_name -> google.protobuf.Timestamp
-	30, // 7: freshet.connection.v1.Connection.update_time:type_name -> google.protobuf.Timestamp
-	30, // 8: freshet.connection.v1.Connection.state_time:type_name -> google.protobuf.Timestamp
-	30, // 9: freshet.connection.v1.Connection.authorize_time:type_name -> google.protobuf.Timestamp
-	30, // 10: freshet.connection.v1.Connection.grant_expire_time:type_name -> google.protobuf.Timestamp
-	1,  // 11: freshet.connection.v1.OAuth2Authorization.grant_type:type_name -> freshet.connection.v1.OAuth2Authorization.GrantType
-	2,  // 12: freshet.connection.v1.OAuth2Authorization.client_authentication:type_name -> freshet.connection.v1.OAuth2Authorization.ClientAuthentication
-	28, // 13: freshet.connection.v1.OAuth2Authorization.token_parameters:type_name -> freshet.connection.v1.HttpParameters
-	22, // 14: freshet.connection.v1.OAuth2Authorization.refresh_policy:type_name -> freshet.connection.v1.RefreshPolicy
-	14, // 15: freshet.connection.v1.OAuth2Authorization.signing_key:type_name -> freshet.connection.v1.SigningKey
-	15, // 16: freshet.connection.v1.OAuth2Authorization.client_certificate:type_name -> freshet.connection.v1.ClientCertificate
-	16, // 17: freshet.connection.v1.OAuth2Authorization.authorization_code:type_name -> freshet.connection.v1.AuthorizationCode
-	17, // 18: freshet.connection.v1.OAuth2Authorization.assertion:type_name -> freshet.connection.v1.JwtAssertion
-	18, // 19: freshet.connection.v1.OAuth2Authorization.token_exchange:type_name -> freshet.connection.v1.TokenExchange
-	19, // 20: freshet.connection.v1.OAuth2Authorization.resource_owner:type_name -> freshet.connection.v1.ResourceOwner
-	20, // 21: freshet.connection.v1.OAuth2Authorization.dialect:type_name -> freshet.connection.v1.TokenEndpointDialect
-	21, // 22: freshet.connection.v1.OAuth2Authorization.provider_behavior:type_name -> freshet.connection.v1.ProviderBehavior
-	13, // 23: freshet.connection.v1.OAuth2Authorization.dpop:type_name -> freshet.connection.v1.DpopSettings
-	25, // 24: freshet.connection.v1.OAuth2Authorization.provider_parameters:type_name -> freshet.connection.v1.OAuth2Authorization.ProviderParametersEntry
-	3,  // 25: freshet.connection.v1.DpopSettings.algorithm:type_name -> freshet.connection.v1.DpopSettings.Algorithm
-	4,  // 26: freshet.connection.v1.SigningKey.algorithm:type_name -> freshet.connection.v1.SigningKey.Algorithm
-	31, // 27: freshet.connection.v1.JwtAssertion.lifetime:type_name -> google.protobuf.Duration
-	5,  // 28: freshet.connection.v1.TokenEndpointDialect.method:type_name -> freshet.connection.v1.TokenEndpointDialect.Method
-	6,  // 29: freshet.connection.v1.TokenEndpointDialect.encoding:type_name -> freshet.connection.v1.TokenEndpointDialect.Encoding
-	26, // 30: freshet.connection.v1.TokenEndpointDialect.field_names:type_name -> freshet.connection.v1.TokenEndpointDialect.FieldNamesEntry
-	7,  // 31: freshet.connection.v1.TokenEndpointDialect.expires_in_unit:type_name -> freshet.connection.v1.TokenEndpointDialect.LifetimeUnit
-	27, // 32: freshet.connection.v1.TokenEndpointDialect.error_codes:type_name -> freshet.connection.v1.TokenEndpointDialect.ErrorCodesEntry
-	8,  // 33: freshet.connection.v1.ProviderBehavior.rotation_recovery:type_name -> freshet.connection.v1.ProviderBehavior.RotationRecovery
-	31, // 34: freshet.connection.v1.ProviderBehavior.rotation_grace:type_name -> google.protobuf.Duration
-	9,  // 35: freshet.connection.v1.ProviderBehavior.old_access_token:type_name -> freshet.connection.v1.ProviderBehavior.OldAccessToken
-	31, // 36: freshet.connection.v1.ProviderBehavior.old_access_token_leeway:type_name -> google.protobuf.Duration
-	31, // 37: freshet.connection.v1.ProviderBehavior.refresh_not_before:type_name -> google.protobuf.Duration
-	31, // 38: freshet.connection.v1.ProviderBehavior.mint_period:type_name -> google.protobuf.Duration
-	31, // 39: freshet.connection.v1.ProviderBehavior.refresh_token_idle_lifetime:type_name -> google.protobuf.Duration
-	31, // 40: freshet.connection.v1.ProviderBehavior.grant_lifetime:type_name -> google.protobuf.Duration
-	31, // 41: freshet.connection.v1.RefreshPolicy.refresh_before:type_name -> google.protobuf.Duration
-	31, // 42: freshet.connection.v1.RefreshPolicy.default_lifetime:type_name -> google.protobuf.Duration
-	10, // 43: freshet.connection.v1.RefreshPolicy.mode:type_name -> freshet.connection.v1.RefreshPolicy.Mode
-	31, // 44: freshet.connection.v1.RefreshPolicy.keep_alive:type_name -> google.protobuf.Duration
-	31, // 45: freshet.connection.v1.RefreshPolicy.grant_warning:type_name -> google.protobuf.Duration
-	46, // [46:46] is the sub-list for method output_type
-	46, // [46:46] is the sub-list for method input_type
-	46, // [46:46] is the sub-list for extension type_name
-	46, // [46:46] is the sub-list for extension extendee
-	0,  // [0:46] is the sub-list for field type_name
+	30, // 5: freshet.connection.v1.Connection.state_reason:type_name -> freshet.errors.v1.Reason
+	31, // 6: freshet.connection.v1.Connection.create_time:type_name -> google.protobuf.Timestamp
+	31, // 7: freshet.connection.v1.Connection.update_time:type_name -> google.protobuf.Timestamp
+	31, // 8: freshet.connection.v1.Connection.state_time:type_name -> google.protobuf.Timestamp
+	31, // 9: freshet.connection.v1.Connection.authorize_time:type_name -> google.protobuf.Timestamp
+	31, // 10: freshet.connection.v1.Connection.grant_expire_time:type_name -> google.protobuf.Timestamp
+	12, // 11: freshet.connection.v1.Connection.proxy_settings:type_name -> freshet.connection.v1.ProxySettings
+	1,  // 12: freshet.connection.v1.OAuth2Authorization.grant_type:type_name -> freshet.connection.v1.OAuth2Authorization.GrantType
+	2,  // 13: freshet.connection.v1.OAuth2Authorization.client_authentication:type_name -> freshet.connection.v1.OAuth2Authorization.ClientAuthentication
+	29, // 14: freshet.connection.v1.OAuth2Authorization.token_parameters:type_name -> freshet.connection.v1.HttpParameters
+	23, // 15: freshet.connection.v1.OAuth2Authorization.refresh_policy:type_name -> freshet.connection.v1.RefreshPolicy
+	15, // 16: freshet.connection.v1.OAuth2Authorization.signing_key:type_name -> freshet.connection.v1.SigningKey
+	16, // 17: freshet.connection.v1.OAuth2Authorization.client_certificate:type_name -> freshet.connection.v1.ClientCertificate
+	17, // 18: freshet.connection.v1.OAuth2Authorization.authorization_code:type_name -> freshet.connection.v1.AuthorizationCode
+	18, // 19: freshet.connection.v1.OAuth2Authorization.assertion:type_name -> freshet.connection.v1.JwtAssertion
+	19, // 20: freshet.connection.v1.OAuth2Authorization.token_exchange:type_name -> freshet.connection.v1.TokenExchange
+	20, // 21: freshet.connection.v1.OAuth2Authorization.resource_owner:type_name -> freshet.connection.v1.ResourceOwner
+	21, // 22: freshet.connection.v1.OAuth2Authorization.dialect:type_name -> freshet.connection.v1.TokenEndpointDialect
+	22, // 23: freshet.connection.v1.OAuth2Authorization.provider_behavior:type_name -> freshet.connection.v1.ProviderBehavior
+	14, // 24: freshet.connection.v1.OAuth2Authorization.dpop:type_name -> freshet.connection.v1.DpopSettings
+	26, // 25: freshet.connection.v1.OAuth2Authorization.provider_parameters:type_name -> freshet.connection.v1.OAuth2Authorization.ProviderParametersEntry
+	3,  // 26: freshet.connection.v1.DpopSettings.algorithm:type_name -> freshet.connection.v1.DpopSettings.Algorithm
+	4,  // 27: freshet.connection.v1.SigningKey.algorithm:type_name -> freshet.connection.v1.SigningKey.Algorithm
+	32, // 28: freshet.connection.v1.JwtAssertion.lifetime:type_name -> google.protobuf.Duration
+	5,  // 29: freshet.connection.v1.TokenEndpointDialect.method:type_name -> freshet.connection.v1.TokenEndpointDialect.Method
+	6,  // 30: freshet.connection.v1.TokenEndpointDialect.encoding:type_name -> freshet.connection.v1.TokenEndpointDialect.Encoding
+	27, // 31: freshet.connection.v1.TokenEndpointDialect.field_names:type_name -> freshet.connection.v1.TokenEndpointDialect.FieldNamesEntry
+	7,  // 32: freshet.connection.v1.TokenEndpointDialect.expires_in_unit:type_name -> freshet.connection.v1.TokenEndpointDialect.LifetimeUnit
+	28, // 33: freshet.connection.v1.TokenEndpointDialect.error_codes:type_name -> freshet.connection.v1.TokenEndpointDialect.ErrorCodesEntry
+	8,  // 34: freshet.connection.v1.ProviderBehavior.rotation_recovery:type_name -> freshet.connection.v1.ProviderBehavior.RotationRecovery
+	32, // 35: freshet.connection.v1.ProviderBehavior.rotation_grace:type_name -> google.protobuf.Duration
+	9,  // 36: freshet.connection.v1.ProviderBehavior.old_access_token:type_name -> freshet.connection.v1.ProviderBehavior.OldAccessToken
+	32, // 37: freshet.connection.v1.ProviderBehavior.old_access_token_leeway:type_name -> google.protobuf.Duration
+	32, // 38: freshet.connection.v1.ProviderBehavior.refresh_not_before:type_name -> google.protobuf.Duration
+	32, // 39: freshet.connection.v1.ProviderBehavior.mint_period:type_name -> google.protobuf.Duration
+	32, // 40: freshet.connection.v1.ProviderBehavior.refresh_token_idle_lifetime:type_name -> google.protobuf.Duration
+	32, // 41: freshet.connection.v1.ProviderBehavior.grant_lifetime:type_name -> google.protobuf.Duration
+	32, // 42: freshet.connection.v1.RefreshPolicy.refresh_before:type_name -> google.protobuf.Duration
+	32, // 43: freshet.connection.v1.RefreshPolicy.default_lifetime:type_name -> google.protobuf.Duration
+	10, // 44: freshet.connection.v1.RefreshPolicy.mode:type_name -> freshet.connection.v1.RefreshPolicy.Mode
+	32, // 45: freshet.connection.v1.RefreshPolicy.keep_alive:type_name -> google.protobuf.Duration
+	32, // 46: freshet.connection.v1.RefreshPolicy.grant_warning:type_name -> google.protobuf.Duration
+	47, // [47:47] is the sub-list for method output_type
+	47, // [47:47] is the sub-list for method input_type
+	47, // [47:47] is the sub-list for extension type_name
+	47, // [47:47] is the sub-list for extension extendee
+	0,  // [0:47] is the sub-list for field type_name
 }
 
 func init() { file_freshet_connection_v1_connection_proto_init() }
@@ -2571,7 +2653,7 @@ func file_freshet_connection_v1_connection_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_freshet_connection_v1_connection_proto_rawDesc), len(file_freshet_connection_v1_connection_proto_rawDesc)),
 			NumEnums:      11,
-			NumMessages:   17,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

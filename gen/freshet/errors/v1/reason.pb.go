@@ -104,6 +104,8 @@ const (
 	Reason_UPSTREAM_ANSWER_REFUSED Reason = 75
 	// The API has said that its rate limit is used up; no call is made before it said to come back (`Retry-After`). Code RESOURCE_EXHAUSTED.
 	Reason_UPSTREAM_RATE_LIMITED Reason = 76
+	// The connection's settings allow no more calls with this token at the moment; the API was not called. Code RESOURCE_EXHAUSTED, with RetryInfo.
+	Reason_PROXY_RATE_LIMITED Reason = 77
 	// The process is stopping; connect again, elsewhere if possible. Code UNAVAILABLE.
 	Reason_SHUTTING_DOWN Reason = 80
 	// The store cannot be reached at the moment; nothing was changed. Code UNAVAILABLE.
@@ -194,6 +196,7 @@ var (
 		74:  "API_NOT_CONFIGURED",
 		75:  "UPSTREAM_ANSWER_REFUSED",
 		76:  "UPSTREAM_RATE_LIMITED",
+		77:  "PROXY_RATE_LIMITED",
 		80:  "SHUTTING_DOWN",
 		81:  "STORE_UNAVAILABLE",
 		82:  "SERVICE_UNAVAILABLE",
@@ -253,6 +256,7 @@ var (
 		"API_NOT_CONFIGURED":      74,
 		"UPSTREAM_ANSWER_REFUSED": 75,
 		"UPSTREAM_RATE_LIMITED":   76,
+		"PROXY_RATE_LIMITED":      77,
 		"SHUTTING_DOWN":           80,
 		"STORE_UNAVAILABLE":       81,
 		"SERVICE_UNAVAILABLE":     82,
@@ -310,7 +314,7 @@ var File_freshet_errors_v1_reason_proto protoreflect.FileDescriptor
 
 const file_freshet_errors_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1efreshet/errors/v1/reason.proto\x12\x11freshet.errors.v1*\xd4\t\n" +
+	"\x1efreshet/errors/v1/reason.proto\x12\x11freshet.errors.v1*\xec\t\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rINVALID_FIELD\x10\x01\x12\x16\n" +
@@ -345,7 +349,8 @@ const file_freshet_errors_v1_reason_proto_rawDesc = "" +
 	"\x15PROXY_REQUEST_REFUSED\x10I\x12\x16\n" +
 	"\x12API_NOT_CONFIGURED\x10J\x12\x1b\n" +
 	"\x17UPSTREAM_ANSWER_REFUSED\x10K\x12\x19\n" +
-	"\x15UPSTREAM_RATE_LIMITED\x10L\x12\x11\n" +
+	"\x15UPSTREAM_RATE_LIMITED\x10L\x12\x16\n" +
+	"\x12PROXY_RATE_LIMITED\x10M\x12\x11\n" +
 	"\rSHUTTING_DOWN\x10P\x12\x15\n" +
 	"\x11STORE_UNAVAILABLE\x10Q\x12\x17\n" +
 	"\x13SERVICE_UNAVAILABLE\x10R\x12\x12\n" +

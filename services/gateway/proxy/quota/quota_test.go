@@ -2,6 +2,7 @@ package quota_test
 
 import (
 	"net/http"
+	"strconv"
 	"testing"
 	"time"
 
@@ -58,4 +59,22 @@ func TestHolds(t *testing.T) {
 	require.Equal(t, quota.MaxHold, holds.Left("a", now))
 	holds.Hold("b", now.Add(-time.Second), now)
 	require.Zero(t, holds.Left("b", now))
+}
+
+func TestLimits(t *testing.T) {
+	now := time.Now()
+	var limits quota.Limits
+	for range 3 {
+		require.Zero(t, limits.Take("a", 2, 3, now))
+	}
+	require.Equal(t, 500*time.Millisecond, limits.Take("a", 2, 3, now))
+	require.Equal(t, 500*time.Millisecond, limits.Take("a", 2, 3, now), "a refused call costs nothing")
+	require.Zero(t, limits.Take("b", 2, 3, now), "each token has its own")
+	require.Zero(t, limits.Take("a", 2, 3, now.Add(500*time.Millisecond)))
+	require.Positive(t, limits.Take("a", 2, 3, now.Add(500*time.Millisecond)))
+	require.Zero(t, limits.Take("a", 0, 0, now), "no limit")
+	require.Zero(t, limits.Take("a", 1000, 1000, now.Add(time.Second)), "the newest settings count")
+	for i := range 10_100 {
+		require.Zero(t, limits.Take(strconv.Itoa(i), 1, 1, now))
+	}
 }

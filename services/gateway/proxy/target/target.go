@@ -21,6 +21,8 @@ type Call struct {
 	Token string
 	// Path is what follows, as it was sent: without a leading slash, percent-encoded.
 	Path string
+	// Slashes: segments of the path have slashes within, encoded as %2F, which only some APIs should be sent.
+	Slashes bool
 }
 
 // RefusedError says why a call is not made. It holds nothing of the path.
@@ -65,29 +67,60 @@ func Parse(escaped string) (call Call, ok bool, err error) {
 		}
 		call.Token, call.Path = call.Connection+"/grants/"+grant+"/token", path
 	}
-	return call, true, checkPath(call.Path)
+	call.Slashes, err = checkPath(call.Path)
+	return call, true, err
 }
 
-// checkPath refuses what some server could take for a path elsewhere.
-func checkPath(path string) error {
+// checkPath refuses what some server could take for a path elsewhere, and reports slashes within segments.
+func checkPath(path string) (slashes bool, err error) {
 	for more := true; more; {
 		var segment string
 		if segment, path, more = strings.Cut(path, "/"); segment == "" && more {
-			return &RefusedError{"the path has an empty segment"}
+			return false, &RefusedError{"the path has an empty segment"}
 		}
 		text, err := url.PathUnescape(segment)
 		if err != nil {
-			return &RefusedError{"the path is not validly percent-encoded"}
+			return false, &RefusedError{"the path is not validly percent-encoded"}
 		}
-		if err := checkSegment(text); err != nil {
-			return err
+		if strings.Contains(text, "/") {
+			slashes = true
+		}
+		if err := checkParts(text); err != nil {
+			return false, err
 		}
 		// Once more, for servers that decode twice.
 		if again, err := url.PathUnescape(text); err == nil && again != text {
-			if err := checkSegment(again); err != nil {
-				return err
+			if strings.Count(again, "/") > strings.Count(text, "/") {
+				return false, errSlash
+			}
+			if err := checkParts(again); err != nil {
+				return false, err
 			}
 		}
+	}
+	return slashes, nil
+}
+
+// checkParts checks a segment, or each of those that it is to servers that decode it before they split the path.
+func checkParts(segment string) error {
+	for part := range strings.SplitSeq(segment, "/") {
+		if part == "" && segment != "" {
+			return &RefusedError{"the path has a segment that begins or ends with a slash, or has two in a row"}
+		}
+		if err := checkSegment(part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// errSlash refuses slashes within segments; of calls that the connection's API takes, only those that are encoded twice.
+var errSlash = &RefusedError{"the path has a slash within a segment, encoded as %2F"}
+
+// CheckSlashes refuses a call with slashes within segments.
+func (c Call) CheckSlashes() error {
+	if c.Slashes {
+		return errSlash
 	}
 	return nil
 }
@@ -97,8 +130,8 @@ func checkSegment(text string) error {
 	switch {
 	case name == "." || name == "..":
 		return &RefusedError{"the path has a segment . or .."}
-	case strings.ContainsAny(text, `/\`):
-		return &RefusedError{"the path has a backslash, or a slash within a segment"}
+	case strings.Contains(text, `\`):
+		return &RefusedError{"the path has a backslash"}
 	case strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }):
 		return &RefusedError{"the path has a control character"}
 	default:

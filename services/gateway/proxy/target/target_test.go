@@ -39,11 +39,23 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// TestSlashesWithinSegments: only APIs that want them get them, and no step upwards by them.
+func TestSlashesWithinSegments(t *testing.T) {
+	for path, slashes := range map[string]bool{"projects/a%2Fb/files/c%2fd.txt": true, "projects/a/b": false, "a%20b": false} {
+		call, ok, err := target.Parse("/proxy/v1/" + connection + "/" + path)
+		require.NoError(t, err, path)
+		require.True(t, ok)
+		require.Equal(t, slashes, call.Slashes, path)
+		require.Equal(t, slashes, call.CheckSlashes() != nil)
+	}
+}
+
 // TestRefusedPaths: whatever some server could take for a way out.
 func TestRefusedPaths(t *testing.T) {
 	for _, path := range []string{
+		"a%2F..%2Fb", "%2Fa", "a%2F", "a%2F%2Fb", "a%2F.", "a%2F%252e%252e", "a%2F..;x", "a%2Fb%252Fc",
 		"..", "../x", "x/..", "x/../../y", ".", "x/./y", "%2e%2e", "%2E%2E/x", ".%2e/x", "%2e./x", "..;/x", "..;a=b/x", "%2e%2e%3b/x",
-		"a%2Fb", "a%2fb", "..%2fx", "a%5Cb", "a%5cb", `a\b`, `..\x`, "%252e%252e/x", "%252e%252e%252fx", "a%252fb", "a%255cb",
+		"..%2fx", "a%5Cb", "a%5cb", `a\b`, `..\x`, "%252e%252e/x", "%252e%252e%252fx", "a%252fb", "a%255cb",
 		"//evil.example/x", "/evil.example", "a//b", "a%0d%0aX-Evil:%201", "a%00b", "a%7fb", "a%250ab", "a%zz",
 	} {
 		_, _, err := target.Parse("/proxy/v1/" + connection + "/" + path)
