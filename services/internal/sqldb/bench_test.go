@@ -55,20 +55,25 @@ func BenchmarkWriteParallel(b *testing.B) {
 // BenchmarkRead measures reading one row by its key.
 func BenchmarkRead(b *testing.B) {
 	for _, engine := range []sqldb.Engine{sqldb.SQLite, sqldb.Postgres} {
-		b.Run(string(engine), func(b *testing.B) {
-			db := sqltest.Open(b, engine, migrations())
-			require.NoError(b, db.Write(b.Context(), func(ctx context.Context, tx sqldb.Tx) error { return insert(ctx, tx, "a", 1) }))
-			b.RunParallel(func(pb *testing.PB) {
-				for pb.Next() {
-					err := db.Read(b.Context(), func(ctx context.Context, tx sqldb.Tx) error {
-						var n int
-						return tx.QueryRowContext(ctx, "SELECT n FROM items WHERE project = $1 AND id = $2", "p", "a").Scan(&n)
-					})
-					if err != nil {
-						b.Error(err)
+		for name, query := range map[string]string{
+			"row":  "SELECT n FROM items WHERE project = $1 AND id = $2 AND n <= $3",
+			"page": "SELECT n FROM items WHERE project = $1 AND id >= $2 ORDER BY project, id LIMIT $3",
+		} {
+			b.Run(string(engine)+"/"+name, func(b *testing.B) {
+				db := sqltest.Open(b, engine, migrations())
+				require.NoError(b, db.Write(b.Context(), func(ctx context.Context, tx sqldb.Tx) error { return insert(ctx, tx, "a", 1) }))
+				b.RunParallel(func(pb *testing.PB) {
+					for pb.Next() {
+						err := db.Read(b.Context(), func(ctx context.Context, tx sqldb.Tx) error {
+							var n int
+							return tx.QueryRowContext(ctx, query, "p", "a", 1).Scan(&n)
+						})
+						if err != nil {
+							b.Error(err)
+						}
 					}
-				}
+				})
 			})
-		})
+		}
 	}
 }

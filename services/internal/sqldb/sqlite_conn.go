@@ -84,13 +84,17 @@ func (c *sqliteConn) prepare(query string) (*sql.Stmt, error) {
 	if len(c.stmts) >= maxStatements {
 		return nil, nil
 	}
-	stmt, err := c.conn.PrepareContext(context.Background(), unnumbered(query))
+	stmt, err := c.conn.PrepareContext(context.Background(), unnumbered(unpeeked(query)))
 	if err != nil {
 		return nil, err
 	}
 	c.stmts[query] = stmt
 	return stmt, nil
 }
+
+// unpeeked hides the bounds of lists from the planner. SQLite would look at a parameter that is a LIMIT by itself, and to that end make the
+// plan anew whenever it is set, which takes as long as preparing the statement.
+func unpeeked(query string) string { return strings.ReplaceAll(query, "LIMIT $", "LIMIT +$") }
 
 // unnumbered replaces $1, $2 … by ? where that means the same: each is there once, in order. SQLite takes $1 for a name, which the driver
 // looks up for every argument of every call, in a time that grows with the square of their number.
