@@ -29,13 +29,17 @@ type crashPoint struct {
 	stumbles bool
 	// redeemed: the server has redeemed the refresh token. unknown: the journal cannot tell whether it has.
 	redeemed, unknown bool
+	// limited: the provider limits requests, so that the intent to redeem is not recorded by the claim but after it.
+	limited bool
 }
 
 var crashPoints = []crashPoint{
-	{name: "before the claim", step: stepClaim},
-	{name: "after the claim", step: stepClaim, done: true},
-	{name: "before the intent", step: stepIntent},
-	{name: "after the intent", step: stepIntent, done: true, unknown: true},
+	{name: "before the claim", step: stepClaim, limited: true},
+	{name: "after the claim", step: stepClaim, done: true, limited: true},
+	{name: "before the intent", step: stepIntent, limited: true},
+	{name: "after the intent", step: stepIntent, done: true, unknown: true, limited: true},
+	{name: "before the claim with the intent", step: stepIntent},
+	{name: "after the claim with the intent", step: stepIntent, done: true, unknown: true},
 	{name: "while the request is answered", redeemed: true, unknown: true},
 	{name: "before an answer that was not read is stored", step: stepAnswer, stumbles: true, redeemed: true, unknown: true},
 	{name: "after an answer that was not read was stored", step: stepAnswer, stumbles: true, done: true, redeemed: true},
@@ -49,6 +53,9 @@ func TestCrashMatrix(t *testing.T) {
 	for _, engine := range []sqldb.Engine{sqldb.SQLite, sqldb.Postgres} {
 		for _, server := range []rotating{reusable, singleUse, withGrace} {
 			for _, point := range crashPoints {
+				if point.limited && server.name != singleUse.name { // what is recorded is the same
+					continue
+				}
 				t.Run(fmt.Sprint(engine, "/", server.name, "/", point.name), func(t *testing.T) {
 					point.hit(t, engine, server)
 				})
@@ -58,6 +65,9 @@ func TestCrashMatrix(t *testing.T) {
 }
 
 func (c *crashPoint) hit(t *testing.T, engine sqldb.Engine, server rotating) {
+	if c.limited {
+		server = limited(server)
+	}
 	s := newSuite(t, nil, time.Hour)
 	http := httptest.NewServer(s.auth.Handler())
 	defer http.Close()

@@ -139,9 +139,9 @@ type suicidalStore struct {
 	plan *crashPlan
 }
 
-func (s *suicidalStore) Update(ctx context.Context, key token.Key, change func(*token.Record) error) (token.Token, error) {
+func (s *suicidalStore) Update(ctx context.Context, key token.Key, known *token.Token, change func(*token.Record) error) (token.Token, error) {
 	fatal := false
-	t, err := s.Store.Update(ctx, key, func(rec *token.Record) error {
+	t, err := s.Store.Update(ctx, key, known, func(rec *token.Record) error {
 		err := change(rec)
 		fatal = err == nil && s.plan.Step != "" && stepOf(rec) == s.plan.Step
 		if fatal && !s.plan.Done {

@@ -130,7 +130,8 @@ func troubles() []trouble {
 		{name: "expires_at", quirks: authserver.Quirks{ExpiresIn: authserver.ExpiresInMissing, ExpiresAt: authserver.ExpiresAtRFC3339}, dialect: token.Dialect{ExpiresAtPath: "expires_at"}},
 		{name: "status 201", quirks: authserver.Quirks{Status: http.StatusCreated}},
 		{name: "form", quirks: authserver.Quirks{Body: authserver.BodyForm}},
-		{name: "store fails before", store: "before", class: token.ClassOurs, unsent: true},
+		{name: "store fails before the claim", store: "before"},
+		{name: "store fails after the claim", store: "claimed", class: token.ClassOurs, unsent: true},
 		{name: "store fails after", store: "after"},
 	}
 	for _, spelling := range []authserver.ExpiresIn{
@@ -175,6 +176,9 @@ func (f *trouble) strike(t *testing.T, server rotating) {
 	s := newSuite(t, openSQLite(t), time.Hour)
 	s.overPipes()
 	s.auth.SetQuirks(f.quirks)
+	if f.store == "claimed" {
+		server = limited(server)
+	}
 	with := s.refreshing(1, server)
 	with.OAuth2.Dialect = f.dialect
 	if f.proves {
@@ -232,6 +236,8 @@ func (s *suite) prepare(f *trouble, failing *outageStore, p *token.Params) {
 	switch f.store {
 	case "before":
 		p.Settings = settingsThen{s.connections, strike(&failing.full)}
+	case "claimed":
+		p.Store = claimThen{failing, strike(&failing.full)}
 	case "after":
 		s.transport = requestThen{s.transport, strike(&failing.down)}
 		p.Exchanger = s.params().Exchanger

@@ -55,7 +55,7 @@ func (t *Token) spend(seed string) {
 	if slices.Contains(t.SpentSeeds, seed) {
 		return
 	}
-	t.SpentSeeds = append(t.SpentSeeds, seed)
+	t.SpentSeeds = append(slices.Clip(t.SpentSeeds), seed)
 	if excess := len(t.SpentSeeds) - maxSpentSeeds; excess > 0 {
 		t.SpentSeeds = t.SpentSeeds[excess:]
 	}

@@ -27,11 +27,11 @@ type outage struct{}
 func (outage) Error() string     { return "the store is out of reach" }
 func (outage) Unavailable() bool { return true }
 
-func (o *outageStore) Update(ctx context.Context, key token.Key, change func(*token.Record) error) (token.Token, error) {
+func (o *outageStore) Update(ctx context.Context, key token.Key, known *token.Token, change func(*token.Record) error) (token.Token, error) {
 	if o.down.Load() || o.full.Load() {
 		return token.Token{}, outage{}
 	}
-	return o.Store.Update(ctx, key, change)
+	return o.Store.Update(ctx, key, known, change)
 }
 
 func (o *outageStore) Get(ctx context.Context, key token.Key) (token.Token, error) {
@@ -41,7 +41,7 @@ func (o *outageStore) Get(ctx context.Context, key token.Key) (token.Token, erro
 	return o.Store.Get(ctx, key)
 }
 
-// settingsThen does something each time settings were read: between the claim of a rotation and its request.
+// settingsThen does something each time settings were read: before the claim of a rotation.
 type settingsThen struct {
 	token.SettingsSource
 
@@ -80,7 +80,7 @@ func TestCrashAfterRedemption(t *testing.T) {
 				p := s.params()
 				p.Store = dying
 				svc, stop = s.start(p)
-				dying.left.Store(2) // the claim, the intent to redeem
+				dying.left.Store(1) // the claim, with the intent to redeem
 				_, err := svc.Refresh(t.Context(), crm)
 				require.Error(t, err)
 				stop()
@@ -136,7 +136,7 @@ func (s *suite) lostFor(svc *token.Service, watcher *token.Watcher, first token.
 func TestCrashBeforeRedemption(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSuite(t, openSQLite(t), time.Hour)
-		s.refreshing(1, singleUse)
+		s.refreshing(1, limited(singleUse))
 		dying := newDyingStore(store.New(s.db, s.sealer))
 		p := s.params()
 		p.Store = dying
@@ -162,7 +162,7 @@ func (s *suite) answered() {
 	p := s.params()
 	p.Store, p.Exchanger = dying, stumbling{p.Exchanger}
 	svc, stop := s.start(p)
-	dying.left.Store(4) // Authorize, the claim, the intent to redeem, the answer
+	dying.left.Store(3) // Authorize, the claim with the intent to redeem, the answer
 	_, err := svc.Authorize(s.t.Context(), crm, uid, 1)
 	require.NoError(s.t, err)
 	synctest.Wait()
@@ -175,8 +175,8 @@ type unfitStore struct{ token.Store }
 
 var errUnfit = errors.New("the credential cannot be stored")
 
-func (u unfitStore) Update(ctx context.Context, key token.Key, change func(*token.Record) error) (token.Token, error) {
-	return u.Store.Update(ctx, key, func(rec *token.Record) error {
+func (u unfitStore) Update(ctx context.Context, key token.Key, known *token.Token, change func(*token.Record) error) (token.Token, error) {
+	return u.Store.Update(ctx, key, known, func(rec *token.Record) error {
 		if err := change(rec); err != nil || rec.Credential == nil || rec.Credential.AccessToken.IsZero() {
 			return err
 		}

@@ -13,8 +13,11 @@ import (
 
 // obtain gets the settings and with them the next credential. Errors are [*Failure], or that of ctx.
 func (r *rotation) obtain(ctx context.Context) (Issued, Credential, error) {
-	if err := r.loadSettings(ctx); err != nil {
-		return Issued{}, Credential{}, err
+	if !r.settled {
+		r.settingsErr = r.loadSettings(ctx)
+	}
+	if r.settingsErr != nil {
+		return Issued{}, Credential{}, r.settingsErr
 	}
 	if r.answer != nil && r.entry.Kind != r.settings.Kind { // is read as what it was asked for
 		r.settings.Kind, r.settings.OAuth2.Grant = r.entry.Kind, r.entry.Kind
@@ -29,8 +32,10 @@ func (r *rotation) obtain(ctx context.Context) (Issued, Credential, error) {
 		issued := r.imported(r.s.p.Now())
 		return issued, r.credential(issued), nil
 	}
-	if err := r.loadHeld(ctx); err != nil {
-		return Issued{}, Credential{}, err
+	if r.intent == nil {
+		if err := r.loadHeld(ctx); err != nil {
+			return Issued{}, Credential{}, err
+		}
 	}
 	if r.answer == nil {
 		r.entry.Revision = r.settings.Revision
@@ -138,14 +143,10 @@ func ours(err error, now time.Time) error {
 
 // request makes the token request. Its answer is in memory alone.
 func (r *rotation) request(ctx context.Context) error {
-	if held := r.admit(ctx, r.s.p.Now()); held != nil {
-		return held
-	}
-	if err := r.freshenNonce(ctx); err != nil {
-		return err
-	}
-	if err := r.hold(ctx); err != nil {
-		return err
+	if r.intent == nil {
+		if err := r.makeReady(ctx); err != nil {
+			return err
+		}
 	}
 	answer, err := r.send(ctx)
 	if err == nil && answer.Challenged {
@@ -160,6 +161,17 @@ func (r *rotation) request(ctx context.Context) error {
 	r.entry.RequestSent, r.entry.HTTPStatus = true, answer.HTTPStatus
 	r.entry.State, r.entry.RespondedTime = RotationResponded, r.s.p.Now()
 	return nil
+}
+
+// makeReady sees to everything that must be done before the intent to redeem is recorded.
+func (r *rotation) makeReady(ctx context.Context) error {
+	if held := r.admit(ctx, r.s.p.Now()); held != nil {
+		return held
+	}
+	if err := r.freshenNonce(ctx); err != nil {
+		return err
+	}
+	return r.hold(ctx)
 }
 
 // send makes the request, after it is durable that what it redeems may be redeemed.

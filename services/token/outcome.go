@@ -30,7 +30,7 @@ func (r *rotation) keepLease(ctx context.Context) (context.Context, func()) {
 				return
 			case <-ticker.C:
 			}
-			_, err := r.writeIf(ctx, r.leased, func(rec *Record) {
+			_, err := r.writeIf(ctx, nil, r.leased, func(rec *Record) {
 				rec.Quiet = true
 				rec.Token.Lease.Until = r.s.p.Now().Add(r.s.p.LeaseTime)
 			})
@@ -48,12 +48,18 @@ func (r *rotation) keepLease(ctx context.Context) (context.Context, func()) {
 
 // write changes the token if this rotation may, and tries again while the store is unavailable.
 func (r *rotation) write(ctx context.Context, change func(*Record)) (stored Token, err error) {
-	return r.writeIf(ctx, func(stored *Token) bool { return r.leased(stored) || r.current(stored) && r.rescues(stored) }, change)
+	stored, err = r.writeIf(ctx, &r.latest, func(stored *Token) bool { return r.leased(stored) || r.current(stored) && r.rescues(stored) }, change)
+	if err == nil {
+		r.latest = stored
+	}
+	return stored, err
 }
 
-func (r *rotation) writeIf(ctx context.Context, may func(stored *Token) bool, change func(*Record)) (stored Token, err error) {
+func (r *rotation) writeIf(
+	ctx context.Context, known *Token, may func(stored *Token) bool, change func(*Record),
+) (stored Token, err error) {
 	err = r.s.retry(ctx, func(ctx context.Context) error {
-		stored, err = r.s.p.Store.Update(ctx, r.key, func(rec *Record) error {
+		stored, err = r.s.p.Store.Update(ctx, r.key, known, func(rec *Record) error {
 			if !may(&rec.Token) {
 				return errLeaseLost
 			}

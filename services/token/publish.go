@@ -22,8 +22,13 @@ type Update struct {
 // update changes a token and tells the queues and the watchers. Errors are those of the store, of change, and ErrNotFound if
 // change left a token that does not exist as it was.
 func (s *Service) update(ctx context.Context, key Key, change func(*Record) error) (Token, error) {
+	return s.updateFrom(ctx, key, nil, change)
+}
+
+// updateFrom is update of a token that was read before, unless known is nil.
+func (s *Service) updateFrom(ctx context.Context, key Key, known *Token, change func(*Record) error) (Token, error) {
 	var quiet, existed, written bool
-	t, err := s.p.Store.Update(ctx, key, func(r *Record) error {
+	t, err := s.p.Store.Update(ctx, key, known, func(r *Record) error {
 		err := change(r)
 		quiet, existed, written = r.Quiet, r.Exists, err == nil
 		return err

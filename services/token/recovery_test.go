@@ -35,11 +35,11 @@ func newDyingStore(s token.Store) *dyingStore {
 
 func (d *dyingStore) dead() bool { return d.left.Load() == 0 }
 
-func (d *dyingStore) Update(ctx context.Context, key token.Key, change func(*token.Record) error) (token.Token, error) {
+func (d *dyingStore) Update(ctx context.Context, key token.Key, known *token.Token, change func(*token.Record) error) (token.Token, error) {
 	if d.dead() {
 		return token.Token{}, errDied
 	}
-	t, err := d.Store.Update(ctx, key, change)
+	t, err := d.Store.Update(ctx, key, known, change)
 	if err == nil && d.left.Load() > 0 {
 		d.left.Add(-1)
 	}

@@ -145,23 +145,22 @@ func (r *rotation) beforeRequest(ctx context.Context, now time.Time) error {
 		return nil
 	}
 	if r.spent(now) {
+		r.entry.RequestSent = false
 		return lostRotation(now)
 	}
-	_, repeatable := r.mayRedeemUntil(now)
-	r.entry.RequestSent, r.entry.Repeatable = true, repeatable
-	r.entry.RefreshTokenFingerprint = r.redeems.fingerprint
-	redeemed := r.redeems.prior
-	if redeemed.IsZero() {
-		redeemed = now
+	if r.intent != nil { // the claim recorded it
+		r.intent = nil
+		if ctx.Err() != nil {
+			r.entry.RequestSent = false
+		}
+		return ctx.Err()
 	}
+	redeem := r.redeem(now)
 	writing, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	_, err := r.write(writing, func(rec *Record) {
 		rec.Quiet = true
-		if !rec.Token.RedeemedAt.IsZero() && rec.Token.RedeemedFingerprint != r.redeems.fingerprint && r.recovery() != Reusable {
-			rec.Token.spend(rec.Token.RedeemedFingerprint) // of another grant; its answer never came
-		}
-		rec.Token.RedeemedAt, rec.Token.RedeemedFingerprint = redeemed, r.redeems.fingerprint
+		redeem(&rec.Token)
 		rec.Journal = append(rec.Journal, r.entry)
 	})
 	later := r.s.p.Now()
@@ -180,6 +179,23 @@ func (r *rotation) beforeRequest(ctx context.Context, now time.Time) error {
 	}
 	r.entry.RequestSent = false
 	return err
+}
+
+// redeem notes in the entry that the attempt redeems what it does from now on, and returns what that changes in the token.
+func (r *rotation) redeem(now time.Time) func(*Token) {
+	_, repeatable := r.mayRedeemUntil(now)
+	r.entry.RequestSent, r.entry.Repeatable = true, repeatable
+	r.entry.SentTime, r.entry.RefreshTokenFingerprint = now, r.redeems.fingerprint
+	redeemed := r.redeems.prior
+	if redeemed.IsZero() {
+		redeemed = now
+	}
+	return func(t *Token) {
+		if !t.RedeemedAt.IsZero() && t.RedeemedFingerprint != r.redeems.fingerprint && r.recovery() != Reusable {
+			t.spend(t.RedeemedFingerprint) // of another grant; its answer never came
+		}
+		t.RedeemedAt, t.RedeemedFingerprint = redeemed, r.redeems.fingerprint
+	}
 }
 
 // challenged records that the server processed nothing, for want of a nonce that it gave with this answer: the same attempt may be sent once more

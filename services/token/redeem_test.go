@@ -324,3 +324,10 @@ func TestResetIsNotRepeatedByTransport(t *testing.T) {
 	require.Equal(t, 2, s.auth.Stats().Requests)
 	s.unharmed()
 }
+
+// limited is a server of a provider that limits the number of requests, in a way that does not matter: they are counted after the claim, so
+// that the intent to redeem is a write of its own.
+func limited(server rotating) rotating {
+	server.provider.MintLimit, server.provider.MintPeriod = 1000, time.Hour
+	return server
+}

@@ -46,11 +46,11 @@ type frozenStore struct {
 	until atomic.Pointer[chan struct{}]
 }
 
-func (f *frozenStore) Update(ctx context.Context, key token.Key, change func(*token.Record) error) (token.Token, error) {
+func (f *frozenStore) Update(ctx context.Context, key token.Key, known *token.Token, change func(*token.Record) error) (token.Token, error) {
 	if thaw := f.until.Load(); thaw != nil {
 		<-*thaw
 	}
-	return f.Store.Update(ctx, key, change)
+	return f.Store.Update(ctx, key, known, change)
 }
 
 // TestPausedProcess wakes up with an answer after somebody else took over: it may not store it, and says that two requests
@@ -123,11 +123,11 @@ type flakyStore struct {
 	after, failing atomic.Int64
 }
 
-func (f *flakyStore) Update(ctx context.Context, key token.Key, change func(*token.Record) error) (token.Token, error) {
+func (f *flakyStore) Update(ctx context.Context, key token.Key, known *token.Token, change func(*token.Record) error) (token.Token, error) {
 	if f.after.Add(-1) < 0 && f.failing.Add(-1) >= 0 {
 		return token.Token{}, unavailableError{}
 	}
-	return f.Store.Update(ctx, key, change)
+	return f.Store.Update(ctx, key, known, change)
 }
 
 // TestStoreFails before and after the request: no answer is thrown away, none is asked for twice.

@@ -111,6 +111,7 @@ type Service struct {
 
 	mu      sync.Mutex
 	flights map[Key]*flight
+	unsent  map[Key]unsentClaim
 	stopped bool
 	horizon time.Time // tokens due until then are in the queues
 	wg      sync.WaitGroup
@@ -137,6 +138,7 @@ func NewService(p Params) (*Service, error) {
 		revoking: make(chan struct{}, 1),
 		slots:    make(chan struct{}, p.Concurrency),
 		flights:  map[Key]*flight{},
+		unsent:   map[Key]unsentClaim{},
 	}
 	meters, err := newMeters(p.Meter)
 	if err != nil {

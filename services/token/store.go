@@ -24,7 +24,10 @@ type Store interface {
 	// the same token overlaps. change may run more than once; it must be quick and touch nothing but the record.
 	// Update returns the token as it now is, without its credential; if change fails it returns the token as it was
 	// read with change's error, unless that is ErrUnchanged. Changes reach the Listen of every replica.
-	Update(ctx context.Context, key Key, change func(*Record) error) (Token, error)
+	//
+	// known, unless nil, is the token as it was when it was last read: if nothing was written since, it is not read again, and the record has
+	// no Open.
+	Update(ctx context.Context, key Key, known *Token, change func(*Record) error) (Token, error)
 	// Delete removes a token, its journal and its revocations but those of ended grants, and reports whether it did: not if there is none, or it
 	// belongs to another connection. With a revocation, it stores that, and does nothing if the token's generation is not the revocation's.
 	// It returns the version of the deletion.

@@ -129,7 +129,7 @@ func (s *Stock) put(ctx context.Context, of *connection.Connection, first *token
 	if err != nil {
 		return err
 	}
-	_, err = s.store.Update(ctx, key, func(r *token.Record) error {
+	_, err = s.store.Update(ctx, key, nil, func(r *token.Record) error {
 		if r.Exists {
 			return fmt.Errorf("%s exists", key.Name())
 		}

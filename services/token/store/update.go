@@ -16,23 +16,22 @@ var errRaced = errors.New("token store: raced with another write")
 const maxRaces = 10
 
 // Update implements token.Store.
-func (s *Store) Update(ctx context.Context, key token.Key, change func(*token.Record) error) (token.Token, error) {
+func (s *Store) Update(ctx context.Context, key token.Key, known *token.Token, change func(*token.Record) error) (token.Token, error) {
 	var result token.Token
 	var failed error // of change, which must not be wrapped
 	for races := 0; ; races++ {
-		err := s.db.Write(ctx, func(ctx context.Context, tx sqldb.Tx) error {
-			result, failed = token.Token{}, nil
+		err := s.db.Write(ctx, func(ctx context.Context, tx sqldb.Tx) (err error) {
+			if known != nil {
+				result, failed, err = s.change(ctx, tx, &token.Record{Exists: true, Token: bare(known)}, change)
+				if !errors.Is(err, errRaced) && (err != nil || failed == nil) {
+					return err
+				} // somebody else has written it since, or may have
+			}
 			rec, err := s.read(ctx, tx, key)
 			if err != nil {
 				return err
 			}
-			result = rec.Token
-			version, exists := rec.Token.Version, rec.Exists
-			if failed = change(rec); failed != nil {
-				return nil //nolint:nilerr // nothing was written, and change's own error is what the caller gets
-			}
-			rec.Exists = exists
-			result, err = s.write(ctx, tx, rec, version)
+			result, failed, err = s.change(ctx, tx, rec, change)
 			return err
 		})
 		switch {
@@ -46,6 +45,26 @@ func (s *Store) Update(ctx context.Context, key token.Key, change func(*token.Re
 			return result, failed
 		}
 	}
+}
+
+// change lets change decide, and writes what it left. It returns its own error apart from those of the store, and the token as it was read with it.
+func (s *Store) change(
+	ctx context.Context, tx sqldb.Tx, rec *token.Record, change func(*token.Record) error,
+) (result token.Token, failed, err error) {
+	before, exists := rec.Token, rec.Exists
+	if failed = change(rec); failed != nil {
+		return before, failed, nil
+	}
+	rec.Exists = exists
+	result, err = s.write(ctx, tx, rec, before.Version)
+	return result, nil, err
+}
+
+// bare is a token as read returns it.
+func bare(t *token.Token) token.Token {
+	b := *t
+	b.Credential, b.NextKey, b.CredentialLost = token.Credential{}, token.NextKey{}, false
+	return b
 }
 
 // read returns the record of a token, and keeps other replicas from it.

@@ -15,7 +15,7 @@ import (
 func deletes(t *testing.T, stores Stores) {
 	s := stores.Same()
 	want := full(key)
-	_, err := s.Update(t.Context(), key, func(r *token.Record) error {
+	_, err := s.Update(t.Context(), key, nil, func(r *token.Record) error {
 		r.Token = want
 		r.Journal = []token.Rotation{{Key: key, ID: "01", State: token.RotationIntent}}
 		return nil
@@ -116,7 +116,7 @@ func entry(id string) token.Rotation {
 func journal(t *testing.T, stores Stores) {
 	s := stores.Same()
 	write := func(entries ...token.Rotation) {
-		_, err := s.Update(t.Context(), key, func(r *token.Record) error {
+		_, err := s.Update(t.Context(), key, nil, func(r *token.Record) error {
 			r.Token.Lease.Rotation = "02"
 			r.Journal = entries
 			return nil
@@ -130,7 +130,7 @@ func journal(t *testing.T, stores Stores) {
 	require.Equal(t, []token.Rotation{entry("03"), bare}, must(s.Rotations(t.Context(), key, "", 2))(t))
 	require.Equal(t, []token.Rotation{entry("01")}, must(s.Rotations(t.Context(), key, "02", 2))(t))
 
-	_, err := s.Update(t.Context(), key, func(r *token.Record) error {
+	_, err := s.Update(t.Context(), key, nil, func(r *token.Record) error {
 		require.Equal(t, &bare, r.Open, "the entry of the lease")
 		return token.ErrUnchanged
 	})
@@ -139,7 +139,7 @@ func journal(t *testing.T, stores Stores) {
 	write(entry("02"))
 	require.Equal(t, []token.Rotation{entry("03"), entry("02"), entry("01")}, must(s.Rotations(t.Context(), key, "", 10))(t), "replaced")
 
-	_, err = s.Update(t.Context(), key, func(r *token.Record) error {
+	_, err = s.Update(t.Context(), key, nil, func(r *token.Record) error {
 		r.ForgetJournal, r.Journal = true, []token.Rotation{entry("04")}
 		return nil
 	})
@@ -151,7 +151,7 @@ func journalIsBounded(t *testing.T, stores Stores) {
 	s := stores.Same()
 	const count = 600
 	for i := range count {
-		_, err := s.Update(t.Context(), key, func(r *token.Record) error {
+		_, err := s.Update(t.Context(), key, nil, func(r *token.Record) error {
 			r.Token.Lease.Fence = int64(i)
 			r.Journal = []token.Rotation{{Key: key, ID: fmt.Sprintf("%04d", i), State: token.RotationIntent, StartTime: at(time.Duration(i) * time.Second)}}
 			return nil
@@ -163,7 +163,7 @@ func journalIsBounded(t *testing.T, stores Stores) {
 	require.Less(t, len(kept), 520)
 	require.Equal(t, fmt.Sprintf("%04d", count-1), kept[0].ID, "the newest are kept")
 
-	_, err := s.Update(t.Context(), key, func(r *token.Record) error {
+	_, err := s.Update(t.Context(), key, nil, func(r *token.Record) error {
 		r.Token.Lease.Fence = 16 * 100
 		r.Journal = []token.Rotation{{Key: key, ID: "9999", State: token.RotationIntent, StartTime: at(31 * 24 * time.Hour)}}
 		return nil
@@ -208,7 +208,7 @@ func notices(t *testing.T, stores Stores) {
 	}
 	put(t, writer, tok)
 	require.Equal(t, token.Notice{Key: key, Version: 1, AttemptDue: at(time.Minute), ExpiryDue: at(time.Hour)}, <-received)
-	_, err := writer.Update(t.Context(), key, func(r *token.Record) error {
+	_, err := writer.Update(t.Context(), key, nil, func(r *token.Record) error {
 		r.Quiet = true
 		return nil
 	})

@@ -20,7 +20,7 @@ func revocation(id string, due time.Duration) token.Revocation {
 
 func revokeWith(t *testing.T, s Store, r token.Revocation) {
 	t.Helper()
-	_, err := s.Update(t.Context(), r.Key, func(rec *token.Record) error {
+	_, err := s.Update(t.Context(), r.Key, nil, func(rec *token.Record) error {
 		rec.Token.ConnectionUID, rec.Revoke = r.ConnectionUID, &r
 		return nil
 	})

@@ -32,7 +32,7 @@ func nextKey(t *testing.T, stores Stores) {
 	want := token.NextKey{Key: made, Seed: "seed-1"}
 	putCredential(t, s, 1)
 	update := func(change func(*token.Record)) token.Token {
-		_, err := s.Update(t.Context(), key, func(r *token.Record) error {
+		_, err := s.Update(t.Context(), key, nil, func(r *token.Record) error {
 			require.True(t, r.Token.NextKey.Key.IsZero(), "an update does not see it")
 			change(r)
 			return nil
@@ -67,7 +67,7 @@ func nextKey(t *testing.T, stores Stores) {
 // putCredential writes a token of the given generation with the secret credential.
 func putCredential(t *testing.T, s token.Store, generation int64) {
 	t.Helper()
-	_, err := s.Update(t.Context(), key, func(r *token.Record) error {
+	_, err := s.Update(t.Context(), key, nil, func(r *token.Record) error {
 		r.Token.ConnectionUID, r.Token.Generation, r.Token.State = "uid-1", generation, token.StateAuthorized
 		c := secretCredential()
 		r.Credential = &c
@@ -91,7 +91,7 @@ func credential(t *testing.T, stores Stores) {
 	require.NotEmpty(t, text)
 	require.False(t, bytes.Contains(text, []byte(canary)), "sealed")
 
-	_, err = s.Update(t.Context(), key, func(r *token.Record) error {
+	_, err = s.Update(t.Context(), key, nil, func(r *token.Record) error {
 		require.Equal(t, token.Credential{}, r.Token.Credential, "an update does not see it")
 		r.Token.Message = "other"
 		return nil
@@ -101,7 +101,7 @@ func credential(t *testing.T, stores Stores) {
 	require.NoError(t, err)
 	require.Equal(t, want, got.Credential, "kept")
 
-	_, err = s.Update(t.Context(), key, func(r *token.Record) error {
+	_, err = s.Update(t.Context(), key, nil, func(r *token.Record) error {
 		r.Credential = &token.Credential{}
 		return nil
 	})
@@ -127,7 +127,7 @@ func credentialIsBound(t *testing.T, stores Stores) {
 		"connection": func(t *token.Token) { t.ConnectionUID = "uid-2" },
 	} {
 		putCredential(t, s, 1)
-		_, err := s.Update(t.Context(), key, func(r *token.Record) error {
+		_, err := s.Update(t.Context(), key, nil, func(r *token.Record) error {
 			change(&r.Token)
 			return nil
 		})
@@ -162,7 +162,7 @@ func response(t *testing.T, stores Stores) {
 	}
 	entry := token.Rotation{Key: key, ID: "01", State: token.RotationResponded, StartTime: at(0)}
 	write := func(answer *token.Answer) {
-		_, err := s.Update(t.Context(), key, func(r *token.Record) error {
+		_, err := s.Update(t.Context(), key, nil, func(r *token.Record) error {
 			r.Journal, r.Answer = []token.Rotation{entry}, answer
 			return nil
 		})

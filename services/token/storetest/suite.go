@@ -40,6 +40,7 @@ func Run(t *testing.T, newStores func(t *testing.T) Stores) {
 		{"Missing", missing},
 		{"Unchanged", unchanged},
 		{"UpdatesDoNotOverlap", updatesDoNotOverlap},
+		{"UpdateOfAKnownToken", updateOfAKnownToken},
 		{"CreatedOnce", createdOnce},
 		{"Credential", credential},
 		{"CredentialIsBound", credentialIsBound},
@@ -95,7 +96,7 @@ func full(key token.Key) token.Token {
 // put writes a token as it is.
 func put(t *testing.T, s token.Store, want token.Token) token.Token {
 	t.Helper()
-	stored, err := s.Update(t.Context(), want.Key, func(r *token.Record) error {
+	stored, err := s.Update(t.Context(), want.Key, nil, func(r *token.Record) error {
 		r.Token = want
 		return nil
 	})
@@ -138,7 +139,7 @@ func missing(t *testing.T, stores Stores) {
 	deleted, _, err := s.Delete(t.Context(), key, "uid-1", nil)
 	require.NoError(t, err)
 	require.False(t, deleted)
-	_, err = s.Update(t.Context(), key, func(r *token.Record) error {
+	_, err = s.Update(t.Context(), key, nil, func(r *token.Record) error {
 		require.False(t, r.Exists)
 		require.Equal(t, key, r.Token.Key)
 		return token.ErrNotFound
@@ -152,7 +153,7 @@ func unchanged(t *testing.T, stores Stores) {
 	s := stores.Same()
 	want := put(t, s, full(key))
 	for _, failure := range []error{token.ErrUnchanged, token.ErrStateConflict} {
-		got, err := s.Update(t.Context(), key, func(r *token.Record) error {
+		got, err := s.Update(t.Context(), key, nil, func(r *token.Record) error {
 			require.True(t, r.Exists)
 			r.Token.Generation = 99
 			r.Credential = &token.Credential{AccessToken: seal.NewSecret("no")}
@@ -180,7 +181,7 @@ func updatesDoNotOverlap(t *testing.T, stores Stores) {
 		go func() {
 			var err error
 			for range each {
-				_, err = replicas[i%2].Update(context.WithoutCancel(t.Context()), key, func(r *token.Record) error {
+				_, err = replicas[i%2].Update(context.WithoutCancel(t.Context()), key, nil, func(r *token.Record) error {
 					r.Token.Generation++
 					return nil
 				})
@@ -207,7 +208,7 @@ func createdOnce(t *testing.T, stores Stores) {
 	errs := make(chan error, writers)
 	for i := range writers {
 		go func() {
-			_, err := replicas[i%2].Update(context.WithoutCancel(t.Context()), key, func(r *token.Record) error {
+			_, err := replicas[i%2].Update(context.WithoutCancel(t.Context()), key, nil, func(r *token.Record) error {
 				if !r.Exists {
 					r.Token.Version = 1
 				}
@@ -224,4 +225,54 @@ func createdOnce(t *testing.T, stores Stores) {
 	require.NoError(t, err)
 	require.EqualValues(t, writers, got.Generation)
 	require.EqualValues(t, writers, got.Version)
+}
+
+// updateOfAKnownToken begins with what the caller read, unless somebody else has written since.
+func updateOfAKnownToken(t *testing.T, stores Stores) {
+	s := stores.Same()
+	put(t, s, full(key))
+	known, err := s.Get(t.Context(), key)
+	require.NoError(t, err)
+	known.Credential, known.CredentialLost = token.Credential{AccessToken: seal.NewSecret("a")}, true
+	var seen []token.Token
+	note := func(r *token.Record) error {
+		require.True(t, r.Exists)
+		seen = append(seen, r.Token)
+		r.Token.Failures++
+		return nil
+	}
+	next, err := s.Update(t.Context(), key, &known, note)
+	require.NoError(t, err)
+	require.Equal(t, []token.Token{full(key)}, seen, "without its credential")
+	got, err := s.Get(t.Context(), key)
+	require.NoError(t, err)
+	require.Equal(t, next, got)
+	require.Equal(t, known.Version+1, got.Version)
+	require.Equal(t, known.Failures+1, got.Failures)
+
+	seen = nil
+	again, err := s.Update(t.Context(), key, &known, note) // which is not what is stored any more
+	require.NoError(t, err)
+	require.Equal(t, next, seen[len(seen)-1])
+	require.Equal(t, next.Version+1, again.Version)
+
+	refused := errors.New("refused")
+	was, err := s.Update(t.Context(), key, &next, func(r *token.Record) error {
+		if r.Token.Version == again.Version {
+			return refused
+		}
+		return token.ErrUnchanged
+	})
+	require.ErrorIs(t, err, refused, "what is stored decides")
+	require.Equal(t, again, was)
+
+	_, _, err = s.Delete(t.Context(), key, again.ConnectionUID, nil)
+	require.NoError(t, err)
+	_, err = s.Update(t.Context(), key, &again, func(r *token.Record) error {
+		if !r.Exists {
+			return token.ErrNotFound
+		}
+		return nil
+	})
+	require.ErrorIs(t, err, token.ErrNotFound)
 }
