@@ -9,6 +9,7 @@ import (
 
 	"github.com/freshet-io/freshet/services/connection"
 	"github.com/freshet-io/freshet/services/connection/announce"
+	"github.com/freshet-io/freshet/services/connection/grantjobs"
 	"github.com/freshet-io/freshet/services/connection/probe"
 	connectionrpc "github.com/freshet-io/freshet/services/connection/rpc"
 	connectionstore "github.com/freshet-io/freshet/services/connection/store"
@@ -53,6 +54,7 @@ func internalCallers() rpcserver.Policy {
 	return rpcserver.Policy{
 		"freshet.connection.v1.ConnectionInternalService": {"token"},
 		"freshet.token.v1.TokenInternalService":           {"connection"},
+		"freshet.token.v1.TokenRecordService":             {"connection"},
 		"freshet.delivery.v1.WebhookInternalService":      {"gateway"},
 	}
 }
@@ -102,6 +104,7 @@ func buildConnection(_ context.Context, p *process, db *database) ([]lifecycle.T
 		Store:          stored,
 		Grants:         stored,
 		Tokens:         control,
+		Records:        control,
 		Announcer:      announce.New(conns[1]),
 		Probe:          probe.New(p.egress, control),
 		CheckURL:       p.checkURL,
@@ -113,10 +116,17 @@ func buildConnection(_ context.Context, p *process, db *database) ([]lifecycle.T
 	if err != nil {
 		return nil, err
 	}
+	ending, err := grantjobs.NewService(grantjobs.Params{Store: stored, Grants: service, Logger: p.logger("connection"), Now: p.now})
+	if err != nil {
+		return nil, err
+	}
 	connectionrpc.Register(p.server, service, connectionrpc.Options{
-		Logger: p.logger("connection"), Pages: p.pages, Validator: p.validator, Catalog: providers,
+		Logger: p.logger("connection"), Pages: p.pages, Validator: p.validator, Catalog: providers, GrantJobs: ending,
 	})
-	return []lifecycle.Task{{Name: "connection", Run: service.Run}}, nil
+	return []lifecycle.Task{
+		{Name: "connection", Run: service.Run},
+		{Name: "grant jobs", Run: ending.Run},
+	}, nil
 }
 
 func buildToken(_ context.Context, p *process, db *database) ([]lifecycle.Task, error) {

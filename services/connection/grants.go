@@ -177,7 +177,7 @@ func (s *Service) RevokeGrant(ctx context.Context, name GrantName) (Grant, error
 		if err := stored.checkWritable(""); err != nil {
 			return Grant{}, err
 		}
-		if stored.State == StateDeauthorizing || stored.State == StateDeauthorized && stored.Reason == ReasonDeauthorized {
+		if stored.Revoked() {
 			return stored, nil
 		}
 		next := s.enterGrant(stored, StateDeauthorizing, ReasonDeauthorized, "").wanting(PendingDeauthorize, true)
@@ -188,6 +188,11 @@ func (s *Service) RevokeGrant(ctx context.Context, name GrantName) (Grant, error
 		tellFirst(ctx, s, s.pendingGrants, name, s.driveGrant)
 	}
 	return g, err
+}
+
+// Revoked reports whether somebody has ended the grant, as [Service.RevokeGrant] does.
+func (g Grant) Revoked() bool {
+	return g.State == StateDeauthorizing || g.State == StateDeauthorized && g.Reason == ReasonDeauthorized
 }
 
 // DeleteGrant has a grant, its credential and its token removed and, with revoke, the credential revoked at the authorization server. Until the

@@ -23,6 +23,7 @@ type Params struct {
 	Store     Store        // required
 	Grants    GrantStore   // required
 	Tokens    TokenControl // required
+	Records   TokenRecords // required
 	Announcer Announcer    // required
 	Probe     Probe        // required
 	Catalog   Catalog      // required
@@ -43,6 +44,7 @@ type Service struct {
 	store     Store
 	grants    GrantStore
 	tokens    TokenControl
+	records   TokenRecords
 	announcer Announcer
 	probe     Probe
 	catalog   Catalog
@@ -61,8 +63,8 @@ type Service struct {
 
 // NewService returns a Service. Its loops run in Run.
 func NewService(p Params) (*Service, error) {
-	if p.Store == nil || p.Grants == nil || p.Tokens == nil || p.Announcer == nil || p.Probe == nil || p.Catalog == nil || p.CheckURL == nil {
-		return nil, errors.New("connection: Store, Grants, Tokens, Announcer, Probe, Catalog and CheckURL are required")
+	if p.Store == nil || p.Grants == nil || p.Tokens == nil || p.Records == nil || p.Announcer == nil || p.Probe == nil || p.Catalog == nil || p.CheckURL == nil {
+		return nil, errors.New("connection: Store, Grants, Tokens, Records, Announcer, Probe, Catalog and CheckURL are required")
 	}
 	if p.Logger == nil {
 		p.Logger = slog.New(slog.DiscardHandler)
@@ -85,6 +87,7 @@ func NewService(p Params) (*Service, error) {
 		store:         p.Store,
 		grants:        p.Grants,
 		tokens:        p.Tokens,
+		records:       p.Records,
 		announcer:     p.Announcer,
 		probe:         p.Probe,
 		catalog:       p.Catalog,

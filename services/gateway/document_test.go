@@ -47,7 +47,7 @@ var samples = map[string]string{
 	"connectionId": "crm", "busId": "orders", "archive": "a1", "archiveId": "a1", "ruleId": "r1", "destinationId": "shop", "scheduleId": "s1",
 	"replay": "r1", "replayId": "r1", "redrive": "r2", "redriveId": "r2", "startTime": "2026-01-02T03:04:05Z", "startEventsPerSecond": "50",
 	"pageSize": "7", "pageToken": "next", "filter": "state=DEAD", "state": "AUTHORIZED", "etag": "e1", "validateOnly": "true",
-	"updateMask": "description", "expireBefore": "2026-01-02T03:04:05Z", "minTtl": "60s", "heartbeatInterval": "5s",
+	"updateMask": "description", "expireBefore": "2026-01-02T03:04:05Z", "grantJob": "j1", "grantJobId": "j1", "minTtl": "60s", "heartbeatInterval": "5s",
 }
 
 const (
@@ -71,6 +71,9 @@ var bodies = map[string]string{
 	"GrantService.CreateGrant":           grantBody,
 	"GrantService.UpdateGrant":           grantBody,
 	"GrantService.RevokeGrant":           `{}`,
+	"GrantJobService.CreateGrantJob":     `{"action":"REVOKE","grantState":"DEAUTHORIZED","expireBefore":"2026-01-02T03:04:05Z"}`,
+	"GrantJobService.CancelGrantJob":     `{}`,
+	"EndUserService.EraseEndUser":        `{"endUserId":"ada"}`,
 	"ReplayService.CreateReplay":         `{"source":"projects/default/buses/orders/archives/a1","startTime":"2026-01-02T03:04:05Z","endTime":"2026-01-03T03:04:05Z"}`,
 	"RedriveService.CreateRedrive":       `{"filter":"error_code=TIMEOUT","deliveriesPerSecond":50}`,
 	"RedriveService.PauseRedrive":        `{}`, "RedriveService.ResumeRedrive": `{}`, "RedriveService.CancelRedrive": `{}`,

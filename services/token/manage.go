@@ -176,6 +176,21 @@ func (s *Service) Rotations(ctx context.Context, key Key, before string, limit i
 	return s.p.Store.Rotations(ctx, key, before, limit)
 }
 
+// maxRecord is more than the journal keeps of a token.
+const maxRecord = 1000
+
+// Record returns what is held of a token, without its credential, and its whole journal, newest first. It has no effect on the token: nothing
+// is obtained for it. Errors: ErrNotFound.
+func (s *Service) Record(ctx context.Context, key Key) (Token, []Rotation, error) {
+	t, err := s.p.Store.Get(ctx, key)
+	if err != nil {
+		return Token{}, nil, err
+	}
+	t.Credential = Credential{}
+	journal, err := s.p.Store.Rotations(ctx, key, "", maxRecord)
+	return t, journal, err
+}
+
 // Trial is how a token request went.
 type Trial struct {
 	// Failure says what went wrong; nil if a token was obtained.

@@ -53,6 +53,7 @@ func NewSuite(t testing.TB, db *sqldb.DB) *Suite {
 	}
 	s.peers = Serve(t, func(r grpc.ServiceRegistrar) {
 		tokenv1.RegisterTokenInternalServiceServer(r, s.Tokens)
+		tokenv1.RegisterTokenRecordServiceServer(r, s.Tokens)
 		deliveryv1.RegisterDeliveryServiceServer(r, s.Bus)
 	}).As(t, authn.ServiceConnection)
 	var err error
@@ -68,7 +69,7 @@ func (s *Suite) Replica(t testing.TB, db *sqldb.DB) *connection.Service {
 	s.Store = store.New(db, s.Sealer)
 	client := tokens.New(s.peers)
 	service, err := connection.NewService(connection.Params{
-		Store: s.Store, Grants: s.Store, Tokens: client, Announcer: announce.New(s.peers), Probe: probe.New(s.Guard, client),
+		Store: s.Store, Grants: s.Store, Tokens: client, Records: client, Announcer: announce.New(s.peers), Probe: probe.New(s.Guard, client),
 		Catalog: s.Catalog,
 		CheckURL: func(raw string) error {
 			_, err := s.Guard.CheckURL(raw)

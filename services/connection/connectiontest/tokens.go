@@ -27,10 +27,11 @@ type Call struct {
 	Revision int64
 }
 
-// TokenService is a server of TokenInternalService that obtains no tokens: a test says with Report what becomes of them. Its zero value is
+// TokenService is a server of TokenInternalService, and of TokenRecordService, that obtains no tokens: a test says with Report what becomes of them. Its zero value is
 // ready, and reachable.
 type TokenService struct {
 	tokenv1.UnimplementedTokenInternalServiceServer
+	tokenv1.UnimplementedTokenRecordServiceServer
 
 	// Try answers TryAuthorization.
 	Try func(context.Context, *tokenv1.TryAuthorizationRequest) (*tokenv1.TryAuthorizationResponse, error)

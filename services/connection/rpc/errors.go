@@ -10,6 +10,7 @@ import (
 
 	errorsv1 "github.com/freshet-io/freshet/gen/freshet/errors/v1"
 	"github.com/freshet-io/freshet/services/connection"
+	"github.com/freshet-io/freshet/services/connection/grantjobs"
 	"github.com/freshet-io/freshet/services/internal/page"
 	"github.com/freshet-io/freshet/services/internal/rpcerr"
 )
@@ -44,6 +45,16 @@ func toStatus(ctx context.Context, logger *slog.Logger, name string, err error) 
 		return rpcerr.New(codes.NotFound, errorsv1.Reason_CONNECTION_NOT_FOUND, "there is no connection %s", of)
 	case errors.Is(err, connection.ErrGrantNotFound):
 		return rpcerr.New(codes.NotFound, errorsv1.Reason_GRANT_NOT_FOUND, "there is no grant %s", name)
+	case errors.Is(err, grantjobs.ErrNotFound):
+		return rpcerr.New(codes.NotFound, errorsv1.Reason_GRANT_JOB_NOT_FOUND, "there is no grant job %s", name)
+	case errors.Is(err, grantjobs.ErrExists):
+		return rpcerr.New(codes.AlreadyExists, errorsv1.Reason_RESOURCE_EXISTS, "a grant job %s exists already", name)
+	case errors.Is(err, grantjobs.ErrEnded):
+		return rpcerr.New(codes.FailedPrecondition, errorsv1.Reason_STATE_CONFLICT,
+			"the grant job %s: a job can be cancelled until it has ended, and deleted once it has", name)
+	case errors.Is(err, grantjobs.ErrLimit):
+		return rpcerr.New(codes.ResourceExhausted, errorsv1.Reason_LIMIT_EXCEEDED,
+			"%d grant jobs of the project have not ended; wait for one, or cancel it", grantjobs.MaxRunning)
 	case errors.Is(err, connection.ErrNoUsers):
 		return rpcerr.New(codes.FailedPrecondition, errorsv1.Reason_STATE_CONFLICT,
 			"the connection has a token of its own; grants are of connections with grant_type AUTHORIZATION_CODE that were created without authorization_code")
@@ -86,10 +97,14 @@ func violationReason(e *connection.ValidationError) errorsv1.Reason {
 
 // kindOf is what a resource name is the name of.
 func kindOf(name string) string {
-	if strings.Contains(name, "/grants/") {
+	switch {
+	case strings.Contains(name, "/grants/"):
 		return "grant"
+	case strings.Contains(name, "/grantJobs/"):
+		return "grant_job"
+	default:
+		return "connection"
 	}
-	return "connection"
 }
 
 // violations gives the fields of a connection or grant the paths they have in a request.

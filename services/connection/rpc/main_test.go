@@ -18,6 +18,7 @@ import (
 	connectionv1 "github.com/freshet-io/freshet/gen/freshet/connection/v1"
 	errorsv1 "github.com/freshet-io/freshet/gen/freshet/errors/v1"
 	"github.com/freshet-io/freshet/services/connection/connectiontest"
+	"github.com/freshet-io/freshet/services/connection/grantjobs"
 	"github.com/freshet-io/freshet/services/connection/rpc"
 	"github.com/freshet-io/freshet/services/internal/authn"
 	"github.com/freshet-io/freshet/services/internal/page"
@@ -43,6 +44,9 @@ type fixture struct {
 	internal connectionv1.ConnectionInternalServiceClient
 	catalog  connectionv1.ProviderServiceClient
 	grants   connectionv1.GrantServiceClient
+	jobs     connectionv1.GrantJobServiceClient
+	endUsers connectionv1.EndUserServiceClient
+	ending   *grantjobs.Service
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -53,14 +57,19 @@ func newFixture(t *testing.T) *fixture {
 // serve puts the suite's present service behind a server.
 func serve(t *testing.T, s *connectiontest.Suite) *fixture {
 	t.Helper()
+	ending, err := grantjobs.NewService(grantjobs.Params{Store: s.Store, Grants: s.Service})
+	require.NoError(t, err)
 	server := connectiontest.Serve(t, func(r grpc.ServiceRegistrar) {
-		rpc.Register(r, s.Service, rpc.Options{Pages: page.NewCodec(make([]byte, 32)), Catalog: s.Catalog})
+		rpc.Register(r, s.Service, rpc.Options{Pages: page.NewCodec(make([]byte, 32)), Catalog: s.Catalog, GrantJobs: ending})
 	})
 	return &fixture{
 		Suite:    s,
 		api:      connectionv1.NewConnectionServiceClient(server.AsAdmin(t)),
 		catalog:  connectionv1.NewProviderServiceClient(server.AsAdmin(t)),
 		grants:   connectionv1.NewGrantServiceClient(server.AsAdmin(t)),
+		jobs:     connectionv1.NewGrantJobServiceClient(server.AsAdmin(t)),
+		endUsers: connectionv1.NewEndUserServiceClient(server.AsAdmin(t)),
+		ending:   ending,
 		internal: connectionv1.NewConnectionInternalServiceClient(server.As(t, authn.ServiceToken)),
 	}
 }

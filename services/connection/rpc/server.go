@@ -11,6 +11,7 @@ import (
 	connectionv1 "github.com/freshet-io/freshet/gen/freshet/connection/v1"
 	"github.com/freshet-io/freshet/services/connection"
 	"github.com/freshet-io/freshet/services/connection/catalog"
+	"github.com/freshet-io/freshet/services/connection/grantjobs"
 	"github.com/freshet-io/freshet/services/connection/wire"
 	"github.com/freshet-io/freshet/services/internal/page"
 )
@@ -25,6 +26,8 @@ type Options struct {
 	Validator protovalidate.Validator
 	// Catalog is what ProviderService serves. Required.
 	Catalog *catalog.Catalog
+	// GrantJobs are the use cases on many grants. Required.
+	GrantJobs *grantjobs.Service
 }
 
 // Register registers the services of the connection role.
@@ -37,6 +40,8 @@ func Register(r grpc.ServiceRegistrar, svc *connection.Service, o Options) {
 	}
 	connectionv1.RegisterConnectionServiceServer(r, &server{service: svc, options: o})
 	connectionv1.RegisterGrantServiceServer(r, &grantServer{service: svc, pages: o.Pages, logger: o.Logger})
+	connectionv1.RegisterGrantJobServiceServer(r, &grantJobServer{jobs: o.GrantJobs, pages: o.Pages, logger: o.Logger})
+	connectionv1.RegisterEndUserServiceServer(r, &endUserServer{service: svc, jobs: o.GrantJobs, pages: o.Pages, logger: o.Logger})
 	connectionv1.RegisterProviderServiceServer(r, &providerServer{catalog: o.Catalog, pages: o.Pages, logger: o.Logger})
 	connectionv1.RegisterApiServiceServer(r, &apiServer{service: svc, logger: o.Logger})
 	connectionv1.RegisterConnectionInternalServiceServer(r, &internalServer{service: svc, logger: o.Logger})

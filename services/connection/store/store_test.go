@@ -138,3 +138,13 @@ func TestClosedDatabaseIsUnavailable(t *testing.T) {
 	require.ErrorAs(t, err, &unavailable)
 	require.True(t, unavailable.Unavailable())
 }
+
+func TestGrantJobs(t *testing.T) {
+	for _, engine := range []sqldb.Engine{sqldb.SQLite, sqldb.Postgres} {
+		t.Run(string(engine), func(t *testing.T) {
+			storetest.RunGrantJobs(t, func(t *testing.T) storetest.GrantJobStore {
+				return store.New(sqltest.Open(t, engine, store.Migrations()), connectiontest.NewSealer(t))
+			})
+		})
+	}
+}

@@ -22,14 +22,15 @@ import (
 // errEnded means that the token service ended a stream that has no end.
 var errEnded = errors.New("tokens: the token service ended the stream")
 
-// Client implements connection.TokenControl.
+// Client implements connection.TokenControl and connection.TokenRecords.
 type Client struct {
-	tokens tokenv1.TokenInternalServiceClient
+	tokens  tokenv1.TokenInternalServiceClient
+	records tokenv1.TokenRecordServiceClient
 }
 
 // New returns a client over a connection to the token service.
 func New(conn grpc.ClientConnInterface) *Client {
-	return &Client{tokens: tokenv1.NewTokenInternalServiceClient(conn)}
+	return &Client{tokens: tokenv1.NewTokenInternalServiceClient(conn), records: tokenv1.NewTokenRecordServiceClient(conn)}
 }
 
 // Authorize implements connection.TokenControl.

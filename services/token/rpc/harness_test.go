@@ -101,6 +101,7 @@ type world struct {
 	rehearsals  tokenv1.RehearsalServiceClient
 	learning    tokenv1.LearningServiceClient
 	internal    tokenv1.TokenInternalServiceClient
+	records     tokenv1.TokenRecordServiceClient
 	spans       *tracetest.SpanRecorder
 	metrics     *metric.ManualReader
 	stop        func()
@@ -158,6 +159,7 @@ func (w *world) serve() {
 		Logger: logger, Authenticator: authn.New(sha256.Sum256([]byte(adminKey)), internalKeys),
 		Policy: rpcserver.Policy{
 			"freshet.token.v1.TokenInternalService":           {authn.ServiceConnection},
+			"freshet.token.v1.TokenRecordService":             {authn.ServiceConnection},
 			"freshet.connection.v1.ConnectionInternalService": {authn.ServiceToken},
 		},
 	})
@@ -198,7 +200,8 @@ func (w *world) serve() {
 	admin := dial(authn.AdminCredentials(seal.NewSecret(adminKey)))
 	w.tokens, w.proofs = tokenv1.NewTokenServiceClient(admin), tokenv1.NewDpopServiceClient(admin)
 	w.rehearsals, w.learning = tokenv1.NewRehearsalServiceClient(admin), tokenv1.NewLearningServiceClient(admin)
-	w.internal = tokenv1.NewTokenInternalServiceClient(dial(internalKeys.Credentials(authn.ServiceConnection)))
+	service := dial(internalKeys.Credentials(authn.ServiceConnection))
+	w.internal, w.records = tokenv1.NewTokenInternalServiceClient(service), tokenv1.NewTokenRecordServiceClient(service)
 }
 
 // onlyHTTPS is the egress rule of this world.

@@ -34,6 +34,7 @@ func Register(r grpc.ServiceRegistrar, svc *token.Service, o Options) {
 	tokenv1.RegisterDpopServiceServer(r, &proofs{edge: e})
 	tokenv1.RegisterRehearsalServiceServer(r, &rehearsal{edge: e})
 	tokenv1.RegisterTokenInternalServiceServer(r, &internal{edge: e})
+	tokenv1.RegisterTokenRecordServiceServer(r, &records{edge: e})
 }
 
 // edge is what the services share.

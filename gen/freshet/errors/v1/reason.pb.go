@@ -82,6 +82,8 @@ const (
 	Reason_SCHEDULE_NOT_FOUND Reason = 55
 	// The grant does not exist. Code NOT_FOUND.
 	Reason_GRANT_NOT_FOUND Reason = 57
+	// The grant job does not exist. Code NOT_FOUND.
+	Reason_GRANT_JOB_NOT_FOUND Reason = 58
 	// A resource of this name exists already. Code ALREADY_EXISTS.
 	Reason_RESOURCE_EXISTS Reason = 60
 	// `etag` is not that of the stored resource: someone else changed it. Read again, then write. Code ABORTED.
@@ -186,6 +188,7 @@ var (
 		54:  "REDRIVE_NOT_FOUND",
 		55:  "SCHEDULE_NOT_FOUND",
 		57:  "GRANT_NOT_FOUND",
+		58:  "GRANT_JOB_NOT_FOUND",
 		60:  "RESOURCE_EXISTS",
 		61:  "ETAG_MISMATCH",
 		62:  "RESOURCE_IN_USE",
@@ -246,6 +249,7 @@ var (
 		"REDRIVE_NOT_FOUND":       54,
 		"SCHEDULE_NOT_FOUND":      55,
 		"GRANT_NOT_FOUND":         57,
+		"GRANT_JOB_NOT_FOUND":     58,
 		"RESOURCE_EXISTS":         60,
 		"ETAG_MISMATCH":           61,
 		"RESOURCE_IN_USE":         62,
@@ -314,7 +318,8 @@ var File_freshet_errors_v1_reason_proto protoreflect.FileDescriptor
 
 const file_freshet_errors_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1efreshet/errors/v1/reason.proto\x12\x11freshet.errors.v1*\xec\t\n" +
+	"\x1efreshet/errors/v1/reason.proto\x12\x11freshet.errors.v1*\x85\n" +
+	"\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rINVALID_FIELD\x10\x01\x12\x16\n" +
@@ -339,7 +344,8 @@ const file_freshet_errors_v1_reason_proto_rawDesc = "" +
 	"\x10REPLAY_NOT_FOUND\x105\x12\x15\n" +
 	"\x11REDRIVE_NOT_FOUND\x106\x12\x16\n" +
 	"\x12SCHEDULE_NOT_FOUND\x107\x12\x13\n" +
-	"\x0fGRANT_NOT_FOUND\x109\x12\x13\n" +
+	"\x0fGRANT_NOT_FOUND\x109\x12\x17\n" +
+	"\x13GRANT_JOB_NOT_FOUND\x10:\x12\x13\n" +
 	"\x0fRESOURCE_EXISTS\x10<\x12\x11\n" +
 	"\rETAG_MISMATCH\x10=\x12\x13\n" +
 	"\x0fRESOURCE_IN_USE\x10>\x12\x12\n" +

@@ -42,6 +42,8 @@ type client struct {
 	connections connectionv1.ConnectionServiceClient
 	providers   connectionv1.ProviderServiceClient
 	grants      connectionv1.GrantServiceClient
+	grantJobs   connectionv1.GrantJobServiceClient
+	endUsers    connectionv1.EndUserServiceClient
 	tokens      tokenv1.TokenServiceClient
 	rehearsals  tokenv1.RehearsalServiceClient
 	proofs      tokenv1.DpopServiceClient
@@ -104,6 +106,8 @@ func (c *client) open(role, addr string, timeout time.Duration, options rpcclien
 		c.connections = connectionv1.NewConnectionServiceClient(bounded)
 		c.providers = connectionv1.NewProviderServiceClient(bounded)
 		c.grants = connectionv1.NewGrantServiceClient(bounded)
+		c.grantJobs = connectionv1.NewGrantJobServiceClient(bounded)
+		c.endUsers = connectionv1.NewEndUserServiceClient(bounded)
 	case roleToken:
 		c.tokens = tokenv1.NewTokenServiceClient(bounded)
 		c.rehearsals = tokenv1.NewRehearsalServiceClient(bounded)

@@ -18,8 +18,11 @@ type grantsCmd struct {
 	List   grantsListCmd   `cmd:"" help:"List end users' grants and their states."`
 	Get    grantsGetCmd    `cmd:"" help:"Show one grant."`
 	Import grantsImportCmd `cmd:"" help:"Create a grant from tokens that were obtained elsewhere, or give one new tokens."`
-	Revoke grantsRevokeCmd `cmd:"" help:"End a grant here and at the authorization server; it can be given new tokens."`
-	Delete grantsDeleteCmd `cmd:"" help:"Delete a grant with its tokens, and revoke them at the authorization server."`
+	Revoke grantsRevokeCmd `cmd:"" help:"End a grant, or all that flags select, here and at the authorization server; they can be given new tokens."`
+	Delete grantsDeleteCmd `cmd:"" help:"Delete a grant, or all that flags select, with their tokens, and revoke those at the authorization server."`
+	Export grantsExportCmd `cmd:"" help:"Print what is held about an end user, as JSON without secrets."`
+	Erase  grantsEraseCmd  `cmd:"" help:"Erase what is held about an end user."`
+	Jobs   grantJobsCmd    `cmd:"" help:"Jobs that end many grants."`
 }
 
 // grantArg names a grant.
@@ -160,16 +163,27 @@ func (c *grantsImportCmd) Run(ctx context.Context, s *session, f *grantsCmd) err
 	return f.show(s, answer.GetGrant())
 }
 
-type grantsRevokeCmd struct{ grantArg }
+type grantsRevokeCmd struct {
+	Connection string `arg:"" optional:"" help:"Id of the connection, or its name projects/…/connections/…"`
+	Grant      string `arg:"" optional:"" help:"Id of the grant. Without one: all grants that the flags select."`
+	grantsSelection
+}
 
-// Run revokes a grant.
+// Run revokes a grant, or many.
 func (c *grantsRevokeCmd) Run(ctx context.Context, s *session, f *grantsCmd) error {
+	if c.Grant == "" {
+		return c.run(ctx, s, f, c.Connection, &connectionv1.GrantJob{Action: connectionv1.GrantJob_REVOKE})
+	}
+	if err := c.unused(); err != nil {
+		return err
+	}
 	cl, err := f.connect(s, roleConnection)
 	if err != nil {
 		return err
 	}
 	defer cl.close()
-	answer, err := cl.grants.RevokeGrant(ctx, &connectionv1.RevokeGrantRequest{Name: c.of(f)})
+	name := grantArg{Connection: c.Connection, Grant: c.Grant}.of(f)
+	answer, err := cl.grants.RevokeGrant(ctx, &connectionv1.RevokeGrantRequest{Name: name})
 	if err != nil {
 		return err
 	}
@@ -177,19 +191,32 @@ func (c *grantsRevokeCmd) Run(ctx context.Context, s *session, f *grantsCmd) err
 }
 
 type grantsDeleteCmd struct {
-	grantArg
+	Connection     string `arg:"" optional:"" help:"Id of the connection, or its name projects/…/connections/…"`
+	Grant          string `arg:"" optional:"" help:"Id of the grant. Without one: all grants that the flags select."`
 	Etag           string `help:"Delete it only if its etag is still this one." placeholder:"ETAG"`
 	SkipRevocation bool   `help:"Leave the tokens as they are at the authorization server: they are used elsewhere from now on."`
+	grantsSelection
 }
 
-// Run deletes a grant.
+// Run deletes a grant, or many.
 func (c *grantsDeleteCmd) Run(ctx context.Context, s *session, f *grantsCmd) error {
+	if c.Grant == "" && c.Etag != "" {
+		return usagef("--etag is for one grant")
+	}
+	if c.Grant == "" {
+		job := &connectionv1.GrantJob{Action: connectionv1.GrantJob_DELETE, SkipRevocation: c.SkipRevocation}
+		return c.run(ctx, s, f, c.Connection, job)
+	}
+	if err := c.unused(); err != nil {
+		return err
+	}
 	cl, err := f.connect(s, roleConnection)
 	if err != nil {
 		return err
 	}
 	defer cl.close()
-	_, err = cl.grants.DeleteGrant(ctx, &connectionv1.DeleteGrantRequest{Name: c.of(f), Etag: c.Etag, SkipRevocation: c.SkipRevocation})
+	name := grantArg{Connection: c.Connection, Grant: c.Grant}.of(f)
+	_, err = cl.grants.DeleteGrant(ctx, &connectionv1.DeleteGrantRequest{Name: name, Etag: c.Etag, SkipRevocation: c.SkipRevocation})
 	if err != nil {
 		return err
 	}

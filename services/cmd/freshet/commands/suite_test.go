@@ -173,6 +173,7 @@ func TestAgainstTheSuite(t *testing.T) {
 	s.apply()
 	s.connections()
 	s.tokens()
+	s.grants()
 	s.deliver()
 	s.webhooks()
 	for _, secret := range []string{firstSecret, secondSecret, apiKeySecret} {
@@ -287,6 +288,33 @@ func (s *suite) tokens() {
 	require.Equal(t, "AUTHORIZED", watched.Token.State)
 	require.Equal(t, redacted, watched.Token.AccessToken)
 	require.Contains(t, s.run(exitDone, "", "token", "rotations", "crm"), "COMMITTED")
+}
+
+// grants has an end user's accounts imported, shown, ended and erased.
+func (s *suite) grants() {
+	t := s.t
+	s.run(exitDone, "kind: Connection\nid: drive\noauth2:\n  grantType: AUTHORIZATION_CODE\n  tokenEndpoint: "+s.asURL+authserver.PathToken+
+		"\n  clientId: shop\n  clientSecret: {valueFrom: {env: CRM_SECRET}}\n", "apply", "-f", "-")
+	for _, id := range []string{"a", "b", "c"} {
+		s.run(exitDone, firstSecret, "grants", "import", "drive", id, "--end-user", "ada-"+id, "--metadata", "plan=pro", "--access-token", "-",
+			"--expires", time.Now().Add(24*time.Hour).Format(time.RFC3339))
+	}
+	var exported struct {
+		Grants []struct {
+			Grant struct{ Metadata map[string]string }
+			Token struct{ Generation string }
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(s.run(exitDone, "", "grants", "export", "ada-a")), &exported))
+	require.Equal(t, "pro", exported.Grants[0].Grant.Metadata["plan"])
+	require.Contains(t, s.run(exitUsage, "", "grants", "revoke", "drive"), "--all")
+	require.Contains(t, s.run(exitUsage, "", "grants", "revoke", "drive", "a", "--all"), "leave the id")
+	require.Equal(t, "1 grant would be ended\n", s.run(exitDone, "", "grants", "revoke", "drive", "--end-user", "ada-b", "--dry-run"))
+	require.Contains(t, s.run(exitDone, "", "grants", "revoke", "drive", "--end-user", "ada-b", "--follow"), "SUCCEEDED")
+	require.Contains(t, s.run(exitDone, "", "grants", "erase", "ada-a", "--follow"), "SUCCEEDED")
+	require.Contains(t, s.run(exitDone, "", "grants", "jobs", "list"), "ERASE")
+	require.Equal(t, "{\"grants\":[]}", strings.Join(strings.Fields(s.run(exitDone, "", "grants", "export", "ada-a")), ""))
+	require.NotContains(t, s.run(exitDone, "", "grants", "list", "drive"), "ada-a")
 }
 
 func (s *suite) deliver() {
