@@ -27,7 +27,7 @@ func only(key, value string) metric.MeasurementOption {
 	return metric.WithAttributeSet(attribute.NewSet(attribute.String(key, value)))
 }
 
-func newMetrics(m metric.Meter, backlogAge func() time.Duration, held func() (paused, open int64)) (*metrics, error) {
+func newMetrics(m metric.Meter, backlogAge func() time.Duration, held func() (paused, open int64), historyBytes func() int64) (*metrics, error) {
 	x := metrics{
 		outcomes: map[ErrorClass]metric.MeasurementOption{},
 		states: map[State]metric.MeasurementOption{
@@ -66,11 +66,11 @@ func newMetrics(m metric.Meter, backlogAge func() time.Duration, held func() (pa
 		return nil, err
 	}
 	if x.trims, err = m.Int64Counter("freshet.delivery.trimmed",
-		metric.WithDescription("Events and deliveries that were removed because they were older than their bus keeps them.")); err != nil {
+		metric.WithDescription("Events and deliveries that were removed for their age or for the size of their bus.")); err != nil {
 		return nil, err
 	}
-	for _, kind := range []string{"event", "delivery"} { // so that the series is there before anything is old enough
-		x.trims.Add(context.Background(), 0, metric.WithAttributes(attribute.String("kind", kind)))
+	for _, reason := range []string{"age", "size"} { // so that the series is there before anything is old enough
+		x.trimmed(context.Background(), reason, Trimmed{})
 	}
 	if x.archives, err = m.Int64Counter("freshet.delivery.archive.events",
 		metric.WithDescription("Events that archives took, and those that they no longer keep.")); err != nil {
@@ -83,6 +83,9 @@ func newMetrics(m metric.Meter, backlogAge func() time.Duration, held func() (pa
 		metric.WithDescription("Times at which schedules came due, by what became of them: fired, skipped, refused, unreadable.")); err != nil {
 		return nil, err
 	}
+	if err = observeHistory(m, historyBytes); err != nil {
+		return nil, err
+	}
 	_, err = m.Float64ObservableGauge("freshet.delivery.backlog.age", metric.WithUnit("s"),
 		metric.WithDescription("How long the delivery that waits longest has been due."),
 		metric.WithFloat64Callback(func(_ context.Context, o metric.Float64Observer) error {
@@ -90,6 +93,16 @@ func newMetrics(m metric.Meter, backlogAge func() time.Duration, held func() (pa
 			return nil
 		}))
 	return &x, err
+}
+
+func observeHistory(m metric.Meter, bytes func() int64) error {
+	_, err := m.Int64ObservableGauge("freshet.delivery.history.size", metric.WithUnit("By"),
+		metric.WithDescription("What the events of all buses are together, when it was last looked at."),
+		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
+			o.Observe(bytes())
+			return nil
+		}))
+	return err
 }
 
 func (m *metrics) attempted(ctx context.Context, class ErrorClass) {
@@ -113,12 +126,9 @@ func (m *metrics) ticked(ctx context.Context, outcome string) {
 	m.ticks.Add(ctx, 1, metric.WithAttributes(attribute.String("outcome", outcome)))
 }
 
-func (m *metrics) trimmed(ctx context.Context, n Trimmed) {
-	if n.Events > 0 {
-		m.trims.Add(ctx, int64(n.Events), metric.WithAttributes(attribute.String("kind", "event")))
-	}
-	if n.Deliveries > 0 {
-		m.trims.Add(ctx, int64(n.Deliveries), metric.WithAttributes(attribute.String("kind", "delivery")))
+func (m *metrics) trimmed(ctx context.Context, reason string, n Trimmed) {
+	for kind, count := range map[string]int{"event": n.Events, "delivery": n.Deliveries} {
+		m.trims.Add(ctx, int64(count), metric.WithAttributes(attribute.String("kind", kind), attribute.String("reason", reason)))
 	}
 }
 

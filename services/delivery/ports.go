@@ -25,6 +25,7 @@ type Store interface {
 	Deduplications
 	Webhooks
 	History
+	Sizes
 }
 
 // Buses keeps buses. A project's default bus is there although nobody created it, with the etag "0".

@@ -16,6 +16,8 @@ type Bus struct {
 	CreateTime  time.Time // zero for a default bus that nobody has written yet
 	UpdateTime  time.Time
 	Etag        string
+	// Bytes is what its events are, of those that were accepted more than a minute or two ago; only in Get and List.
+	Bytes int64
 }
 
 // BusSettings are what a bus is seldom given.

@@ -33,6 +33,9 @@ type Retention struct {
 	MaxAge time.Duration // 0: the default of the service; Forever
 	// DeadLetterAge is that of DEAD deliveries, counted from their end; their events are kept as long.
 	DeadLetterAge time.Duration // 0: the default of the service; Forever
+	// MaxBytes bounds what the events of the bus are together: beyond it, the oldest go first, unless they have a delivery that has not ended
+	// or is dead and not as old as DeadLetterAge.
+	MaxBytes int64 // 0: no bound
 }
 
 // or fills in what is not said.
@@ -55,6 +58,9 @@ func checkBus(b *Bus) error {
 			return invalid(KindField, field, fmt.Sprintf("must be 0, which is for ever, or at least %s", minRetention))
 		}
 	}
+	if n := b.Settings.Retention.MaxBytes; n != 0 && n < minBytes {
+		return invalid(KindField, "bus.retention.max_bytes", fmt.Sprintf("must be 0, which is no bound, or at least %d", minBytes))
+	}
 	return nil
 }
 
@@ -67,7 +73,7 @@ type History interface {
 	// OldEvents returns events of one bus, or, if bus is empty, of all but some, in the order of their ids: those after one id and
 	// before another, up to limit of all that it looks at. last is the last one that it looked at; empty if there was none.
 	OldEvents(ctx context.Context, scope HistoryScope, after, before string, limit int) (ids []string, last string, err error)
-	// Trim removes those deliveries of the events that had ended by then, or were dead by then, with their attempts; and those of the
+	// Trim removes, of events that were measured, those deliveries of the events that had ended by then, or were dead by then, with their attempts; and those of the
 	// events that were accepted before ended and have no delivery left. A zero time removes none. It returns how many it removed.
 	Trim(ctx context.Context, project string, events []string, ended, dead time.Time) (Trimmed, error)
 }
@@ -80,7 +86,10 @@ type HistoryScope struct {
 }
 
 // Trimmed counts what was removed.
-type Trimmed struct{ Events, Deliveries int }
+type Trimmed struct {
+	Events, Deliveries int
+	Bytes              int64 // of the events
+}
 
 // walk goes through the history of a scope and visits every event when it comes of an age. What has to stay then, because it has not ended
 // or is dead, is visited again by later rounds.
@@ -96,7 +105,10 @@ type walks struct {
 }
 
 // HistoryWalk names a walk: one bus of a project, or, if bus is empty, all that have no retention of their own.
-type HistoryWalk struct{ Project, Bus string }
+type HistoryWalk struct {
+	Project, Bus string
+	Size         bool // it looks for what may go because the bus is too large
+}
 
 // get returns how far a walk has come. A round that began too long ago is over.
 func (w *walks) get(k HistoryWalk, now time.Time, round time.Duration) string {
@@ -120,21 +132,34 @@ func (w *walks) set(k HistoryWalk, last string) {
 
 // trimHistory removes what is older than its bus says, in small transactions.
 func (s *Service) trimHistory(ctx context.Context) error {
+	total := int64(0)
 	for after := ""; ; {
 		projects, err := s.store.Projects(ctx, after, batch)
-		if err != nil || len(projects) == 0 {
+		if err != nil {
 			return err
+		}
+		if len(projects) == 0 {
+			s.historyBytes.Store(total)
+			return nil
 		}
 		for _, project := range projects {
 			if err := s.trimProject(ctx, project); err != nil {
 				return err
 			}
+			size, err := s.store.HistorySize(ctx, project)
+			if err != nil {
+				return err
+			}
+			total += size
 		}
 		after = projects[len(projects)-1]
 	}
 }
 
 func (s *Service) trimProject(ctx context.Context, project string) error {
+	if err := s.measure(ctx, project); err != nil {
+		return err
+	}
 	own, err := s.store.Retentions(ctx, project)
 	if err != nil {
 		return err
@@ -144,7 +169,11 @@ func (s *Service) trimProject(ctx context.Context, project string) error {
 		return err
 	}
 	for _, bus := range buses {
-		if err := s.trimScope(ctx, HistoryScope{Project: project, Bus: bus}, own[bus].or(s.retention)); err != nil {
+		r := own[bus].or(s.retention)
+		if err := s.trimScope(ctx, HistoryScope{Project: project, Bus: bus}, r); err != nil {
+			return err
+		}
+		if err := s.shed(ctx, BusName{project, bus}, r); err != nil {
 			return err
 		}
 	}
@@ -159,7 +188,7 @@ func (s *Service) trimScope(ctx context.Context, scope HistoryScope, r Retention
 	}
 	now := s.stamp()
 	before := leastID(now.Add(-age))
-	k := HistoryWalk{scope.Project, scope.Bus}
+	k := HistoryWalk{Project: scope.Project, Bus: scope.Bus}
 	at := s.walks.get(k, now, min(max(age/4, minRound), maxRound))
 	for {
 		ids, last, err := s.store.OldEvents(ctx, scope, at, before, batch)
@@ -171,11 +200,9 @@ func (s *Service) trimScope(ctx context.Context, scope HistoryScope, r Retention
 			if err != nil {
 				return err
 			}
-			s.metrics.trimmed(ctx, n)
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-time.After(trimPause):
+			s.metrics.trimmed(ctx, "age", n)
+			if err := rest(ctx); err != nil {
+				return err
 			}
 		}
 		at = last

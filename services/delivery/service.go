@@ -76,6 +76,8 @@ type Service struct {
 	joined     chan struct{} // closes when the store knows this instance
 	journaled  chan struct{} // holds one: look at what was accepted
 	shared     atomic.Bool   // other instances are alive
+
+	historyBytes atomic.Int64 // of all projects, when last looked at
 }
 
 // NewService returns a service, or an error that names what is missing.
@@ -100,7 +102,7 @@ func NewService(p Params) (*Service, error) {
 	s.owner = p.Instance + "/" + s.newID(p.Now())
 	s.dispatcher = dispatch.New(worker{s}, dispatch.Config{Drain: p.Drain, Logger: p.Logger})
 	var err error
-	s.metrics, err = newMetrics(p.MeterProvider.Meter(scope), s.backlogAge, s.lanes.held)
+	s.metrics, err = newMetrics(p.MeterProvider.Meter(scope), s.backlogAge, s.lanes.held, s.historyBytes.Load)
 	return s, err
 }
 

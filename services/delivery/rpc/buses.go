@@ -98,6 +98,7 @@ func setBus(b *delivery.Bus, m *deliveryv1.Bus) {
 		DeduplicateContent: m.GetDeduplicateContent(),
 		Retention: delivery.Retention{
 			MaxAge: toAge(m.GetRetention().GetMaxAge()), DeadLetterAge: toAge(m.GetRetention().GetDeadLetterMaxAge()),
+			MaxBytes: m.GetRetention().GetMaxBytes(),
 		},
 		Log: buslog.Config{
 			Level: buslog.Level(m.GetLogConfig().GetLevel()), Detail: buslog.Detail(m.GetLogConfig().GetIncludeDetail()),
@@ -127,7 +128,7 @@ func fromRetention(r delivery.Retention) *deliveryv1.Retention {
 	if r == (delivery.Retention{}) {
 		return nil
 	}
-	return &deliveryv1.Retention{MaxAge: fromAge(r.MaxAge), DeadLetterMaxAge: fromAge(r.DeadLetterAge)}
+	return &deliveryv1.Retention{MaxAge: fromAge(r.MaxAge), DeadLetterMaxAge: fromAge(r.DeadLetterAge), MaxBytes: r.MaxBytes}
 }
 
 func fromLog(c buslog.Config) *deliveryv1.LogConfig {

@@ -24,7 +24,7 @@ func fromBus(b *delivery.Bus) *deliveryv1.Bus {
 	return &deliveryv1.Bus{
 		Name: b.Name.String(), Description: b.Description, Etag: b.Etag, DeduplicateContent: b.Settings.DeduplicateContent,
 		Retention: fromRetention(b.Settings.Retention), LogConfig: fromLog(b.Settings.Log),
-		CreateTime: timestamp(b.CreateTime), UpdateTime: timestamp(b.UpdateTime),
+		CreateTime: timestamp(b.CreateTime), UpdateTime: timestamp(b.UpdateTime), SizeBytes: b.Bytes,
 	}
 }
 

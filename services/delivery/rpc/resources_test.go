@@ -70,12 +70,14 @@ func TestBuses(t *testing.T) {
 	requireField(t, err, errorsv1.Reason_INVALID_FIELD, "bus.name", "projects/{project}/buses/{bus}")
 	_, err = update(&deliveryv1.Bus{Name: "projects/p/buses/none"})
 	requireError(t, err, codes.NotFound, errorsv1.Reason_BUS_NOT_FOUND)
-	kept := &deliveryv1.Retention{MaxAge: durationpb.New(time.Hour), DeadLetterMaxAge: durationpb.New(0)}
+	kept := &deliveryv1.Retention{MaxAge: durationpb.New(time.Hour), DeadLetterMaxAge: durationpb.New(0), MaxBytes: 1 << 30}
 	changed, err = update(&deliveryv1.Bus{Name: name, Retention: kept})
 	require.NoError(t, err)
 	require.True(t, proto.Equal(kept, changed.GetRetention()))
 	_, err = update(&deliveryv1.Bus{Name: name, Retention: &deliveryv1.Retention{MaxAge: durationpb.New(time.Second)}})
 	requireField(t, err, errorsv1.Reason_INVALID_FIELD, "bus.retention.max_age", "at least 1m")
+	_, err = update(&deliveryv1.Bus{Name: name, Retention: &deliveryv1.Retention{MaxBytes: 1}})
+	requireField(t, err, errorsv1.Reason_INVALID_FIELD, "bus.retention.max_bytes", "at least 1048576")
 	changed, err = update(&deliveryv1.Bus{Name: name}, "retention")
 	require.NoError(t, err)
 	require.Nil(t, changed.GetRetention())

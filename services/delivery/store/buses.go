@@ -38,6 +38,7 @@ type busSettings struct {
 	DeduplicateContent bool          `json:"deduplicate_content,omitempty"`
 	MaxAge             time.Duration `json:"max_age,omitempty"`             // nanoseconds; negative: for ever
 	DeadLetterAge      time.Duration `json:"dead_letter_max_age,omitempty"` // likewise
+	MaxBytes           int64         `json:"max_bytes,omitempty"`
 	LogLevel           buslog.Level  `json:"log_level,omitempty"`
 	LogDetail          buslog.Detail `json:"log_detail,omitempty"`
 }
@@ -45,7 +46,7 @@ type busSettings struct {
 func encodeBusSettings(s delivery.BusSettings) (string, error) {
 	return encode(busSettings{
 		DeduplicateContent: s.DeduplicateContent, MaxAge: s.Retention.MaxAge, DeadLetterAge: s.Retention.DeadLetterAge,
-		LogLevel: s.Log.Level, LogDetail: s.Log.Detail,
+		MaxBytes: s.Retention.MaxBytes, LogLevel: s.Log.Level, LogDetail: s.Log.Detail,
 	})
 }
 
@@ -54,7 +55,7 @@ func decodeBusSettings(text string) (delivery.BusSettings, error) {
 	err := decode(text, &s)
 	return delivery.BusSettings{
 		DeduplicateContent: s.DeduplicateContent,
-		Retention:          delivery.Retention{MaxAge: s.MaxAge, DeadLetterAge: s.DeadLetterAge},
+		Retention:          delivery.Retention{MaxAge: s.MaxAge, DeadLetterAge: s.DeadLetterAge, MaxBytes: s.MaxBytes},
 		Log:                buslog.Config{Level: s.LogLevel, Detail: s.LogDetail},
 	}, err
 }
@@ -62,7 +63,11 @@ func decodeBusSettings(text string) (delivery.BusSettings, error) {
 // Bus implements delivery.Buses.
 func (s *Store) Bus(ctx context.Context, name delivery.BusName) (delivery.Bus, error) {
 	return reading(ctx, s, func(ctx context.Context, tx sqldb.Tx) (delivery.Bus, error) {
-		return bus(ctx, tx, name)
+		b, err := bus(ctx, tx, name)
+		if err == nil {
+			b.Bytes, _, err = sizeOf(ctx, tx, name)
+		}
+		return b, err
 	})
 }
 
@@ -85,10 +90,18 @@ func (s *Store) ListBuses(ctx context.Context, project, after string, limit int)
 		}
 		name := delivery.BusName{Project: project, Bus: delivery.DefaultBus}
 		standard, err := bus(ctx, tx, name)
-		if err != nil || standard.Etag != virtualEtag || after >= name.Bus {
-			return list, err
+		if err != nil {
+			return nil, err
 		}
-		return insertBus(list, standard, limit), nil
+		if standard.Etag == virtualEtag && after < name.Bus {
+			list = insertBus(list, standard, limit)
+		}
+		for i := range list {
+			if list[i].Bytes, _, err = sizeOf(ctx, tx, list[i].Name); err != nil {
+				return nil, err
+			}
+		}
+		return list, nil
 	})
 }
 

@@ -23,7 +23,8 @@ const (
 	// An event that a replay is giving deliveries at this moment is locked, and left for a later round.
 	lockEvent = `SELECT event_id FROM events WHERE project = $1 AND event_id = $2 `
 	trimEvent = `DELETE FROM events WHERE project = $1 AND event_id = $2 AND event_id < $3
-		AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.project = $1 AND d.event_id = $2)`
+		AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.project = $1 AND d.event_id = $2)
+		RETURNING bus_id, ingestion_time / 86400000000, ` + eventBytes
 )
 
 // oldestPage finds the oldest page of a project's journal.
@@ -79,43 +80,74 @@ func (s *Store) OldEvents(
 // Trim implements delivery.History.
 func (s *Store) Trim(ctx context.Context, project string, events []string, ended, dead time.Time) (delivery.Trimmed, error) {
 	return writing(ctx, s, func(ctx context.Context, tx sqldb.Tx) (delivery.Trimmed, error) {
-		var total delivery.Trimmed
-		before, err := s.eventsUntil(ctx, tx, project, ended)
+		t, err := s.newTrimming(ctx, tx, project, ended, dead)
 		if err != nil {
-			return total, err
+			return delivery.Trimmed{}, err
 		}
 		for _, event := range events {
-			locked, err := collect(ctx, tx, scanText, lockEvent+s.db.ForUpdateSkipLocked(), project, event)
-			if err != nil {
-				return total, err
+			if err := t.event(ctx, tx, event); err != nil {
+				return delivery.Trimmed{}, err
 			}
-			if len(locked) == 0 {
-				continue
-			}
-			gone, err := collect(ctx, tx, scanPair, trimDeliveries, project, event, micros(ended), micros(dead))
-			if err != nil {
-				return total, err
-			}
-			for _, d := range gone {
-				if _, err := tx.ExecContext(ctx, trimAttempts, project, d[1]); err != nil {
-					return total, err
-				}
-			}
-			n, err := affected(ctx, tx, trimEvent, project, event, before)
-			if err != nil {
-				return total, err
-			}
-			total.Deliveries += len(gone)
-			total.Events += n
 		}
-		return total, nil
+		return t.total, t.sums.apply(ctx, tx, project)
 	})
 }
 
-// eventsUntil returns the id before which events may be removed: that of a time, unless the journal still has deliveries of events that
-// old, which is so only where an instance died with them and nobody has come to them since.
+// trimming removes history of a project within a transaction.
+type trimming struct {
+	project     string
+	ended, dead int64  // as in Trim
+	before      string // no event from this id on
+	lock        string // of an event, or nothing
+	total       delivery.Trimmed
+	sums        amounts // what is to be taken from the sizes
+}
+
+func (s *Store) newTrimming(ctx context.Context, tx sqldb.Tx, project string, ended, dead time.Time) (*trimming, error) {
+	before, err := s.eventsUntil(ctx, tx, project, ended)
+	return &trimming{
+		project: project, ended: micros(ended), dead: micros(dead), before: before, lock: lockEvent + s.db.ForUpdateSkipLocked(),
+		sums: amounts{},
+	}, err
+}
+
+// event removes what may go of an event, and the event itself if nothing is left of it.
+func (t *trimming) event(ctx context.Context, tx sqldb.Tx, event string) error {
+	locked, err := collect(ctx, tx, scanText, t.lock, t.project, event)
+	if err != nil || len(locked) == 0 {
+		return err
+	}
+	gone, err := collect(ctx, tx, scanPair, trimDeliveries, t.project, event, t.ended, t.dead)
+	if err != nil {
+		return err
+	}
+	for _, d := range gone {
+		if _, err := tx.ExecContext(ctx, trimAttempts, t.project, d[1]); err != nil {
+			return err
+		}
+	}
+	scan := func(row scanner) (k busDay, err error) {
+		var bytes int64
+		if err = row.Scan(&k.bus, &k.day, &bytes); err == nil {
+			t.total.Bytes += bytes
+			t.sums.add(k, amount{-1, -bytes})
+		}
+		return k, err
+	}
+	removed, err := collect(ctx, tx, scan, trimEvent, t.project, event, t.before)
+	t.total.Events += len(removed)
+	t.total.Deliveries += len(gone)
+	return err
+}
+
+// eventsUntil returns the id before which events may be removed: that of a time, unless it is of events that are not measured yet, or the
+// journal still has deliveries of events that old, which is so only where an instance died with them and nobody has come to them since.
 func (s *Store) eventsUntil(ctx context.Context, tx sqldb.Tx, project string, ended time.Time) (string, error) {
-	before := idAt(ended)
+	last, _, err := measured(ctx, tx, project, "")
+	if err != nil {
+		return "", err
+	}
+	before := min(idAt(ended), last+"0") // the least text after it
 	oldest, err := collect(ctx, tx, scanText, oldestPage, project)
 	if err != nil || len(oldest) == 0 || len(oldest[0]) < timeLength {
 		return before, err

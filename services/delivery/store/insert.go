@@ -66,12 +66,16 @@ const (
 	hold = ` ON CONFLICT (project, event_id) DO UPDATE SET event_id = excluded.event_id`
 )
 
+// resourcesColumn is the index of that column in a row of eventColumns.
+const resourcesColumn = 6
+
 // insertions are the statements of the tables that grow with every event.
-type insertions struct{ events, eventsOnce, deliveries, unfolded, attempts, pages insertion }
+type insertions struct{ events, eventsNew, eventsOnce, deliveries, unfolded, attempts, pages insertion }
 
 func newInsertions() insertions {
 	return insertions{
 		events:     newInsertion("events", eventColumns, ""),
+		eventsNew:  newInsertion("events", eventColumns, keep),
 		eventsOnce: newInsertion("events", eventColumns, hold),
 		deliveries: newInsertion("deliveries", deliveryColumns, ""),
 		unfolded:   newInsertion("deliveries", deliveryColumns, keep),

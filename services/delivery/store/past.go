@@ -56,12 +56,12 @@ func addEffects(ctx context.Context, tx sqldb.Tx, name jobs.Name, n int) error {
 
 // insertEvents stores the events of a batch; once: those of its new deliveries, to which it is cut down.
 func (s *Store) insertEvents(ctx context.Context, tx sqldb.Tx, batch *delivery.Batch, once bool) (err error) {
-	insertion, events := s.inserts.events, batch.Events
+	events := batch.Events
 	if once {
 		if batch.Deliveries, err = newDeliveries(ctx, tx, batch.Deliveries); err != nil {
 			return err
 		}
-		insertion, events = s.inserts.eventsOnce, nil
+		events = nil
 		for _, d := range batch.Deliveries { // those of an event follow each other
 			if n := len(events); n == 0 || events[n-1].ID != d.Event.ID {
 				events = append(events, d.Event)
@@ -74,8 +74,30 @@ func (s *Store) insertEvents(ctx context.Context, tx sqldb.Tx, batch *delivery.B
 			return err
 		}
 	}
-	_, err = insertion.run(ctx, tx, rows)
+	if once {
+		return s.insertOnce(ctx, tx, events, rows)
+	}
+	_, err = s.inserts.events.run(ctx, tx, rows)
 	return err
+}
+
+// insertOnce stores the events that are not there, and locks them all.
+func (s *Store) insertOnce(ctx context.Context, tx sqldb.Tx, events []*delivery.Event, rows [][]any) error {
+	var missing []*delivery.Event
+	var inserted [][]any
+	for i, row := range rows {
+		n, err := s.inserts.eventsNew.run(ctx, tx, rows[i:i+1])
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			missing, inserted = append(missing, events[i]), append(inserted, row)
+		}
+	}
+	if _, err := s.inserts.eventsOnce.run(ctx, tx, rows); err != nil {
+		return err
+	}
+	return measureLate(ctx, tx, inserted, missing)
 }
 
 // newDeliveries leaves out those of targets that their event was meant for already.

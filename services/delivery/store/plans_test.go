@@ -38,5 +38,6 @@ func TestQueriesUseIndexes(t *testing.T) {
 		"SELECT project, cancellation_id":                     all,
 		"SELECT x.project, x.destination_id, (SELECT MIN":     "each destination is looked at, and its oldest delivery found by index",
 		"SELECT count_id FROM (SELECT c.project":              all,
+		"SELECT bus_id, day, COUNT(*)":                        "what is grouped is a page, found by index",
 	}, lists...)
 }

@@ -54,12 +54,13 @@ func testTrim(t *testing.T, f *fixture) {
 	_, err = f.Unfold(ctx, late)
 	require.NoError(t, err)
 	require.Zero(t, trim(time.Time{}, time.Time{}))
+	f.measure(t)
 	require.Zero(t, trim(now.Add(-time.Microsecond), now.Add(-time.Microsecond)))
-	require.Equal(t, delivery.Trimmed{Events: 1, Deliveries: 1}, trim(late, now.Add(-time.Microsecond)))
+	require.Equal(t, delivery.Trimmed{Events: 1, Deliveries: 1, Bytes: eventBytes}, trim(late, now.Add(-time.Microsecond)))
 	_, err = f.Delivery(ctx, succeeded.ID)
 	require.ErrorIs(t, err, delivery.ErrDeliveryNotFound)
 	require.Equal(t, delivery.Trimmed{Deliveries: 1}, trim(time.Time{}, now), "the event is not old enough")
-	require.Equal(t, delivery.Trimmed{Events: 1}, trim(late, time.Time{}))
+	require.Equal(t, delivery.Trimmed{Events: 1, Bytes: eventBytes}, trim(late, time.Time{}))
 	require.Equal(t, pending.ID, f.get(t, pending.ID).ID, "what has not ended stays")
 	require.Equal(t, elsewhere.ID, f.get(t, elsewhere.ID).ID)
 }
@@ -79,6 +80,7 @@ func testTrimBesideJournal(t *testing.T, f *fixture) {
 		d.Event.ID = d.ID.Delivery
 	})
 	late := now.AddDate(1, 0, 0)
+	f.measure(t)
 	n, err := f.Trim(t.Context(), "p", []string{d.Event.ID}, late, late)
 	require.NoError(t, err)
 	require.Zero(t, n)
@@ -89,7 +91,7 @@ func testTrimBesideJournal(t *testing.T, f *fixture) {
 	require.NoError(t, err)
 	n, err = f.Trim(t.Context(), "p", []string{d.Event.ID}, late, late)
 	require.NoError(t, err)
-	require.Equal(t, delivery.Trimmed{Events: 1, Deliveries: 1}, n)
+	require.Equal(t, delivery.Trimmed{Events: 1, Deliveries: 1, Bytes: eventBytes}, n)
 }
 
 // leastID is the least id of a time's millisecond.

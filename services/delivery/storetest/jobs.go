@@ -28,6 +28,7 @@ func RunJobs(t *testing.T, newStore func(t *testing.T) JobStore) {
 		{"JobsOfOneDriver", testFence},
 		{"Advance", testAdvance},
 		{"AdvanceOnce", testAdvanceOnce},
+		{"AdvanceOfTheMeasured", testAdvanceOfTheMeasured},
 		{"AdvanceBesideTrim", testAdvanceBesideTrim},
 		{"CreateRuleWith", testCreateRuleWith},
 		{"Past", testPast},
@@ -254,6 +255,29 @@ func testAdvanceOnce(t *testing.T, f *jobFixture) {
 	list, err := f.jobs.History(ctx, "p", now.Add(-time.Hour), now.Add(365*24*time.Hour), "", 10)
 	require.NoError(t, err)
 	require.Equal(t, []*delivery.Event{e}, list, "no event is stored for nothing")
+}
+
+// testAdvanceOfTheMeasured: an event that comes back into the history counts again, although those around it are measured; one that is there
+// does not count twice.
+func testAdvanceOfTheMeasured(t *testing.T, f *jobFixture) {
+	ctx, late := t.Context(), now.AddDate(1, 0, 0)
+	f.destination(t, lane)
+	j := f.claimed(t, "j", me)
+	old := f.event()
+	f.accept(t, lane, nil)
+	f.measure(t)
+	require.Equal(t, eventBytes, f.size(t))
+	for _, target := range []string{"t", "u"} {
+		stored, err := f.jobs.Advance(ctx, j, bus, f.planned(old, target), true)
+		require.NoError(t, err)
+		f.end(t, stored[0], dead)
+	}
+	whole := f.size(t)
+	removed, err := f.Trim(ctx, "p", []string{old.ID}, late, late)
+	require.NoError(t, err)
+	require.Equal(t, 1, removed.Events)
+	require.Equal(t, eventBytes+removed.Bytes, whole)
+	require.Equal(t, eventBytes, f.size(t))
 }
 
 // testAdvanceBesideTrim: an event that is removed because nothing needs it any more, while a replay gives it a delivery, is there after both.

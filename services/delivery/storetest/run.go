@@ -56,6 +56,7 @@ func Run(t *testing.T, newStore func(t *testing.T) delivery.Store) {
 		{"Trim", testTrim},
 		{"TrimBesideJournal", testTrimBesideJournal},
 		{"Retentions", testRetentions},
+		{"Sizes", testSizes},
 		{"Keys", testKeys},
 		{"KeysOfABatch", testKeysOfABatch},
 		{"Webhooks", testWebhooks},

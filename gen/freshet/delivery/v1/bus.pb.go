@@ -155,6 +155,9 @@ type Bus struct {
 	DeduplicateContent bool `protobuf:"varint,8,opt,name=deduplicate_content,json=deduplicateContent,proto3" json:"deduplicate_content,omitempty"`
 	// How long its history is kept. Default: what the server is set to (30 days, dead letters 90).
 	Retention *Retention `protobuf:"bytes,7,opt,name=retention,proto3" json:"retention,omitempty"`
+	// What its events are together: the bytes of source, detail type, detail and resources of those that were accepted more than two minutes
+	// ago and are still kept. Only in GetBus, ListBuses and UpdateBus.
+	SizeBytes int64 `protobuf:"varint,9,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
 	// What it writes to the log. In force at once where it is changed, within 10 seconds in other processes. Default: nothing.
 	LogConfig     *LogConfig `protobuf:"bytes,6,opt,name=log_config,json=logConfig,proto3" json:"log_config,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -240,6 +243,13 @@ func (x *Bus) GetRetention() *Retention {
 	return nil
 }
 
+func (x *Bus) GetSizeBytes() int64 {
+	if x != nil {
+		return x.SizeBytes
+	}
+	return 0
+}
+
 func (x *Bus) GetLogConfig() *LogConfig {
 	if x != nil {
 		return x.LogConfig
@@ -247,7 +257,8 @@ func (x *Bus) GetLogConfig() *LogConfig {
 	return nil
 }
 
-// Retention says how long the history of a bus is kept: its events, their deliveries and attempts. What has not ended is always kept.
+// Retention says how long the history of a bus is kept, and how much of it: its events, their deliveries and attempts. What has not ended is
+// always kept.
 // Removal follows within minutes; of what had not ended when its event came of age, within a day.
 type Retention struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -256,8 +267,12 @@ type Retention struct {
 	MaxAge *durationpb.Duration `protobuf:"bytes,1,opt,name=max_age,json=maxAge,proto3" json:"max_age,omitempty"`
 	// The same for DEAD deliveries, from their end. Their events stay with them.
 	DeadLetterMaxAge *durationpb.Duration `protobuf:"bytes,2,opt,name=dead_letter_max_age,json=deadLetterMaxAge,proto3" json:"dead_letter_max_age,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// What `size_bytes` of the bus may be: beyond it, the oldest events go first, with their deliveries, down to it. Those stay, and may keep
+	// the bus above it, that have a delivery which has not ended, or is DEAD and not as old as `dead_letter_max_age`. 0: no bound; else at least
+	// 1048576. Default: none.
+	MaxBytes      int64 `protobuf:"varint,3,opt,name=max_bytes,json=maxBytes,proto3" json:"max_bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Retention) Reset() {
@@ -302,6 +317,13 @@ func (x *Retention) GetDeadLetterMaxAge() *durationpb.Duration {
 		return x.DeadLetterMaxAge
 	}
 	return nil
+}
+
+func (x *Retention) GetMaxBytes() int64 {
+	if x != nil {
+		return x.MaxBytes
+	}
+	return 0
 }
 
 // Rule selects events of its bus by a pattern and sends them to its targets. A change is in force for every event put after the call
@@ -840,7 +862,7 @@ var File_freshet_delivery_v1_bus_proto protoreflect.FileDescriptor
 
 const file_freshet_delivery_v1_bus_proto_rawDesc = "" +
 	"\n" +
-	"\x1dfreshet/delivery/v1/bus.proto\x12\x13freshet.delivery.v1\x1a\x1bbuf/validate/validate.proto\x1a!freshet/delivery/v1/bus_log.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x93\x03\n" +
+	"\x1dfreshet/delivery/v1/bus.proto\x12\x13freshet.delivery.v1\x1a\x1bbuf/validate/validate.proto\x1a!freshet/delivery/v1/bus_log.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb8\x03\n" +
 	"\x03Bus\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x05R\x04name\x12*\n" +
 	"\vdescription\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x04R\vdescription\x12A\n" +
@@ -850,14 +872,17 @@ const file_freshet_delivery_v1_bus_proto_rawDesc = "" +
 	"updateTime\x12\x12\n" +
 	"\x04etag\x18\x05 \x01(\tR\x04etag\x12/\n" +
 	"\x13deduplicate_content\x18\b \x01(\bR\x12deduplicateContent\x12<\n" +
-	"\tretention\x18\a \x01(\v2\x1e.freshet.delivery.v1.RetentionR\tretention\x12=\n" +
+	"\tretention\x18\a \x01(\v2\x1e.freshet.delivery.v1.RetentionR\tretention\x12#\n" +
 	"\n" +
-	"log_config\x18\x06 \x01(\v2\x1e.freshet.delivery.v1.LogConfigR\tlogConfig\"\xad\x01\n" +
+	"size_bytes\x18\t \x01(\x03B\x04\xe2A\x01\x03R\tsizeBytes\x12=\n" +
+	"\n" +
+	"log_config\x18\x06 \x01(\v2\x1e.freshet.delivery.v1.LogConfigR\tlogConfig\"\xd3\x01\n" +
 	"\tRetention\x12D\n" +
 	"\amax_age\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n" +
 	"\"\x06\b\x80\xbc\xe0\xdf\v2\x00R\x06maxAge\x12Z\n" +
 	"\x13dead_letter_max_age\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n" +
-	"\"\x06\b\x80\xbc\xe0\xdf\v2\x00R\x10deadLetterMaxAge\"\xfa\x03\n" +
+	"\"\x06\b\x80\xbc\xe0\xdf\v2\x00R\x10deadLetterMaxAge\x12$\n" +
+	"\tmax_bytes\x18\x03 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\bmaxBytes\"\xfa\x03\n" +
 	"\x04Rule\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x05R\x04name\x12*\n" +
 	"\vdescription\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x04R\vdescription\x123\n" +
