@@ -85,22 +85,9 @@ func (s *Service) ListGrants(ctx context.Context, project string, q GrantQuery) 
 	return s.grants.ListGrants(ctx, project, q)
 }
 
-// GrantSettings returns a grant with its credential and the settings that its token is obtained with, secrets included.
-//
-// Errors: ErrGrantNotFound, also for a grant that is being deleted or was revoked; those of [Service.Settings].
+// GrantSettings is that of a [Reader].
 func (s *Service) GrantSettings(ctx context.Context, name GrantName) (Grant, Settings, error) {
-	g, err := s.grants.GetGrantWithCredential(ctx, name)
-	if err != nil {
-		return Grant{}, Settings{}, err
-	}
-	if g.State == StateDeleting || g.Credential.IsZero() {
-		return Grant{}, Settings{}, fmt.Errorf("%w: %s has no credential", ErrGrantNotFound, name)
-	}
-	c, err := s.Settings(ctx, name.Connection)
-	if err != nil {
-		return Grant{}, Settings{}, err
-	}
-	return g, g.settings(c.Settings), nil
+	return s.Reader().GrantSettings(ctx, name)
 }
 
 // GrantUpdate is a change of a grant. Nil members stay as they are.

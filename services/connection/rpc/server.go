@@ -215,37 +215,3 @@ func (s *server) named(
 func (s *server) fail(ctx context.Context, name string, err error) error {
 	return toStatus(ctx, s.options.Logger, name, err)
 }
-
-type internalServer struct {
-	connectionv1.UnimplementedConnectionInternalServiceServer
-	service *connection.Service
-	logger  *slog.Logger
-}
-
-// GetAuthorizationSettings implements connectionv1.ConnectionInternalServiceServer.
-func (s *internalServer) GetAuthorizationSettings(
-	ctx context.Context, req *connectionv1.GetAuthorizationSettingsRequest,
-) (*connectionv1.GetAuthorizationSettingsResponse, error) {
-	if grant, err := connection.ParseGrantName(req.GetName()); err == nil {
-		return s.grantSettings(ctx, grant)
-	}
-	name, err := parseName("name", req.GetName())
-	if err != nil {
-		return nil, err
-	}
-	c, err := s.service.Settings(ctx, name)
-	if err != nil {
-		return nil, toStatus(ctx, s.logger, req.GetName(), err)
-	}
-	return &connectionv1.GetAuthorizationSettingsResponse{Settings: wire.FromSettings(c)}, nil
-}
-
-func (s *internalServer) grantSettings(
-	ctx context.Context, name connection.GrantName,
-) (*connectionv1.GetAuthorizationSettingsResponse, error) {
-	g, settings, err := s.service.GrantSettings(ctx, name)
-	if err != nil {
-		return nil, toStatus(ctx, s.logger, name.String(), err)
-	}
-	return &connectionv1.GetAuthorizationSettingsResponse{Settings: wire.FromGrantSettings(g, settings)}, nil
-}

@@ -2,20 +2,27 @@ package settings
 
 import (
 	"context"
+	"sync"
 
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	connectionv1 "github.com/freshet-io/freshet/gen/freshet/connection/v1"
 	errorsv1 "github.com/freshet-io/freshet/gen/freshet/errors/v1"
-	"github.com/freshet-io/freshet/services/internal/rpcerr"
 	"github.com/freshet-io/freshet/services/token"
 )
 
 // Client asks the connection service. It implements token.SettingsSource.
+//
+// Tokens become due together, so questions do. While some are under way others gather, and are asked as one.
 type Client struct {
 	connections connectionv1.ConnectionInternalServiceClient
+
+	mu      sync.Mutex
+	waiting []*question
+	asking  int // calls under way
 }
 
 var _ token.SettingsSource = (*Client)(nil)
@@ -27,20 +34,25 @@ func New(conn grpc.ClientConnInterface) *Client {
 
 // AuthorizationSettings implements token.SettingsSource.
 func (c *Client) AuthorizationSettings(ctx context.Context, name string) (token.Settings, error) {
-	response, err := c.connections.GetAuthorizationSettings(ctx, &connectionv1.GetAuthorizationSettingsRequest{Name: name})
-	if err != nil {
-		return token.Settings{}, failure(err)
+	q := &question{name: name, parent: trace.SpanContextFromContext(ctx), answered: make(chan struct{})}
+	if c.enqueue(q) {
+		go c.ask()
 	}
-	return FromProto(response.GetSettings())
+	select {
+	case <-q.answered:
+		return q.settings, q.err
+	case <-ctx.Done():
+		return token.Settings{}, failure(errorsv1.Reason_REASON_UNSPECIFIED, status.FromContextError(ctx.Err()).Code())
+	}
 }
 
 // failure says what a failed question means. None of it is the authorization server's doing.
-func failure(err error) *token.Failure {
+func failure(reason errorsv1.Reason, code codes.Code) *token.Failure {
 	f := &token.Failure{
 		Class: token.ClassOurs, Reason: token.ReasonInternalFault,
 		Message: "the connection's settings could not be read: internal fault",
 	}
-	switch rpcerr.ReasonOf(err) {
+	switch reason {
 	case errorsv1.Reason_CONNECTION_NOT_FOUND:
 		f.Reason, f.Message = token.ReasonConnectionNotFound, "the connection does not exist"
 		return f
@@ -58,7 +70,7 @@ func failure(err error) *token.Failure {
 		return f
 	default:
 	}
-	switch status.Code(err) {
+	switch code {
 	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled:
 		f.Reason, f.Message = token.ReasonServiceUnavailable, "the connection service cannot be reached at the moment"
 	default:

@@ -8,6 +8,7 @@ package connectionv1
 
 import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+	v1 "github.com/freshet-io/freshet/gen/freshet/errors/v1"
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
@@ -24,6 +25,98 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Request of BatchGetAuthorizationSettings.
+type BatchGetAuthorizationSettingsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Names of connections and grants.
+	Names         []string `protobuf:"bytes,1,rep,name=names,proto3" json:"names,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BatchGetAuthorizationSettingsRequest) Reset() {
+	*x = BatchGetAuthorizationSettingsRequest{}
+	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchGetAuthorizationSettingsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchGetAuthorizationSettingsRequest) ProtoMessage() {}
+
+func (x *BatchGetAuthorizationSettingsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchGetAuthorizationSettingsRequest.ProtoReflect.Descriptor instead.
+func (*BatchGetAuthorizationSettingsRequest) Descriptor() ([]byte, []int) {
+	return file_freshet_connection_v1_connection_internal_service_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *BatchGetAuthorizationSettingsRequest) GetNames() []string {
+	if x != nil {
+		return x.Names
+	}
+	return nil
+}
+
+// Response of BatchGetAuthorizationSettings.
+type BatchGetAuthorizationSettingsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One for each name, in the order of the request.
+	Results       []*BatchGetAuthorizationSettingsResponse_Result `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BatchGetAuthorizationSettingsResponse) Reset() {
+	*x = BatchGetAuthorizationSettingsResponse{}
+	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchGetAuthorizationSettingsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchGetAuthorizationSettingsResponse) ProtoMessage() {}
+
+func (x *BatchGetAuthorizationSettingsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchGetAuthorizationSettingsResponse.ProtoReflect.Descriptor instead.
+func (*BatchGetAuthorizationSettingsResponse) Descriptor() ([]byte, []int) {
+	return file_freshet_connection_v1_connection_internal_service_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *BatchGetAuthorizationSettingsResponse) GetResults() []*BatchGetAuthorizationSettingsResponse_Result {
+	if x != nil {
+		return x.Results
+	}
+	return nil
+}
+
 // Request of GetAuthorizationSettings.
 type GetAuthorizationSettingsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -35,7 +128,7 @@ type GetAuthorizationSettingsRequest struct {
 
 func (x *GetAuthorizationSettingsRequest) Reset() {
 	*x = GetAuthorizationSettingsRequest{}
-	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[0]
+	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -47,7 +140,7 @@ func (x *GetAuthorizationSettingsRequest) String() string {
 func (*GetAuthorizationSettingsRequest) ProtoMessage() {}
 
 func (x *GetAuthorizationSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[0]
+	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -60,7 +153,7 @@ func (x *GetAuthorizationSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAuthorizationSettingsRequest.ProtoReflect.Descriptor instead.
 func (*GetAuthorizationSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_internal_service_proto_rawDescGZIP(), []int{0}
+	return file_freshet_connection_v1_connection_internal_service_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *GetAuthorizationSettingsRequest) GetName() string {
@@ -81,7 +174,7 @@ type GetAuthorizationSettingsResponse struct {
 
 func (x *GetAuthorizationSettingsResponse) Reset() {
 	*x = GetAuthorizationSettingsResponse{}
-	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[1]
+	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -93,7 +186,7 @@ func (x *GetAuthorizationSettingsResponse) String() string {
 func (*GetAuthorizationSettingsResponse) ProtoMessage() {}
 
 func (x *GetAuthorizationSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[1]
+	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -106,7 +199,7 @@ func (x *GetAuthorizationSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAuthorizationSettingsResponse.ProtoReflect.Descriptor instead.
 func (*GetAuthorizationSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_internal_service_proto_rawDescGZIP(), []int{1}
+	return file_freshet_connection_v1_connection_internal_service_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *GetAuthorizationSettingsResponse) GetSettings() *AuthorizationSettings {
@@ -143,7 +236,7 @@ type AuthorizationSettings struct {
 
 func (x *AuthorizationSettings) Reset() {
 	*x = AuthorizationSettings{}
-	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[2]
+	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -155,7 +248,7 @@ func (x *AuthorizationSettings) String() string {
 func (*AuthorizationSettings) ProtoMessage() {}
 
 func (x *AuthorizationSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[2]
+	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -168,7 +261,7 @@ func (x *AuthorizationSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuthorizationSettings.ProtoReflect.Descriptor instead.
 func (*AuthorizationSettings) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_internal_service_proto_rawDescGZIP(), []int{2}
+	return file_freshet_connection_v1_connection_internal_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *AuthorizationSettings) GetName() string {
@@ -282,7 +375,7 @@ type ImportedToken struct {
 
 func (x *ImportedToken) Reset() {
 	*x = ImportedToken{}
-	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[3]
+	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -294,7 +387,7 @@ func (x *ImportedToken) String() string {
 func (*ImportedToken) ProtoMessage() {}
 
 func (x *ImportedToken) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[3]
+	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -307,7 +400,7 @@ func (x *ImportedToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportedToken.ProtoReflect.Descriptor instead.
 func (*ImportedToken) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_internal_service_proto_rawDescGZIP(), []int{3}
+	return file_freshet_connection_v1_connection_internal_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ImportedToken) GetAccessToken() string {
@@ -338,11 +431,176 @@ func (x *ImportedToken) GetScopes() []string {
 	return nil
 }
 
+// Error is what an error of a call says.
+type BatchGetAuthorizationSettingsResponse_Error struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The number of its gRPC status.
+	Code int32 `protobuf:"varint,1,opt,name=code,proto3" json:"code,omitempty"`
+	// Its message.
+	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	// Its reason.
+	Reason        v1.Reason `protobuf:"varint,3,opt,name=reason,proto3,enum=freshet.errors.v1.Reason" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BatchGetAuthorizationSettingsResponse_Error) Reset() {
+	*x = BatchGetAuthorizationSettingsResponse_Error{}
+	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchGetAuthorizationSettingsResponse_Error) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchGetAuthorizationSettingsResponse_Error) ProtoMessage() {}
+
+func (x *BatchGetAuthorizationSettingsResponse_Error) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchGetAuthorizationSettingsResponse_Error.ProtoReflect.Descriptor instead.
+func (*BatchGetAuthorizationSettingsResponse_Error) Descriptor() ([]byte, []int) {
+	return file_freshet_connection_v1_connection_internal_service_proto_rawDescGZIP(), []int{1, 0}
+}
+
+func (x *BatchGetAuthorizationSettingsResponse_Error) GetCode() int32 {
+	if x != nil {
+		return x.Code
+	}
+	return 0
+}
+
+func (x *BatchGetAuthorizationSettingsResponse_Error) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *BatchGetAuthorizationSettingsResponse_Error) GetReason() v1.Reason {
+	if x != nil {
+		return x.Reason
+	}
+	return v1.Reason(0)
+}
+
+// Result is what there is for one name.
+type BatchGetAuthorizationSettingsResponse_Result struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Exactly one of them.
+	//
+	// Types that are valid to be assigned to Outcome:
+	//
+	//	*BatchGetAuthorizationSettingsResponse_Result_Settings
+	//	*BatchGetAuthorizationSettingsResponse_Result_Error
+	Outcome       isBatchGetAuthorizationSettingsResponse_Result_Outcome `protobuf_oneof:"outcome"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BatchGetAuthorizationSettingsResponse_Result) Reset() {
+	*x = BatchGetAuthorizationSettingsResponse_Result{}
+	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchGetAuthorizationSettingsResponse_Result) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchGetAuthorizationSettingsResponse_Result) ProtoMessage() {}
+
+func (x *BatchGetAuthorizationSettingsResponse_Result) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchGetAuthorizationSettingsResponse_Result.ProtoReflect.Descriptor instead.
+func (*BatchGetAuthorizationSettingsResponse_Result) Descriptor() ([]byte, []int) {
+	return file_freshet_connection_v1_connection_internal_service_proto_rawDescGZIP(), []int{1, 1}
+}
+
+func (x *BatchGetAuthorizationSettingsResponse_Result) GetOutcome() isBatchGetAuthorizationSettingsResponse_Result_Outcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return nil
+}
+
+func (x *BatchGetAuthorizationSettingsResponse_Result) GetSettings() *AuthorizationSettings {
+	if x != nil {
+		if x, ok := x.Outcome.(*BatchGetAuthorizationSettingsResponse_Result_Settings); ok {
+			return x.Settings
+		}
+	}
+	return nil
+}
+
+func (x *BatchGetAuthorizationSettingsResponse_Result) GetError() *BatchGetAuthorizationSettingsResponse_Error {
+	if x != nil {
+		if x, ok := x.Outcome.(*BatchGetAuthorizationSettingsResponse_Result_Error); ok {
+			return x.Error
+		}
+	}
+	return nil
+}
+
+type isBatchGetAuthorizationSettingsResponse_Result_Outcome interface {
+	isBatchGetAuthorizationSettingsResponse_Result_Outcome()
+}
+
+type BatchGetAuthorizationSettingsResponse_Result_Settings struct {
+	// The settings.
+	Settings *AuthorizationSettings `protobuf:"bytes,1,opt,name=settings,proto3,oneof"`
+}
+
+type BatchGetAuthorizationSettingsResponse_Result_Error struct {
+	// The error that GetAuthorizationSettings answers with.
+	Error *BatchGetAuthorizationSettingsResponse_Error `protobuf:"bytes,2,opt,name=error,proto3,oneof"`
+}
+
+func (*BatchGetAuthorizationSettingsResponse_Result_Settings) isBatchGetAuthorizationSettingsResponse_Result_Outcome() {
+}
+
+func (*BatchGetAuthorizationSettingsResponse_Result_Error) isBatchGetAuthorizationSettingsResponse_Result_Outcome() {
+}
+
 var File_freshet_connection_v1_connection_internal_service_proto protoreflect.FileDescriptor
 
 const file_freshet_connection_v1_connection_internal_service_proto_rawDesc = "" +
 	"\n" +
-	"7freshet/connection/v1/connection_internal_service.proto\x12\x15freshet.connection.v1\x1a\x1bbuf/validate/validate.proto\x1a&freshet/connection/v1/connection.proto\x1a%freshet/connection/v1/parameter.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbc\x01\n" +
+	"7freshet/connection/v1/connection_internal_service.proto\x12\x15freshet.connection.v1\x1a\x1bbuf/validate/validate.proto\x1a&freshet/connection/v1/connection.proto\x1a%freshet/connection/v1/parameter.proto\x1a\x1efreshet/errors/v1/reason.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xce\x01\n" +
+	"$BatchGetAuthorizationSettingsRequest\x12\xa5\x01\n" +
+	"\x05names\x18\x01 \x03(\tB\x8e\x01\xe2A\x01\x02\xbaH\x86\x01\x92\x01\x82\x01\b\x01\x10d\"|rz2x^projects/[a-z0-9][a-z0-9-]{0,62}/connections/[A-Za-z0-9][A-Za-z0-9._-]{0,63}(/grants/[A-Za-z0-9][A-Za-z0-9._-]{0,63})?$R\x05names\"\xae\x03\n" +
+	"%BatchGetAuthorizationSettingsResponse\x12]\n" +
+	"\aresults\x18\x01 \x03(\v2C.freshet.connection.v1.BatchGetAuthorizationSettingsResponse.ResultR\aresults\x1ah\n" +
+	"\x05Error\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\x05R\x04code\x12\x18\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage\x121\n" +
+	"\x06reason\x18\x03 \x01(\x0e2\x19.freshet.errors.v1.ReasonR\x06reason\x1a\xbb\x01\n" +
+	"\x06Result\x12J\n" +
+	"\bsettings\x18\x01 \x01(\v2,.freshet.connection.v1.AuthorizationSettingsH\x00R\bsettings\x12Z\n" +
+	"\x05error\x18\x02 \x01(\v2B.freshet.connection.v1.BatchGetAuthorizationSettingsResponse.ErrorH\x00R\x05errorB\t\n" +
+	"\aoutcome\"\xbc\x01\n" +
 	"\x1fGetAuthorizationSettingsRequest\x12\x98\x01\n" +
 	"\x04name\x18\x01 \x01(\tB\x83\x01\xe2A\x01\x02\xbaH|rz2x^projects/[a-z0-9][a-z0-9-]{0,62}/connections/[A-Za-z0-9][A-Za-z0-9._-]{0,63}(/grants/[A-Za-z0-9][A-Za-z0-9._-]{0,63})?$R\x04name\"l\n" +
 	" GetAuthorizationSettingsResponse\x12H\n" +
@@ -363,9 +621,10 @@ const file_freshet_connection_v1_connection_internal_service_proto_rawDesc = "" 
 	"token_type\x18\x02 \x01(\tR\ttokenType\x12;\n" +
 	"\vexpire_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"expireTime\x12\x16\n" +
-	"\x06scopes\x18\x04 \x03(\tR\x06scopes2\xae\x01\n" +
+	"\x06scopes\x18\x04 \x03(\tR\x06scopes2\xd0\x02\n" +
 	"\x19ConnectionInternalService\x12\x90\x01\n" +
-	"\x18GetAuthorizationSettings\x126.freshet.connection.v1.GetAuthorizationSettingsRequest\x1a7.freshet.connection.v1.GetAuthorizationSettingsResponse\"\x03\x90\x02\x01BFZDgithub.com/freshet-io/freshet/gen/freshet/connection/v1;connectionv1b\x06proto3"
+	"\x18GetAuthorizationSettings\x126.freshet.connection.v1.GetAuthorizationSettingsRequest\x1a7.freshet.connection.v1.GetAuthorizationSettingsResponse\"\x03\x90\x02\x01\x12\x9f\x01\n" +
+	"\x1dBatchGetAuthorizationSettings\x12;.freshet.connection.v1.BatchGetAuthorizationSettingsRequest\x1a<.freshet.connection.v1.BatchGetAuthorizationSettingsResponse\"\x03\x90\x02\x01BFZDgithub.com/freshet-io/freshet/gen/freshet/connection/v1;connectionv1b\x06proto3"
 
 var (
 	file_freshet_connection_v1_connection_internal_service_proto_rawDescOnce sync.Once
@@ -379,33 +638,44 @@ func file_freshet_connection_v1_connection_internal_service_proto_rawDescGZIP() 
 	return file_freshet_connection_v1_connection_internal_service_proto_rawDescData
 }
 
-var file_freshet_connection_v1_connection_internal_service_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_freshet_connection_v1_connection_internal_service_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_freshet_connection_v1_connection_internal_service_proto_goTypes = []any{
-	(*GetAuthorizationSettingsRequest)(nil),  // 0: freshet.connection.v1.GetAuthorizationSettingsRequest
-	(*GetAuthorizationSettingsResponse)(nil), // 1: freshet.connection.v1.GetAuthorizationSettingsResponse
-	(*AuthorizationSettings)(nil),            // 2: freshet.connection.v1.AuthorizationSettings
-	(*ImportedToken)(nil),                    // 3: freshet.connection.v1.ImportedToken
-	(*OAuth2Authorization)(nil),              // 4: freshet.connection.v1.OAuth2Authorization
-	(*ApiKeyAuthorization)(nil),              // 5: freshet.connection.v1.ApiKeyAuthorization
-	(*BasicAuthorization)(nil),               // 6: freshet.connection.v1.BasicAuthorization
-	(*HttpParameters)(nil),                   // 7: freshet.connection.v1.HttpParameters
-	(*timestamppb.Timestamp)(nil),            // 8: google.protobuf.Timestamp
+	(*BatchGetAuthorizationSettingsRequest)(nil),         // 0: freshet.connection.v1.BatchGetAuthorizationSettingsRequest
+	(*BatchGetAuthorizationSettingsResponse)(nil),        // 1: freshet.connection.v1.BatchGetAuthorizationSettingsResponse
+	(*GetAuthorizationSettingsRequest)(nil),              // 2: freshet.connection.v1.GetAuthorizationSettingsRequest
+	(*GetAuthorizationSettingsResponse)(nil),             // 3: freshet.connection.v1.GetAuthorizationSettingsResponse
+	(*AuthorizationSettings)(nil),                        // 4: freshet.connection.v1.AuthorizationSettings
+	(*ImportedToken)(nil),                                // 5: freshet.connection.v1.ImportedToken
+	(*BatchGetAuthorizationSettingsResponse_Error)(nil),  // 6: freshet.connection.v1.BatchGetAuthorizationSettingsResponse.Error
+	(*BatchGetAuthorizationSettingsResponse_Result)(nil), // 7: freshet.connection.v1.BatchGetAuthorizationSettingsResponse.Result
+	(*OAuth2Authorization)(nil),                          // 8: freshet.connection.v1.OAuth2Authorization
+	(*ApiKeyAuthorization)(nil),                          // 9: freshet.connection.v1.ApiKeyAuthorization
+	(*BasicAuthorization)(nil),                           // 10: freshet.connection.v1.BasicAuthorization
+	(*HttpParameters)(nil),                               // 11: freshet.connection.v1.HttpParameters
+	(*timestamppb.Timestamp)(nil),                        // 12: google.protobuf.Timestamp
+	(v1.Reason)(0),                                       // 13: freshet.errors.v1.Reason
 }
 var file_freshet_connection_v1_connection_internal_service_proto_depIdxs = []int32{
-	2, // 0: freshet.connection.v1.GetAuthorizationSettingsResponse.settings:type_name -> freshet.connection.v1.AuthorizationSettings
-	4, // 1: freshet.connection.v1.AuthorizationSettings.oauth2:type_name -> freshet.connection.v1.OAuth2Authorization
-	5, // 2: freshet.connection.v1.AuthorizationSettings.api_key:type_name -> freshet.connection.v1.ApiKeyAuthorization
-	6, // 3: freshet.connection.v1.AuthorizationSettings.basic:type_name -> freshet.connection.v1.BasicAuthorization
-	7, // 4: freshet.connection.v1.AuthorizationSettings.invocation_parameters:type_name -> freshet.connection.v1.HttpParameters
-	3, // 5: freshet.connection.v1.AuthorizationSettings.imported_token:type_name -> freshet.connection.v1.ImportedToken
-	8, // 6: freshet.connection.v1.ImportedToken.expire_time:type_name -> google.protobuf.Timestamp
-	0, // 7: freshet.connection.v1.ConnectionInternalService.GetAuthorizationSettings:input_type -> freshet.connection.v1.GetAuthorizationSettingsRequest
-	1, // 8: freshet.connection.v1.ConnectionInternalService.GetAuthorizationSettings:output_type -> freshet.connection.v1.GetAuthorizationSettingsResponse
-	8, // [8:9] is the sub-list for method output_type
-	7, // [7:8] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	7,  // 0: freshet.connection.v1.BatchGetAuthorizationSettingsResponse.results:type_name -> freshet.connection.v1.BatchGetAuthorizationSettingsResponse.Result
+	4,  // 1: freshet.connection.v1.GetAuthorizationSettingsResponse.settings:type_name -> freshet.connection.v1.AuthorizationSettings
+	8,  // 2: freshet.connection.v1.AuthorizationSettings.oauth2:type_name -> freshet.connection.v1.OAuth2Authorization
+	9,  // 3: freshet.connection.v1.AuthorizationSettings.api_key:type_name -> freshet.connection.v1.ApiKeyAuthorization
+	10, // 4: freshet.connection.v1.AuthorizationSettings.basic:type_name -> freshet.connection.v1.BasicAuthorization
+	11, // 5: freshet.connection.v1.AuthorizationSettings.invocation_parameters:type_name -> freshet.connection.v1.HttpParameters
+	5,  // 6: freshet.connection.v1.AuthorizationSettings.imported_token:type_name -> freshet.connection.v1.ImportedToken
+	12, // 7: freshet.connection.v1.ImportedToken.expire_time:type_name -> google.protobuf.Timestamp
+	13, // 8: freshet.connection.v1.BatchGetAuthorizationSettingsResponse.Error.reason:type_name -> freshet.errors.v1.Reason
+	4,  // 9: freshet.connection.v1.BatchGetAuthorizationSettingsResponse.Result.settings:type_name -> freshet.connection.v1.AuthorizationSettings
+	6,  // 10: freshet.connection.v1.BatchGetAuthorizationSettingsResponse.Result.error:type_name -> freshet.connection.v1.BatchGetAuthorizationSettingsResponse.Error
+	2,  // 11: freshet.connection.v1.ConnectionInternalService.GetAuthorizationSettings:input_type -> freshet.connection.v1.GetAuthorizationSettingsRequest
+	0,  // 12: freshet.connection.v1.ConnectionInternalService.BatchGetAuthorizationSettings:input_type -> freshet.connection.v1.BatchGetAuthorizationSettingsRequest
+	3,  // 13: freshet.connection.v1.ConnectionInternalService.GetAuthorizationSettings:output_type -> freshet.connection.v1.GetAuthorizationSettingsResponse
+	1,  // 14: freshet.connection.v1.ConnectionInternalService.BatchGetAuthorizationSettings:output_type -> freshet.connection.v1.BatchGetAuthorizationSettingsResponse
+	13, // [13:15] is the sub-list for method output_type
+	11, // [11:13] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_freshet_connection_v1_connection_internal_service_proto_init() }
@@ -415,10 +685,14 @@ func file_freshet_connection_v1_connection_internal_service_proto_init() {
 	}
 	file_freshet_connection_v1_connection_proto_init()
 	file_freshet_connection_v1_parameter_proto_init()
-	file_freshet_connection_v1_connection_internal_service_proto_msgTypes[2].OneofWrappers = []any{
+	file_freshet_connection_v1_connection_internal_service_proto_msgTypes[4].OneofWrappers = []any{
 		(*AuthorizationSettings_Oauth2)(nil),
 		(*AuthorizationSettings_ApiKey)(nil),
 		(*AuthorizationSettings_Basic)(nil),
+	}
+	file_freshet_connection_v1_connection_internal_service_proto_msgTypes[7].OneofWrappers = []any{
+		(*BatchGetAuthorizationSettingsResponse_Result_Settings)(nil),
+		(*BatchGetAuthorizationSettingsResponse_Result_Error)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -426,7 +700,7 @@ func file_freshet_connection_v1_connection_internal_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_freshet_connection_v1_connection_internal_service_proto_rawDesc), len(file_freshet_connection_v1_connection_internal_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

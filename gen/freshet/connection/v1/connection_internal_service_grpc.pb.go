@@ -19,7 +19,8 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ConnectionInternalService_GetAuthorizationSettings_FullMethodName = "/freshet.connection.v1.ConnectionInternalService/GetAuthorizationSettings"
+	ConnectionInternalService_GetAuthorizationSettings_FullMethodName      = "/freshet.connection.v1.ConnectionInternalService/GetAuthorizationSettings"
+	ConnectionInternalService_BatchGetAuthorizationSettings_FullMethodName = "/freshet.connection.v1.ConnectionInternalService/BatchGetAuthorizationSettings"
 )
 
 // ConnectionInternalServiceClient is the client API for ConnectionInternalService service.
@@ -34,6 +35,8 @@ type ConnectionInternalServiceClient interface {
 	//
 	// Errors: CONNECTION_NOT_FOUND; GRANT_NOT_FOUND; SECRET_UNREADABLE.
 	GetAuthorizationSettings(ctx context.Context, in *GetAuthorizationSettingsRequest, opts ...grpc.CallOption) (*GetAuthorizationSettingsResponse, error)
+	// Does what GetAuthorizationSettings does for several connections and grants. What concerns one of them only is part of its result.
+	BatchGetAuthorizationSettings(ctx context.Context, in *BatchGetAuthorizationSettingsRequest, opts ...grpc.CallOption) (*BatchGetAuthorizationSettingsResponse, error)
 }
 
 type connectionInternalServiceClient struct {
@@ -54,6 +57,16 @@ func (c *connectionInternalServiceClient) GetAuthorizationSettings(ctx context.C
 	return out, nil
 }
 
+func (c *connectionInternalServiceClient) BatchGetAuthorizationSettings(ctx context.Context, in *BatchGetAuthorizationSettingsRequest, opts ...grpc.CallOption) (*BatchGetAuthorizationSettingsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BatchGetAuthorizationSettingsResponse)
+	err := c.cc.Invoke(ctx, ConnectionInternalService_BatchGetAuthorizationSettings_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ConnectionInternalServiceServer is the server API for ConnectionInternalService service.
 // All implementations must embed UnimplementedConnectionInternalServiceServer
 // for forward compatibility.
@@ -66,6 +79,8 @@ type ConnectionInternalServiceServer interface {
 	//
 	// Errors: CONNECTION_NOT_FOUND; GRANT_NOT_FOUND; SECRET_UNREADABLE.
 	GetAuthorizationSettings(context.Context, *GetAuthorizationSettingsRequest) (*GetAuthorizationSettingsResponse, error)
+	// Does what GetAuthorizationSettings does for several connections and grants. What concerns one of them only is part of its result.
+	BatchGetAuthorizationSettings(context.Context, *BatchGetAuthorizationSettingsRequest) (*BatchGetAuthorizationSettingsResponse, error)
 	mustEmbedUnimplementedConnectionInternalServiceServer()
 }
 
@@ -78,6 +93,9 @@ type UnimplementedConnectionInternalServiceServer struct{}
 
 func (UnimplementedConnectionInternalServiceServer) GetAuthorizationSettings(context.Context, *GetAuthorizationSettingsRequest) (*GetAuthorizationSettingsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetAuthorizationSettings not implemented")
+}
+func (UnimplementedConnectionInternalServiceServer) BatchGetAuthorizationSettings(context.Context, *BatchGetAuthorizationSettingsRequest) (*BatchGetAuthorizationSettingsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method BatchGetAuthorizationSettings not implemented")
 }
 func (UnimplementedConnectionInternalServiceServer) mustEmbedUnimplementedConnectionInternalServiceServer() {
 }
@@ -119,6 +137,24 @@ func _ConnectionInternalService_GetAuthorizationSettings_Handler(srv interface{}
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ConnectionInternalService_BatchGetAuthorizationSettings_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BatchGetAuthorizationSettingsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ConnectionInternalServiceServer).BatchGetAuthorizationSettings(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ConnectionInternalService_BatchGetAuthorizationSettings_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ConnectionInternalServiceServer).BatchGetAuthorizationSettings(ctx, req.(*BatchGetAuthorizationSettingsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ConnectionInternalService_ServiceDesc is the grpc.ServiceDesc for ConnectionInternalService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -129,6 +165,10 @@ var ConnectionInternalService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetAuthorizationSettings",
 			Handler:    _ConnectionInternalService_GetAuthorizationSettings_Handler,
+		},
+		{
+			MethodName: "BatchGetAuthorizationSettings",
+			Handler:    _ConnectionInternalService_BatchGetAuthorizationSettings_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
