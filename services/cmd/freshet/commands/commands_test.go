@@ -176,6 +176,12 @@ func TestOutput(t *testing.T) {
 			{args: "deliveries redrive --filter= --to spare"},
 			{args: "deliveries redrive --dry-run 01JNQ4Y5Z6A7B8C9D0E1F2G3H4"},
 		},
+		"buses": {
+			{args: "buses list"},
+			{args: "buses get orders -o json"},
+			{args: "buses retain orders --max-age 48h --dead-letter-max-age 0s --max-bytes 1073741824"},
+			{args: "buses retain projects/other/buses/orders"},
+		},
 		"archives": {
 			{args: "archives list"},
 			{args: "archives get orders -o json"},

@@ -26,6 +26,7 @@ type root struct {
 	Schedules    schedulesCmd    `cmd:"" help:"Events that are put when their time comes."`
 	Webhooks     webhooksCmd     `cmd:"" help:"Webhooks: signed requests of senders outside, which become events."`
 	Deliveries   deliveriesCmd   `cmd:"" help:"What became of events."`
+	Buses        busesCmd        `cmd:"" help:"Buses: what they keep, and how much that is."`
 	Archives     archivesCmd     `cmd:"" help:"Archives: events kept for longer."`
 	Replays      replaysCmd      `cmd:"" help:"Replays: events of the past, put on their bus again."`
 	Redrives     redrivesCmd     `cmd:"" help:"Redrives: many dead deliveries started anew, at a rate."`
