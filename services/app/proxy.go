@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/freshet-io/freshet/services/gateway/proxy"
+	"github.com/freshet-io/freshet/services/gateway/proxy/invoke"
 	"github.com/freshet-io/freshet/services/internal/authn"
 )
 
@@ -31,9 +32,13 @@ func (p *process) apiProxy() (*proxy.Proxy, error) {
 		t.MaxIdleConnsPerHost = proxyConnections
 		t.DisableCompression = true // bodies pass as they are
 	})
-	return proxy.New(proxy.Params{
+	through, err := proxy.New(proxy.Params{
 		Connection: connections, Token: tokens, Transport: client.Transport,
 		Timeout: settings.Timeout, MaxRequest: settings.MaxRequest << 20, MaxResponse: settings.MaxResponse << 20,
 		Logger: p.logger("proxy"), TracerProvider: p.telemetry.TracerProvider, MeterProvider: p.telemetry.MeterProvider, Now: p.now,
 	})
+	if err == nil {
+		invoke.Register(p.server, through)
+	}
+	return through, err
 }

@@ -40,6 +40,19 @@ func Exhausted(retry time.Duration, format string, args ...any) error {
 		&errdetails.RetryInfo{RetryDelay: durationpb.New(retry)})
 }
 
+// WithRetry adds when to come back, as google.rpc.RetryInfo, to a status error;
+// nothing if that is not known (0).
+func WithRetry(err error, after time.Duration) error {
+	if after <= 0 {
+		return err
+	}
+	st, details := status.Convert(err).WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(after)})
+	if details != nil { // only of code OK
+		return err
+	}
+	return st.Err()
+}
+
 // Invalid returns INVALID_ARGUMENT with the reason INVALID_FIELD and all
 // violations as google.rpc.BadRequest.
 func Invalid(violations ...Violation) error {

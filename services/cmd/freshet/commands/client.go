@@ -19,6 +19,7 @@ import (
 	connectionv1 "github.com/freshet-io/freshet/gen/freshet/connection/v1"
 	deliveryv1 "github.com/freshet-io/freshet/gen/freshet/delivery/v1"
 	errorsv1 "github.com/freshet-io/freshet/gen/freshet/errors/v1"
+	proxyv1 "github.com/freshet-io/freshet/gen/freshet/proxy/v1"
 	tokenv1 "github.com/freshet-io/freshet/gen/freshet/token/v1"
 	"github.com/freshet-io/freshet/services/app"
 	"github.com/freshet-io/freshet/services/internal/authn"
@@ -28,7 +29,7 @@ import (
 // clientFlags are the flags of every command that talks to a server. The admin key only ever comes from a file: a flag would show up in
 // the list of processes and in the shell's history.
 type clientFlags struct {
-	Server       string        `group:"client" default:"127.0.0.1:9090" help:"gRPC address of the server, or addresses by role: connection=ADDR;token=ADDR;delivery=ADDR. Default: ${default}." placeholder:"ADDR"`
+	Server       string        `group:"client" default:"127.0.0.1:9090" help:"gRPC address of the server, or addresses by role: connection=ADDR;token=ADDR;delivery=ADDR;gateway=ADDR. Default: ${default}." placeholder:"ADDR"`
 	AdminKeyFile string        `group:"client" help:"File of the admin key. Default: admin.key in FRESHET_DATA_DIR, or in ./freshet-data." placeholder:"FILE"`
 	TLS          bool          `group:"client" name:"tls" help:"Use TLS, which anything but this machine needs."`
 	TLSCAFile    string        `group:"client" name:"tls-ca-file" help:"Authorities that the server's certificate is checked against, PEM. Default: the system's. Implies --tls." placeholder:"FILE"`
@@ -56,6 +57,7 @@ type client struct {
 	redrives    deliveryv1.RedriveServiceClient
 	signingKeys deliveryv1.SigningKeyServiceClient
 	webhooks    deliveryv1.WebhookServiceClient
+	proxy       proxyv1.ProxyServiceClient
 	opened      map[string]*grpc.ClientConn // by address
 }
 
@@ -122,6 +124,8 @@ func (c *client) open(role, addr string, timeout time.Duration, options rpcclien
 		c.redrives = deliveryv1.NewRedriveServiceClient(bounded)
 		c.signingKeys = deliveryv1.NewSigningKeyServiceClient(bounded)
 		c.webhooks = deliveryv1.NewWebhookServiceClient(bounded)
+	case roleGateway:
+		c.proxy = proxyv1.NewProxyServiceClient(bounded)
 	}
 	return nil
 }

@@ -133,7 +133,7 @@ func describeStatus(st *status.Status) string {
 	switch {
 	case name == errorsv1.Reason_METHOD_NOT_SERVED.String():
 		return name + ": " + printable(st.Message()) +
-			"\nWhere roles have processes of their own, give --server the address of each: connection=ADDR;token=ADDR;delivery=ADDR."
+			"\nWhere roles have processes of their own, give --server the address of each: connection=ADDR;token=ADDR;delivery=ADDR;gateway=ADDR."
 	case len(fields) > 1:
 		return fmt.Sprintf("%s: %d fields are not valid\n  %s", name, len(fields), strings.Join(fields, "\n  "))
 	case len(fields) == 1:

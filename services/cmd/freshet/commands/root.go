@@ -28,6 +28,7 @@ type root struct {
 	Deliveries   deliveriesCmd   `cmd:"" help:"What became of events."`
 	Buses        busesCmd        `cmd:"" help:"Buses: what they keep, and how much that is."`
 	Archives     archivesCmd     `cmd:"" help:"Archives: events kept for longer."`
+	Proxy        proxyCmd        `cmd:"" help:"Call a connection's API with its credential."`
 	Replays      replaysCmd      `cmd:"" help:"Replays: events of the past, put on their bus again."`
 	Redrives     redrivesCmd     `cmd:"" help:"Redrives: many dead deliveries started anew, at a rate."`
 	Pattern      patternCmd      `cmd:"" help:"Event patterns."`

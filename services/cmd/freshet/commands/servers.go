@@ -12,6 +12,7 @@ const (
 	roleConnection = "connection"
 	roleToken      = "token"
 	roleDelivery   = "delivery"
+	roleGateway    = "gateway"
 )
 
 // servers are gRPC addresses by role.
@@ -20,12 +21,12 @@ type servers map[string]string
 // parseServers reads --server: one address that serves every role, or addresses by role in the form of serve's --peers,
 // `connection=host:port;token=host:port`.
 func parseServers(text string) (servers, error) {
-	roles := []string{roleConnection, roleToken, roleDelivery}
+	roles := []string{roleConnection, roleToken, roleDelivery, roleGateway}
 	found := servers{}
 	if !strings.ContainsAny(text, "=;") {
 		addr := strings.TrimSpace(text)
 		if addr == "" {
-			return nil, errors.New("an address host:port is needed, or addresses by role: connection=host:port;token=host:port;delivery=host:port")
+			return nil, errors.New("an address host:port is needed, or addresses by role: connection=host:port;token=host:port;delivery=host:port;gateway=host:port")
 		}
 		for _, role := range roles {
 			found[role] = addr

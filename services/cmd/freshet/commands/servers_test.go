@@ -8,7 +8,7 @@ import (
 )
 
 func TestParseServers(t *testing.T) {
-	everywhere := servers{roleConnection: "h:1", roleToken: "h:1", roleDelivery: "h:1"}
+	everywhere := servers{roleConnection: "h:1", roleToken: "h:1", roleDelivery: "h:1", roleGateway: "h:1"}
 	for text, want := range map[string]servers{
 		"h:1":                            everywhere,
 		" h:1 ":                          everywhere,
@@ -21,12 +21,12 @@ func TestParseServers(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"":                      "an address host:port is needed, or addresses by role: connection=host:port;",
-		"gateway=h:1":           `"gateway" is none of connection, token, delivery`,
-		"h:1;h:2":               `"h:1" is none of connection, token, delivery`,
+		"console=h:1":           `"console" is none of connection, token, delivery, gateway`,
+		"h:1;h:2":               `"h:1" is none of connection, token, delivery, gateway`,
 		"token=":                "token has no address: token=host:port",
 		"token":                 "",
 		"token=h:1;token=h:2":   "token has two addresses",
-		"token=h:1;=h:2":        `"" is none of connection, token, delivery`,
+		"token=h:1;=h:2":        `"" is none of connection, token, delivery, gateway`,
 		"token=h:1;connection;": "connection has no address: connection=host:port",
 	} {
 		_, err := parseServers(text)
