@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"io/fs"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -36,7 +37,11 @@ func Open(t testing.TB, engine sqldb.Engine, migrations fs.FS) *sqldb.DB {
 	var err error
 	switch engine {
 	case sqldb.SQLite:
-		db, err = sqldb.OpenSQLite(t.Context(), SQLitePath(t), sqldb.Options{})
+		path := SQLitePath(t)
+		if migrations != nil {
+			require.NoError(t, os.WriteFile(path, sqliteTemplate(t, migrations), 0o600))
+		}
+		db, err = sqldb.OpenSQLite(t.Context(), path, sqldb.Options{})
 	case sqldb.Postgres:
 		dsn, schema := serverDSN(t), "test_"+unique()
 		t.Cleanup(func() { execute(t, dsn, "DROP SCHEMA IF EXISTS "+schema+" CASCADE") })
@@ -46,7 +51,7 @@ func Open(t testing.TB, engine sqldb.Engine, migrations fs.FS) *sqldb.DB {
 	}
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
-	if migrations != nil {
+	if migrations != nil && engine == sqldb.Postgres {
 		require.NoError(t, db.Migrate(t.Context(), migrations))
 	}
 	return db
