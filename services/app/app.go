@@ -87,6 +87,9 @@ func (p *process) run(ctx context.Context, options Options) error {
 	if err != nil {
 		return errors.Join(err, httpListener.Close(), grpcListener.Close())
 	}
+	if err := p.registerCalls(through); err != nil {
+		return errors.Join(err, httpListener.Close(), grpcListener.Close())
+	}
 	rest, err := p.restServer(ctx, through)
 	if err != nil {
 		return errors.Join(err, httpListener.Close(), grpcListener.Close())
@@ -168,7 +171,7 @@ func (p *process) restHandler(ctx context.Context, through *proxy.Proxy) (http.H
 		return gateway.Operations(params), nil
 	}
 	for needed, conn := range map[string]*grpc.ClientConnInterface{
-		"connection": &params.Connection, "token": &params.Token, "delivery": &params.Delivery,
+		"connection": &params.Connection, "token": &params.Token, "delivery": &params.Delivery, "gateway": &params.Access,
 	} {
 		opened, err := p.network.to(needed, "gateway", nil)
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/freshet-io/freshet/services/connection"
 	"github.com/freshet-io/freshet/services/connection/announce"
 	"github.com/freshet-io/freshet/services/connection/grantjobs"
+	"github.com/freshet-io/freshet/services/connection/interfaces"
 	"github.com/freshet-io/freshet/services/connection/probe"
 	connectionrpc "github.com/freshet-io/freshet/services/connection/rpc"
 	connectionstore "github.com/freshet-io/freshet/services/connection/store"
@@ -123,6 +124,11 @@ func buildConnection(_ context.Context, p *process, db *database) ([]lifecycle.T
 	connectionrpc.Register(p.server, service, connectionrpc.Options{
 		Logger: p.logger("connection"), Pages: p.pages, Validator: p.validator, Catalog: providers, GrantJobs: ending,
 	})
+	kept, err := interfaces.NewService(interfaces.Params{Store: stored, Connections: service, Now: p.now})
+	if err != nil {
+		return nil, err
+	}
+	connectionrpc.RegisterInterfaces(p.server, kept, connectionrpc.Options{Logger: p.logger("connection"), Pages: p.pages})
 	return []lifecycle.Task{
 		{Name: "connection", Run: service.Run},
 		{Name: "grant jobs", Run: ending.Run},

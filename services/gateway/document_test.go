@@ -41,7 +41,8 @@ func readDocument(t *testing.T) document {
 // samples are values of path and query parameters, by name.
 var samples = map[string]string{
 	"project": "default", "connection": "crm", "webhook": "h1", "webhookId": "h1", "grant": "ada", "grantId": "ada", "endUserId": "ada", "skipRevocation": "true", "bus": "orders", "rule": "r1", "destination": "shop",
-	"provider": "google", "schedule": "s1",
+	"provider": "google", "schedule": "s1", "interface": "photos", "interfaceId": "photos", "mapping": "alpha",
+	"?connection":  "projects/default/connections/crm",
 	"delivery":     "01JZZZZZZZZZZZZZZZZZZZZZZZ",
 	"signingKey":   "01JZZZZZZZZZZZZZZZZZZZZZZZ",
 	"connectionId": "crm", "busId": "orders", "archive": "a1", "archiveId": "a1", "ruleId": "r1", "destinationId": "shop", "scheduleId": "s1",
@@ -74,6 +75,11 @@ var bodies = map[string]string{
 	"GrantJobService.CreateGrantJob":     `{"action":"REVOKE","grantState":"DEAUTHORIZED","expireBefore":"2026-01-02T03:04:05Z"}`,
 	"GrantJobService.CancelGrantJob":     `{}`,
 	"EndUserService.EraseEndUser":        `{"endUserId":"ada"}`,
+	"InterfaceService.CreateInterface":   `{"definition":"{}"}`,
+	"InterfaceService.UpdateInterface":   `{"description":"photos"}`,
+	"InterfaceService.LintInterface":     `{"definition":"{}"}`,
+	"InterfaceService.DryRunInterface":   `{"interface":"photos","mapping":"alpha","operation":"listPhotos","answer":{"status":200,"body":"{}"}}`,
+	"CallService.Call":                   `{"interface":"photos","operation":"listPhotos","input":"{\"album\":\"sea\"}","allPages":true}`,
 	"ReplayService.CreateReplay":         `{"source":"projects/default/buses/orders/archives/a1","startTime":"2026-01-02T03:04:05Z","endTime":"2026-01-03T03:04:05Z"}`,
 	"RedriveService.CreateRedrive":       `{"filter":"error_code=TIMEOUT","deliveriesPerSecond":50}`,
 	"RedriveService.PauseRedrive":        `{}`, "RedriveService.ResumeRedrive": `{}`, "RedriveService.CancelRedrive": `{}`,
@@ -124,8 +130,12 @@ func TestDocument(t *testing.T) {
 				separator := "?"
 				for _, parameter := range operation.Parameters {
 					if parameter.In == "query" {
-						require.Contains(t, samples, parameter.Name)
-						target += separator + parameter.Name + "=" + samples[parameter.Name]
+						sample, ok := samples["?"+parameter.Name] // where the path has one of that name too
+						if !ok {
+							require.Contains(t, samples, parameter.Name)
+							sample = samples[parameter.Name]
+						}
+						target += separator + parameter.Name + "=" + sample
 						separator = "&"
 					}
 				}

@@ -27,6 +27,8 @@ type Params struct {
 	// Connection, Token and Delivery lead to the services, without credentials of their own: each call carries its caller's. The
 	// gateway does not close them.
 	Connection, Token, Delivery grpc.ClientConnInterface
+	// Access leads to the gateway's own gRPC services in the same way.
+	Access grpc.ClientConnInterface
 	// Webhooks leads to the delivery service as the gateway itself: requests to webhooks carry no credential of ours.
 	Webhooks grpc.ClientConnInterface
 	// Proxy makes calls of APIs. Nil: none are made.
@@ -46,8 +48,8 @@ type Params struct {
 
 // New returns the handler of the whole REST face. It fails when something required is missing.
 func New(ctx context.Context, p Params) (http.Handler, error) {
-	if p.Connection == nil || p.Token == nil || p.Delivery == nil || p.Webhooks == nil || p.Authenticate == nil || p.Ready == nil || p.Metrics == nil || p.Logger == nil {
-		return nil, errors.New("gateway: Connection, Token, Delivery, Webhooks, Authenticate, Ready, Metrics and Logger are required")
+	if p.Connection == nil || p.Token == nil || p.Delivery == nil || p.Access == nil || p.Webhooks == nil || p.Authenticate == nil || p.Ready == nil || p.Metrics == nil || p.Logger == nil {
+		return nil, errors.New("gateway: Connection, Token, Delivery, Access, Webhooks, Authenticate, Ready, Metrics and Logger are required")
 	}
 	served, err := newRoutes(contracts()...)
 	if err != nil {

@@ -90,7 +90,7 @@ func newFixture(t *testing.T) *fixture {
 	conn := dial(nil)
 
 	f.params = gateway.Params{
-		Connection: conn, Token: conn, Delivery: conn, Webhooks: dial(internal.Credentials(authn.ServiceGateway)),
+		Connection: conn, Token: conn, Delivery: conn, Access: conn, Webhooks: dial(internal.Credentials(authn.ServiceGateway)),
 		Authenticate: func(md metadata.MD) error {
 			_, err := authenticator.Authenticate(md)
 			return err

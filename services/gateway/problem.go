@@ -30,6 +30,8 @@ type problem struct {
 	Reason  string         `json:"reason"`
 	TraceID string         `json:"traceId,omitempty"`
 	Errors  []problemField `json:"errors,omitempty"`
+	// Metadata is what more there is of the reason, for programs.
+	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
 // problemField is one field of the request that is wrong, by its path from the request message in lowerCamelCase.
@@ -172,10 +174,13 @@ func newProblem(ctx context.Context, st *status.Status) problem {
 		out.TraceID = span.TraceID().String()
 	}
 	for _, item := range st.Details() {
-		if bad, ok := item.(*errdetails.BadRequest); ok {
-			for _, violation := range bad.GetFieldViolations() {
+		switch item := item.(type) {
+		case *errdetails.BadRequest:
+			for _, violation := range item.GetFieldViolations() {
 				out.Errors = append(out.Errors, problemField{Field: violation.GetField(), Description: violation.GetDescription()})
 			}
+		case *errdetails.ErrorInfo:
+			out.Metadata = item.GetMetadata()
 		}
 	}
 	return out

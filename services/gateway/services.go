@@ -7,9 +7,11 @@ import (
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	accessv1 "github.com/freshet-io/freshet/gen/freshet/access/v1"
 	connectionv1 "github.com/freshet-io/freshet/gen/freshet/connection/v1"
 	deliveryv1 "github.com/freshet-io/freshet/gen/freshet/delivery/v1"
 	tokenv1 "github.com/freshet-io/freshet/gen/freshet/token/v1"
+	accessrest "github.com/freshet-io/freshet/gen/rest/freshet/access/v1"
 	connectionrest "github.com/freshet-io/freshet/gen/rest/freshet/connection/v1"
 	deliveryrest "github.com/freshet-io/freshet/gen/rest/freshet/delivery/v1"
 	tokenrest "github.com/freshet-io/freshet/gen/rest/freshet/token/v1"
@@ -24,6 +26,8 @@ func contracts() []protoreflect.FileDescriptor {
 		connectionv1.File_freshet_connection_v1_grant_service_proto,
 		connectionv1.File_freshet_connection_v1_grant_job_service_proto,
 		connectionv1.File_freshet_connection_v1_end_user_service_proto,
+		connectionv1.File_freshet_connection_v1_interface_service_proto,
+		accessv1.File_freshet_access_v1_call_service_proto,
 		tokenv1.File_freshet_token_v1_rehearsal_service_proto,
 		tokenv1.File_freshet_token_v1_token_service_proto,
 		tokenv1.File_freshet_token_v1_dpop_service_proto,
@@ -48,6 +52,8 @@ func registerServices(ctx context.Context, calls *runtime.ServeMux, p Params) er
 		connectionrest.RegisterGrantServiceHandlerClient(ctx, calls, connectionv1.NewGrantServiceClient(p.Connection)),
 		connectionrest.RegisterGrantJobServiceHandlerClient(ctx, calls, connectionv1.NewGrantJobServiceClient(p.Connection)),
 		connectionrest.RegisterEndUserServiceHandlerClient(ctx, calls, connectionv1.NewEndUserServiceClient(p.Connection)),
+		connectionrest.RegisterInterfaceServiceHandlerClient(ctx, calls, connectionv1.NewInterfaceServiceClient(p.Connection)),
+		accessrest.RegisterCallServiceHandlerClient(ctx, calls, accessv1.NewCallServiceClient(p.Access)),
 		tokenrest.RegisterTokenServiceHandlerClient(ctx, calls, tokenv1.NewTokenServiceClient(p.Token)),
 		tokenrest.RegisterDpopServiceHandlerClient(ctx, calls, tokenv1.NewDpopServiceClient(p.Token)),
 		tokenrest.RegisterRehearsalServiceHandlerClient(ctx, calls, tokenv1.NewRehearsalServiceClient(p.Token)),

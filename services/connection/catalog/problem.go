@@ -6,4 +6,4 @@ import "github.com/freshet-io/freshet/services/internal/lint"
 type Problem = lint.Problem
 
 // LintErrors are all that is wrong with entries: an error unless there are none.
-type LintErrors = lint.Problems
+type LintErrors = lint.Problems //nolint:errname // They are problems first.

@@ -11,6 +11,8 @@ import (
 	errorsv1 "github.com/freshet-io/freshet/gen/freshet/errors/v1"
 	"github.com/freshet-io/freshet/services/connection"
 	"github.com/freshet-io/freshet/services/connection/grantjobs"
+	"github.com/freshet-io/freshet/services/connection/interfaces"
+	"github.com/freshet-io/freshet/services/internal/mapping"
 	"github.com/freshet-io/freshet/services/internal/page"
 	"github.com/freshet-io/freshet/services/internal/rpcerr"
 )
@@ -29,6 +31,9 @@ func toStatus(ctx context.Context, logger *slog.Logger, name string, err error) 
 	var invalid *connection.ValidationError
 	var mask *maskError
 	var unknown *connection.UnknownProviderError
+	var unmapped *mapping.UnknownError
+	var input *mapping.InputError
+	var failed *mapping.FailedError
 	switch {
 	case err == nil:
 		return nil
@@ -66,6 +71,14 @@ func toStatus(ctx context.Context, logger *slog.Logger, name string, err error) 
 	case errors.As(err, &unknown):
 		return rpcerr.New(codes.NotFound, errorsv1.Reason_PROVIDER_NOT_FOUND,
 			"the catalogue has no provider %s; ListProviders says which there are", unknown.ID)
+	case errors.Is(err, interfaces.ErrNotFound):
+		return rpcerr.New(codes.NotFound, errorsv1.Reason_INTERFACE_NOT_FOUND, "there is no interface %s", name)
+	case errors.As(err, &unmapped):
+		return rpcerr.New(codes.NotFound, errorsv1.Reason_OPERATION_NOT_FOUND, "%s", unmapped.Description)
+	case errors.As(err, &input):
+		return rpcerr.Invalid(inputViolations(input)...)
+	case errors.As(err, &failed):
+		return rpcerr.New(codes.FailedPrecondition, errorsv1.Reason_MAPPING_FAILED, "%s %s", failed.Field, failed.Description)
 	case errors.Is(err, connection.ErrNoAPI):
 		return rpcerr.New(codes.FailedPrecondition, errorsv1.Reason_API_NOT_CONFIGURED,
 			"neither api_base_url of the connection nor its provider says where the API is: set api_base_url")
@@ -102,9 +115,20 @@ func kindOf(name string) string {
 		return "grant"
 	case strings.Contains(name, "/grantJobs/"):
 		return "grant_job"
+	case strings.Contains(name, "/interfaces/"):
+		return "interface"
 	default:
 		return "connection"
 	}
+}
+
+// inputViolations gives the faults of an operation's input the paths they have in a request.
+func inputViolations(e *mapping.InputError) []rpcerr.Violation {
+	list := make([]rpcerr.Violation, len(e.Violations))
+	for i, v := range e.Violations {
+		list[i] = rpcerr.Violation{Field: joined("input", v.Field), Description: v.Description}
+	}
+	return list
 }
 
 // violations gives the fields of a connection or grant the paths they have in a request.
@@ -116,12 +140,16 @@ func violations(kind string, e *connection.ValidationError) []rpcerr.Violation {
 	return list
 }
 
-// joined leaves out the point where a violation is of the whole connection.
+// joined leaves out the point where a violation is of the whole, or of a field of the request itself.
 func joined(parent, field string) string {
-	if field == "" {
+	switch {
+	case field == "":
 		return parent
+	case parent == "":
+		return field
+	default:
+		return parent + "." + field
 	}
-	return parent + "." + field
 }
 
 func parseName(field, name string) (connection.Name, error) {

@@ -19,6 +19,7 @@ import (
 	errorsv1 "github.com/freshet-io/freshet/gen/freshet/errors/v1"
 	"github.com/freshet-io/freshet/services/connection/connectiontest"
 	"github.com/freshet-io/freshet/services/connection/grantjobs"
+	"github.com/freshet-io/freshet/services/connection/interfaces"
 	"github.com/freshet-io/freshet/services/connection/rpc"
 	"github.com/freshet-io/freshet/services/internal/authn"
 	"github.com/freshet-io/freshet/services/internal/page"
@@ -47,6 +48,7 @@ type fixture struct {
 	jobs     connectionv1.GrantJobServiceClient
 	endUsers connectionv1.EndUserServiceClient
 	ending   *grantjobs.Service
+	kept     connectionv1.InterfaceServiceClient
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -59,8 +61,12 @@ func serve(t *testing.T, s *connectiontest.Suite) *fixture {
 	t.Helper()
 	ending, err := grantjobs.NewService(grantjobs.Params{Store: s.Store, Grants: s.Service})
 	require.NoError(t, err)
+	kept, err := interfaces.NewService(interfaces.Params{Store: s.Store, Connections: s.Service})
+	require.NoError(t, err)
 	server := connectiontest.Serve(t, func(r grpc.ServiceRegistrar) {
-		rpc.Register(r, s.Service, rpc.Options{Pages: page.NewCodec(make([]byte, 32)), Catalog: s.Catalog, GrantJobs: ending})
+		options := rpc.Options{Pages: page.NewCodec(make([]byte, 32)), Catalog: s.Catalog, GrantJobs: ending}
+		rpc.Register(r, s.Service, options)
+		rpc.RegisterInterfaces(r, kept, options)
 	})
 	return &fixture{
 		Suite:    s,
@@ -70,6 +76,7 @@ func serve(t *testing.T, s *connectiontest.Suite) *fixture {
 		jobs:     connectionv1.NewGrantJobServiceClient(server.AsAdmin(t)),
 		endUsers: connectionv1.NewEndUserServiceClient(server.AsAdmin(t)),
 		ending:   ending,
+		kept:     connectionv1.NewInterfaceServiceClient(server.AsAdmin(t)),
 		internal: connectionv1.NewConnectionInternalServiceClient(server.As(t, authn.ServiceToken)),
 	}
 }

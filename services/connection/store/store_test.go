@@ -13,6 +13,7 @@ import (
 
 	"github.com/freshet-io/freshet/services/connection"
 	"github.com/freshet-io/freshet/services/connection/connectiontest"
+	"github.com/freshet-io/freshet/services/connection/interfaces"
 	"github.com/freshet-io/freshet/services/connection/store"
 	"github.com/freshet-io/freshet/services/connection/storetest"
 	"github.com/freshet-io/freshet/services/internal/seal"
@@ -36,6 +37,16 @@ func TestGrants(t *testing.T) {
 	for _, engine := range []sqldb.Engine{sqldb.SQLite, sqldb.Postgres} {
 		t.Run(string(engine), func(t *testing.T) {
 			storetest.RunGrants(t, func(t *testing.T) storetest.GrantStore {
+				return store.New(sqltest.Open(t, engine, store.Migrations()), connectiontest.NewSealer(t))
+			})
+		})
+	}
+}
+
+func TestInterfaces(t *testing.T) {
+	for _, engine := range []sqldb.Engine{sqldb.SQLite, sqldb.Postgres} {
+		t.Run(string(engine), func(t *testing.T) {
+			storetest.RunInterfaces(t, func(t *testing.T) interfaces.Store {
 				return store.New(sqltest.Open(t, engine, store.Migrations()), connectiontest.NewSealer(t))
 			})
 		})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -116,6 +117,12 @@ func (p *Proxy) Run(ctx context.Context) error {
 // The error, if any, is the answer: nothing has been written then. Its status has a reason of ours; where it is an [Error], that says more of
 // the HTTP answer.
 func (p *Proxy) Serve(w http.ResponseWriter, r *http.Request, md metadata.MD) error {
+	_, err := p.serve(w, r, md)
+	return err
+}
+
+// serve is Serve. It returns the URL that was called, nil if none was, without what the credential adds.
+func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, md metadata.MD) (*url.URL, error) {
 	begin := p.params.Now()
 	ctx, cancel := context.WithTimeoutCause(r.Context(), p.params.Timeout, errTimeout)
 	defer cancel()
@@ -124,5 +131,5 @@ func (p *Proxy) Serve(w http.ResponseWriter, r *http.Request, md metadata.MD) er
 	defer span.End()
 	err := c.serve(ctx, w)
 	c.observe(ctx, span, p.params.Now().Sub(begin), err)
-	return err
+	return c.target, err
 }

@@ -172,3 +172,17 @@ func marshal(value any) (json.RawMessage, error) {
 	}
 	return text, nil
 }
+
+// List is items as one JSON list.
+func List(items []json.RawMessage) string {
+	var b bytes.Buffer
+	b.WriteByte('[')
+	for n, item := range items {
+		if n > 0 {
+			b.WriteByte(',')
+		}
+		b.Write(item)
+	}
+	b.WriteByte(']')
+	return b.String()
+}

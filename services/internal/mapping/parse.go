@@ -37,6 +37,7 @@ type mappingText struct {
 type routeText struct {
 	Method     string            `json:"method"`
 	Host       string            `json:"host"`
+	Follow     bool              `json:"follow_redirects"`
 	Path       string            `json:"path"`
 	Query      map[string]string `json:"query"`
 	Headers    map[string]string `json:"headers"`

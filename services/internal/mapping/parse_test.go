@@ -53,6 +53,7 @@ func TestProblemsHavePlaces(t *testing.T) {
 		"body of a GET":       {file(`{"path": "/x", "body": "."}`), "method: must be one with a body"},
 		"two bodies":          {file(`{"path": "/x", "method": "POST", "body": ".", "form": {"a": "b"}}`), "form: cannot be there with body"},
 		"rule for everything": {file(`{"path": "/x", "errors": [{"kind": "NOT_FOUND"}]}`), "mappings.acme.operations.get.errors[0]: must have status, when, or both"},
+		"redirected POST":     {file(`{"path": "/x", "method": "POST", "follow_redirects": true}`), "follow_redirects: goes with GET only"},
 		"pages of one":        {file(`{"path": "/x", "pagination": {"kind": "LINK"}}`), "pagination: is only for operations with paged: true"},
 		"cursor":              {paged(`{"path": "/x", "pagination": {"kind": "CURSOR"}}`), "pagination.next: is required for CURSOR"},
 		"unused cursor":       {paged(`{"path": "/x", "pagination": {"kind": "CURSOR", "next": ".n"}}`), "pagination.parameter: is required, unless"},

@@ -14,6 +14,7 @@ type Route struct {
 	Operation *Operation
 
 	method, host   string
+	follow         bool
 	path           *template
 	query, headers map[string]*template
 	body           *expression
@@ -34,6 +35,7 @@ type rule struct {
 type Request struct {
 	Method string
 	Host   string            // another of the API's; empty: that of its base
+	Follow bool              // redirects to other hosts are followed
 	Path   string            // percent-encoded, without a leading slash
 	Query  string            // encoded
 	Header map[string]string // Content-Type too, with a body
@@ -52,7 +54,7 @@ func ownHeaders() []string {
 var literalPath = regexp.MustCompile(`^([A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*$`)
 
 func (c *compiler) route(path []string, of *Operation, text routeText, shared []rule) *Route {
-	r := &Route{Operation: of, method: text.Method, host: text.Host}
+	r := &Route{Operation: of, method: text.Method, host: text.Host, follow: text.Follow}
 	if r.method == "" {
 		r.method = "GET"
 	}
@@ -71,6 +73,9 @@ func (c *compiler) route(path []string, of *Operation, text routeText, shared []
 		c.fail(in(path, "form"), "cannot be there with body")
 	case r.method == "GET" && (text.Body != "" || len(text.Form) > 0):
 		c.fail(in(path, "method"), "must be one with a body, POST for instance")
+	}
+	if r.follow && r.method != "GET" {
+		c.fail(in(path, "follow_redirects"), "goes with GET only")
 	}
 	r.output = c.expression(in(path, "output"), text.Output, answerVariables())
 	r.rules = append(c.rules(in(path, "errors"), text.Errors), shared...)
@@ -126,7 +131,7 @@ func (r *Route) Request(ctx context.Context, input any, cursor string) (Request,
 		return Request{}, err
 	}
 	b := &builder{ctx: ctx, input: input, page: p.variable}
-	out := Request{Method: r.method, Host: r.host, Header: map[string]string{}}
+	out := Request{Method: r.method, Host: r.host, Follow: r.follow, Header: map[string]string{}}
 	out.Path = b.path("path", p.pathOf(r))
 	query := b.parameters("query", r.query)
 	for name, value := range p.parameters {

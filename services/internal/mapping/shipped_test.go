@@ -90,6 +90,15 @@ func TestShippedPhotos(t *testing.T) {
 				`{"entries":[{".tag":"file","id":"id:c","name":"c.png","size":8},{".tag":"file","id":"id:d","name":"d.txt","size":9}],"cursor":"c2","has_more":false}`,
 			}))
 
+	require.JSONEq(t, `[{"id":"1","name":"a.jpg","size":7,"width":4,"height":3},{"id":"3","name":"c.jpg","size":9,"width":null,"height":null}]`,
+		walk(t, photos, "onedrive", "listPhotos", "", "https://graph.microsoft.com/v1.0/me/drive",
+			step{
+				"GET", "special/photos/children", "%24select=id%2Cname%2Csize%2Cimage%2Cfile&%24top=100", "", 200,
+				`{"value":[{"id":"1","name":"a.jpg","size":7,"file":{},"image":{"width":4,"height":3}},{"id":"2","name":"more","folder":{}}],
+					"@odata.nextLink":"https://graph.microsoft.com/v1.0/me/drive/special/photos/children?$skiptoken=s1"}`,
+			},
+			step{"GET", "special/photos/children", "$skiptoken=s1", "", 200, `{"value":[{"id":"3","name":"c.jpg","size":9,"file":{}}]}`}))
+
 	route, err := photos.Route("dropbox", "downloadPhoto")
 	require.NoError(t, err)
 	require.True(t, route.Operation.Raw)

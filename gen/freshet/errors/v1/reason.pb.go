@@ -108,6 +108,16 @@ const (
 	Reason_UPSTREAM_RATE_LIMITED Reason = 76
 	// The connection's settings allow no more calls with this token at the moment; the API was not called. Code RESOURCE_EXHAUSTED, with RetryInfo.
 	Reason_PROXY_RATE_LIMITED Reason = 77
+	// The interface does not exist. Code NOT_FOUND.
+	Reason_INTERFACE_NOT_FOUND Reason = 94
+	// The interface has no such operation, or none for the connection's provider. Code NOT_FOUND.
+	Reason_OPERATION_NOT_FOUND Reason = 95
+	// The API answered an operation with an error. The metadata of the ErrorInfo have its `kind` and `upstreamStatus`. By kind:
+	// Code INVALID_ARGUMENT for INVALID, Code FAILED_PRECONDITION for UNAUTHENTICATED, Code PERMISSION_DENIED, Code NOT_FOUND, Code ABORTED for
+	// CONFLICT, Code RESOURCE_EXHAUSTED for RATE_LIMITED, Code UNAVAILABLE, Code UNKNOWN for UNEXPECTED.
+	Reason_UPSTREAM_ERROR Reason = 96
+	// The mapping of an operation does not fit the input or the API's answer; the message names the part. Code FAILED_PRECONDITION.
+	Reason_MAPPING_FAILED Reason = 97
 	// The process is stopping; connect again, elsewhere if possible. Code UNAVAILABLE.
 	Reason_SHUTTING_DOWN Reason = 80
 	// The store cannot be reached at the moment; nothing was changed. Code UNAVAILABLE.
@@ -200,6 +210,10 @@ var (
 		75:  "UPSTREAM_ANSWER_REFUSED",
 		76:  "UPSTREAM_RATE_LIMITED",
 		77:  "PROXY_RATE_LIMITED",
+		94:  "INTERFACE_NOT_FOUND",
+		95:  "OPERATION_NOT_FOUND",
+		96:  "UPSTREAM_ERROR",
+		97:  "MAPPING_FAILED",
 		80:  "SHUTTING_DOWN",
 		81:  "STORE_UNAVAILABLE",
 		82:  "SERVICE_UNAVAILABLE",
@@ -261,6 +275,10 @@ var (
 		"UPSTREAM_ANSWER_REFUSED": 75,
 		"UPSTREAM_RATE_LIMITED":   76,
 		"PROXY_RATE_LIMITED":      77,
+		"INTERFACE_NOT_FOUND":     94,
+		"OPERATION_NOT_FOUND":     95,
+		"UPSTREAM_ERROR":          96,
+		"MAPPING_FAILED":          97,
 		"SHUTTING_DOWN":           80,
 		"STORE_UNAVAILABLE":       81,
 		"SERVICE_UNAVAILABLE":     82,
@@ -318,7 +336,7 @@ var File_freshet_errors_v1_reason_proto protoreflect.FileDescriptor
 
 const file_freshet_errors_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1efreshet/errors/v1/reason.proto\x12\x11freshet.errors.v1*\x85\n" +
+	"\x1efreshet/errors/v1/reason.proto\x12\x11freshet.errors.v1*\xdf\n" +
 	"\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x11\n" +
@@ -356,7 +374,11 @@ const file_freshet_errors_v1_reason_proto_rawDesc = "" +
 	"\x12API_NOT_CONFIGURED\x10J\x12\x1b\n" +
 	"\x17UPSTREAM_ANSWER_REFUSED\x10K\x12\x19\n" +
 	"\x15UPSTREAM_RATE_LIMITED\x10L\x12\x16\n" +
-	"\x12PROXY_RATE_LIMITED\x10M\x12\x11\n" +
+	"\x12PROXY_RATE_LIMITED\x10M\x12\x17\n" +
+	"\x13INTERFACE_NOT_FOUND\x10^\x12\x17\n" +
+	"\x13OPERATION_NOT_FOUND\x10_\x12\x12\n" +
+	"\x0eUPSTREAM_ERROR\x10`\x12\x12\n" +
+	"\x0eMAPPING_FAILED\x10a\x12\x11\n" +
 	"\rSHUTTING_DOWN\x10P\x12\x15\n" +
 	"\x11STORE_UNAVAILABLE\x10Q\x12\x17\n" +
 	"\x13SERVICE_UNAVAILABLE\x10R\x12\x12\n" +
