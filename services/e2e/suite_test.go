@@ -26,6 +26,7 @@ func scenarios() []scenario {
 		{"a bound token is proved with each request", testBoundTokens},
 		{"a revoked token is replaced at no cost", testRevokedToken},
 		{"an outage of the authorization server passes", testOutage},
+		{"each event goes with the token of the user whom it names", testUsersTokens},
 		{"events come in from outside", testIngest},
 		{"projects do not see each other", testTenancy},
 		{"traces and metrics tell what happened", testObservability},
