@@ -23,7 +23,7 @@ import (
 
 const (
 	project  = "projects/default"
-	patience = 30 * time.Second
+	patience = time.Minute
 )
 
 // TestMain makes the test binary the program itself where a test starts it as a process.

@@ -135,7 +135,7 @@ func TestBusLogOfWaiting(t *testing.T) {
 	ids := s.Put(t, "slow", `{}`, `{}`, `{}`)
 	require.Eventually(t, func() bool {
 		return slices.Contains(log.steps(t, ids[2]), "INVOCATION_FAILURE")
-	}, 30*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 	s.Stop()
 	require.Contains(t, log.steps(t, ids[2]), "INVOCATION_THROTTLE_START")
 	require.NotContains(t, log.steps(t, ids[0]), "INVOCATION_THROTTLE_START")

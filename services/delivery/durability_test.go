@@ -93,7 +93,7 @@ func TestProcessThatDies(t *testing.T) {
 				list, err := s.Service.ListDeliveries(t.Context(), "p", delivery.Filter{State: delivery.Succeeded}, "", 1000)
 				require.NoError(t, err)
 				return len(list) == len(acknowledged)
-			}, 30*time.Second, 10*time.Millisecond)
+			}, time.Minute, 10*time.Millisecond)
 		}
 		s.Stop()
 		require.NoError(t, db.Close())
@@ -207,7 +207,7 @@ func TestOverflow(t *testing.T) {
 		list, err := s.Service.ListDeliveries(t.Context(), "p", delivery.Filter{State: delivery.Succeeded}, "", 2000)
 		require.NoError(t, err)
 		return len(list) == 50*31 // at 300 a second
-	}, 60*time.Second, 100*time.Millisecond)
+	}, time.Minute, 100*time.Millisecond)
 	for _, n := range ids(to.all()) {
 		require.Equal(t, 31, n)
 	}
@@ -221,5 +221,5 @@ func tokensGone(t *testing.T, s *deliverytest.Suite) {
 		list, err := s.Service.ListDestinations(t.Context(), "p", "", 10)
 		require.NoError(t, err)
 		return !list[0].Active
-	}, 10*time.Second, time.Millisecond)
+	}, time.Minute, time.Millisecond)
 }

@@ -91,7 +91,7 @@ func TestCancel(t *testing.T) {
 		require.Len(t, list, 2)
 		_, err = s.Service.RedriveDelivery(t.Context(), list[0].ID, delivery.Edit{})
 		require.NoError(t, err)
-		require.Eventually(t, func() bool { return ids(to.all())[events[9]] == 1 }, 20*time.Second, 10*time.Millisecond)
+		require.Eventually(t, func() bool { return ids(to.all())[events[9]] == 1 }, time.Minute, 10*time.Millisecond)
 
 		require.NoError(t, s.Service.DeleteDestination(t.Context(), name, delivery.Write{}))
 		_, err = s.Service.RedriveDelivery(t.Context(), list[1].ID, delivery.Edit{})

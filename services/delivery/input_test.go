@@ -103,7 +103,7 @@ func TestDeadLetters(t *testing.T) {
 			payloads[d.Target.ID] = d.Payload
 		}
 		return len(dead) == 4
-	}, 30*time.Second, 5*time.Millisecond)
+	}, time.Minute, 5*time.Millisecond)
 	require.Contains(t, payloads["loop"], event)
 	delete(payloads, "loop")
 	require.Equal(t, map[string]string{"t": `{"a": 1.0}`, "discarded": "", "told": `{"a": 1.0}`}, payloads)

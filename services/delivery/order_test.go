@@ -153,7 +153,7 @@ func TestOrderOutlivesTheProcess(t *testing.T) {
 				list, err := s.Service.ListDeliveries(t.Context(), "p", delivery.Filter{State: delivery.Succeeded}, "", 1000)
 				require.NoError(t, err)
 				return len(list) == count
-			}, 30*time.Second, 10*time.Millisecond)
+			}, time.Minute, 10*time.Millisecond)
 		}
 		s.Stop()
 		require.NoError(t, db.Close())

@@ -71,7 +71,7 @@ func TestDatabaseOutage(t *testing.T) {
 		})
 	}
 	reach := func(n int64) {
-		require.Eventually(t, func() bool { return accepted.Load() >= n }, 30*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return accepted.Load() >= n }, time.Minute, time.Millisecond)
 	}
 	reach(200)
 	server.Stop(t)
@@ -89,11 +89,11 @@ func TestDatabaseOutage(t *testing.T) {
 			return all
 		})
 		return all
-	}, 60*time.Second, 20*time.Millisecond, "acknowledged, and not delivered")
+	}, time.Minute, 20*time.Millisecond, "acknowledged, and not delivered")
 	require.Eventually(t, func() bool {
 		list, err := s.Service.ListDeliveries(t.Context(), "p", delivery.Filter{State: delivery.Pending}, "", 10)
 		return err == nil && len(list) == 0
-	}, 60*time.Second, 20*time.Millisecond, "and recorded")
+	}, time.Minute, 20*time.Millisecond, "and recorded")
 	s.Stop()
 }
 

@@ -64,7 +64,7 @@ func (s *sink) all() []received {
 // wait waits until n requests have arrived and returns them.
 func (s *sink) wait(t *testing.T, n int) []received {
 	t.Helper()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(time.Minute)
 	for {
 		if all := s.all(); len(all) >= n {
 			return all
@@ -88,7 +88,7 @@ func await(t *testing.T, s *deliverytest.Suite, event string, want func(*deliver
 		d, err = s.Service.GetDelivery(t.Context(), list[0].ID)
 		require.NoError(t, err)
 		return want(&d)
-	}, 30*time.Second, 5*time.Millisecond)
+	}, time.Minute, 5*time.Millisecond)
 	return d
 }
 

@@ -230,7 +230,7 @@ func TestBatchesOutliveTheProcess(t *testing.T) {
 				list, err := s.Service.ListDeliveries(t.Context(), "p", delivery.Filter{State: delivery.Succeeded}, "", 1000)
 				require.NoError(t, err)
 				return len(list) == 10
-			}, 30*time.Second, 10*time.Millisecond)
+			}, time.Minute, 10*time.Millisecond)
 		}
 		s.Stop()
 		require.NoError(t, db.Close())

@@ -95,7 +95,7 @@ func testClientSecret(t *testing.T, w World) {
 // testWrongClientSecret: the token of the former secret stays in use until it expires; then the connection says what is wrong, deliveries
 // wait, and the right secret repairs everything.
 func testWrongClientSecret(t *testing.T, w World) {
-	s := newScene(t, w, 8*time.Second)
+	s := newScene(t, w, 2*brief)
 	s.connect(t, "crm", s.oauth2())
 	s.destine(t, "orders", "crm", "/orders/*", nil)
 	tokens := s.follow(t, s.token("crm"))

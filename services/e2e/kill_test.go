@@ -32,7 +32,7 @@ func TestKill(t *testing.T) {
 		begin := time.Now()
 		rotations := testKill(t, newProcesses(t, setup{env: quiet()}), kills)
 		// The store's former process is known to be dead, so nothing waits for its lease to run out.
-		require.Greater(t, rotations, int(time.Since(begin)/(3*lifetime)))
+		require.Greater(t, rotations, min(int(time.Since(begin)/(3*lifetime)), kills/3), "each of few kills on a slow machine")
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
 		t.Parallel()

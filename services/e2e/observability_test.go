@@ -15,7 +15,7 @@ import (
 
 // testObservability follows a refresh and a delivery that used its token through traces and metrics.
 func testObservability(t *testing.T, w World) {
-	s := newScene(t, w, 3*time.Second)
+	s := newScene(t, w, brief)
 	s.connect(t, "crm", s.oauth2())
 	s.destine(t, "orders", "crm", "/orders/*", nil)
 	s.follow(t, s.token("crm")).await(t, "a scheduled refresh", generation(2))

@@ -3,7 +3,6 @@ package e2e_test
 import (
 	"net/http"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -11,15 +10,16 @@ import (
 // testOutage takes the authorization server away for longer than a token lives. Deliveries wait, and everything goes on by itself when it
 // is back.
 func testOutage(t *testing.T, w World) {
-	s := newScene(t, w, 3*time.Second)
+	s := newScene(t, w, brief)
 	s.connect(t, "crm", s.oauth2())
 	s.destine(t, "orders", "crm", "/orders/*", nil)
 	tokens := s.follow(t, s.token("crm"))
 	s.deliver(t, "orders", "before")
 
 	s.authSite.close(t)
-	ended := tokens.await(t, "the end of the last token", func(tok token) bool { return tok.State == "FAILED_CONNECTIVITY" })
-	require.Equal(t, "NOT_SENT", ended.Token.StateReason)
+	ended := tokens.await(t, "the end of the last token", func(tok token) bool {
+		return tok.State == "FAILED_CONNECTIVITY" && tok.StateReason == "NOT_SENT" // the attempt before it may be slower than the end
+	})
 	messages, _ := tokens.all()
 	for _, m := range messages { // what was valid was served to its end
 		if m.Token.Generation == ended.Token.Generation && m.Token.State == "AUTHORIZED" {

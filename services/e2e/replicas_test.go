@@ -22,7 +22,7 @@ func TestReplicas(t *testing.T) {
 	a.Start(t)
 	b := newProcesses(t, setup{database: dsn, replicaOf: a})
 	b.Start(t)
-	s, restB := newScene(t, a, 3*time.Second), newREST(t, b)
+	s, restB := newScene(t, a, brief), newREST(t, b)
 	s.connect(t, "crm", s.oauth2())
 	s.destine(t, "orders", "crm", "/orders/*", nil)
 

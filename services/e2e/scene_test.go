@@ -39,6 +39,10 @@ const (
 	basicUser = "courier"
 )
 
+// brief is the lifetime of tokens that a test sees refreshed. At the least three eighths of it are left for that, also on a machine that
+// has much else to do.
+const brief = 8 * time.Second
+
 // newScene makes a project whose authorization server gives tokens of the given lifetime.
 func newScene(t testing.TB, w World, lifetime time.Duration) *scene {
 	t.Helper()

@@ -10,7 +10,7 @@ import (
 
 const (
 	// patience is for what happens at once on an idle machine. Tests run on loaded ones.
-	patience = 30 * time.Second
+	patience = time.Minute
 	// look is the time between two looks at a state that cannot be watched.
 	look = 20 * time.Millisecond
 )

@@ -13,7 +13,7 @@ import (
 // testFirstSteps walks through the README with plain HTTP: a connection, its token, the next generation ahead of expiry, an event and
 // its delivery.
 func testFirstSteps(t *testing.T, w World) {
-	s := newScene(t, w, 3*time.Second)
+	s := newScene(t, w, brief)
 	s.connect(t, "crm", s.oauth2())
 	var test struct {
 		Ok    bool

@@ -160,7 +160,7 @@ func (s *suite) crash(plan *crashPlan) {
 	process.Stderr = t.Output()
 	require.NoError(t, process.Start())
 	if plan.Step == "" {
-		require.Eventually(t, func() bool { return s.auth.Stats().Total() == 2 }, 20*time.Second, time.Millisecond, "no request")
+		require.Eventually(t, func() bool { return s.auth.Stats().Total() == 2 }, time.Minute, time.Millisecond, "no request")
 		require.NoError(t, process.Process.Kill())
 	}
 	err = process.Wait()
@@ -186,7 +186,7 @@ func (s *suite) afterCrash(plan *crashPlan) (token.Token, []token.Rotation) {
 	for {
 		select {
 		case <-watcher.Wake():
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			require.FailNow(t, "not settled", "%+v", s.read())
 		}
 		for _, update := range watcher.Take() {

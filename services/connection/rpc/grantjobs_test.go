@@ -117,7 +117,7 @@ func TestExportAndErase(t *testing.T) {
 	require.Eventually(t, func() bool {
 		answer, err := f.jobs.GetGrantJob(t.Context(), &connectionv1.GetGrantJobRequest{Name: erased.GetGrantJob().GetName()})
 		return err == nil && answer.GetGrantJob().GetState() == connectionv1.GrantJob_SUCCEEDED && answer.GetGrantJob().GetEndUserId() == ""
-	}, 30*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 	require.Empty(t, export())
 	_, err = f.grants.GetGrant(t.Context(), &connectionv1.GetGrantRequest{Name: photos + "/grants/d"})
 	require.NoError(t, err)

@@ -136,9 +136,9 @@ func TestTransportFailures(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := request(c.url + "?token=canary-secret")
-			r.Timeout = 300 * time.Millisecond
+			r.Timeout = time.Second
 			if c.want == delivery.ConnectFailed {
-				r.Timeout = 5 * time.Second
+				r.Timeout = time.Minute
 			}
 			got := newClient(t).Send(t.Context(), r)
 			require.Equal(t, c.want, got.Failure, got.Message)

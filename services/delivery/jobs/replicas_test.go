@@ -36,7 +36,7 @@ func TestReplicas(t *testing.T) {
 		require.Eventually(t, func() bool {
 			j = last.get(t, name(id))
 			return j.State == state
-		}, 20*time.Second, 5*time.Millisecond)
+		}, time.Minute, 5*time.Millisecond)
 		return j
 	}
 	fast := ended("fast", jobs.Completed)

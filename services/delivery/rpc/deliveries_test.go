@@ -69,7 +69,7 @@ func TestDeliveries(t *testing.T) {
 		require.NoError(t, err, filter)
 		return r.GetDeliveries()
 	}
-	require.Eventually(t, func() bool { return len(list("state = DEAD")) == 3 }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return len(list("state = DEAD")) == 3 }, time.Minute, time.Millisecond)
 
 	dead := list(fmt.Sprintf("event.id = %q", events[0]))[0]
 	require.Empty(t, dead.GetPayload(), "not in lists")
@@ -130,7 +130,7 @@ func TestDeliveries(t *testing.T) {
 	again, err := f.api.RedriveDelivery(ctx, &deliveryv1.RedriveDeliveryRequest{Name: d.GetName()})
 	require.NoError(t, err)
 	require.EqualValues(t, 1, again.GetDelivery().GetRedriveCount())
-	require.Eventually(t, func() bool { return len(list("state = SUCCEEDED")) == 1 }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return len(list("state = SUCCEEDED")) == 1 }, time.Minute, time.Millisecond)
 	_, err = f.api.RedriveDelivery(ctx, &deliveryv1.RedriveDeliveryRequest{Name: d.GetName()})
 	requireError(t, err, codes.FailedPrecondition, errorsv1.Reason_STATE_CONFLICT)
 	_, err = f.api.RedriveDelivery(ctx, &deliveryv1.RedriveDeliveryRequest{Name: "projects/q" + d.GetName()[len("projects/p"):]})
@@ -151,5 +151,5 @@ func TestDeliveries(t *testing.T) {
 	n, err = redrive(&deliveryv1.RedriveDeliveriesRequest{Filter: "state = DEAD"})
 	require.NoError(t, err)
 	require.Equal(t, 2, n)
-	require.Eventually(t, func() bool { return len(list("state = SUCCEEDED")) == 3 }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return len(list("state = SUCCEEDED")) == 3 }, time.Minute, time.Millisecond)
 }

@@ -34,7 +34,7 @@ func buried(t *testing.T, f *fixture, n int) []string {
 			names = append(names, d.GetName())
 		}
 		return len(names) == n
-	}, 20*time.Second, time.Millisecond)
+	}, time.Minute, time.Millisecond)
 	return names
 }
 
@@ -103,7 +103,7 @@ func TestRedrives(t *testing.T) {
 		require.NoError(t, err)
 		r = got.GetRedrive()
 		return r.GetState() == deliveryv1.Redrive_CANCELLED
-	}, 20*time.Second, time.Millisecond)
+	}, time.Minute, time.Millisecond)
 	require.Zero(t, r.GetSkippedCount())
 	require.NotNil(t, r.GetFinishTime())
 	_, err = redrives.DeleteRedrive(ctx, &deliveryv1.DeleteRedriveRequest{Name: name})

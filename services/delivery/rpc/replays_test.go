@@ -79,7 +79,7 @@ func TestReplays(t *testing.T) {
 		require.NoError(t, err)
 		r = got.GetReplay()
 		return r.GetState() == deliveryv1.Replay_COMPLETED
-	}, 20*time.Second, time.Millisecond)
+	}, time.Minute, time.Millisecond)
 	require.EqualValues(t, 2, r.GetReplayedEventCount())
 	require.Zero(t, r.GetDeliveryCount(), "the rule has no target")
 	require.EqualValues(t, 100, r.GetProgressPercent())

@@ -14,7 +14,7 @@ import (
 	"github.com/freshet-io/freshet/services/internal/sqltest"
 )
 
-const patience = 30 * time.Second
+const patience = time.Minute
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(sqltest.Wrap(m)) }
 

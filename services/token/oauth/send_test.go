@@ -51,7 +51,7 @@ func TestWhatIsKnownOfARequestWithoutAnswer(t *testing.T) {
 			settings := s.settings(token.KindClientCredentials)
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			if tc.fault.Delay > 0 {
-				ctx, cancel = context.WithTimeout(t.Context(), 100*time.Millisecond)
+				ctx, cancel = context.WithTimeout(t.Context(), 2*time.Second) // for the request to be under way
 			}
 			defer cancel()
 			answer, err := s.client.Exchange(ctx, settings, token.Grant{})

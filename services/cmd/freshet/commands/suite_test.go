@@ -322,7 +322,7 @@ func (s *suite) deliver() {
 	s.run(exitDone, `{"source":"shop","detailType":"OrderCompleted","detail":{"id":"7"}}`, "events", "put", "--bus", "orders", "-f", "-")
 	require.Eventually(t, func() bool {
 		return strings.Contains(s.run(exitDone, "", "deliveries", "list", "--destination", "orders"), "SUCCEEDED")
-	}, 30*time.Second, 20*time.Millisecond)
+	}, time.Minute, 20*time.Millisecond)
 	require.Len(t, s.api.Delivered(), 1)
 	require.Contains(t, s.run(exitDone, "", "destinations", "pause", "orders", "--reason", "moving"), "moving")
 	require.Contains(t, s.run(exitDone, "", "destinations", "list"), "PAUSED")
@@ -337,7 +337,7 @@ func (s *suite) deliver() {
 	require.Eventually(t, func() bool {
 		require.NoError(t, json.Unmarshal([]byte(s.run(exitDone, "", "deliveries", "list", "--state", "dead", "-o", "json")), &list))
 		return len(list.Deliveries) == 1
-	}, 30*time.Second, 20*time.Millisecond)
+	}, time.Minute, 20*time.Millisecond)
 	dead := last(list.Deliveries[0].Name)
 	require.Contains(t, s.run(exitDone, "", "deliveries", "get", dead), "ERROR_FROM_TARGET")
 	require.Contains(t, s.run(exitDone, "", "deliveries", "redrive", "--filter", "", "--dry-run"), "1 delivery would be started anew")
@@ -345,7 +345,7 @@ func (s *suite) deliver() {
 	require.Eventually(t, func() bool {
 		return strings.Contains(s.run(exitDone, "", "deliveries", "get", dead), "Redriven:     1 time") &&
 			strings.Contains(s.run(exitDone, "", "deliveries", "get", dead), "DEAD")
-	}, 30*time.Second, 20*time.Millisecond)
+	}, time.Minute, 20*time.Millisecond)
 }
 
 func (s *suite) signingKeys() {
