@@ -43,7 +43,7 @@ func (s *internalServer) BatchGetAuthorizationSettings(
 		} else {
 			result.Outcome = &connectionv1.BatchGetAuthorizationSettingsResponse_Result_Error{
 				Error: &connectionv1.BatchGetAuthorizationSettingsResponse_Error{
-					Code: int32(status.Code(err)), Message: status.Convert(err).Message(), Reason: rpcerr.ReasonOf(err), //nolint:gosec // below 17
+					Code: int32(status.Code(err)), Message: status.Convert(err).Message(), Reason: rpcerr.ReasonOf(err),
 				},
 			}
 		}

@@ -104,7 +104,7 @@ func (c *Client) askAll(ctx context.Context, questions []*question) {
 		}
 		result := response.GetResults()[i]
 		if refused := result.GetError(); refused != nil {
-			q.err = failure(refused.GetReason(), codes.Code(refused.GetCode())) //nolint:gosec // a number of a status
+			q.err = failure(refused.GetReason(), codes.Code(refused.GetCode()))
 			continue
 		}
 		q.settings, q.err = FromProto(result.GetSettings())

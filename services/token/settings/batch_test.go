@@ -28,10 +28,10 @@ type slowConn struct {
 }
 
 func (c *slowConn) Invoke(_ context.Context, _ string, in, out any, _ ...grpc.CallOption) error {
-	names := []string{""}
+	names := make([]string, 1)
 	one, single := in.(*connectionv1.GetAuthorizationSettingsRequest)
 	if single {
-		names = []string{one.GetName()}
+		names[0] = one.GetName()
 	} else {
 		names = in.(*connectionv1.BatchGetAuthorizationSettingsRequest).GetNames()
 	}
