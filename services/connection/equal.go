@@ -16,7 +16,7 @@ func (a OAuth2) equal(o OAuth2) bool {
 }
 
 func (k SigningKey) equal(o SigningKey) bool {
-	return k.PrivateKey.Equal(o.PrivateKey) && k.KeyID == o.KeyID && k.Algorithm == o.Algorithm && k.Audience == o.Audience
+	return k.PrivateKey.Equal(o.PrivateKey) && k.KeyID == o.KeyID && k.Algorithm == o.Algorithm && k.Audience == o.Audience && k.Issuer == o.Issuer
 }
 
 func (c ClientCertificate) equal(o ClientCertificate) bool {
@@ -42,5 +42,5 @@ func (d Dialect) equal(o Dialect) bool {
 		d.RefreshTokenPath == o.RefreshTokenPath && d.ExpiresInPath == o.ExpiresInPath && d.ExpiresInUnit == o.ExpiresInUnit &&
 		d.ExpiresAtPath == o.ExpiresAtPath && d.ScopePath == o.ScopePath && d.RefreshExpiresInPath == o.RefreshExpiresInPath &&
 		d.ErrorPath == o.ErrorPath && maps.Equal(d.ErrorCodes, o.ErrorCodes) && d.AuthorizationScheme == o.AuthorizationScheme &&
-		d.AccessTokenHeader == o.AccessTokenHeader
+		d.AccessTokenHeader == o.AccessTokenHeader && d.RefreshGrantType == o.RefreshGrantType && d.RefreshMethod == o.RefreshMethod
 }

@@ -32,6 +32,7 @@ const (
 	TLSClientAuth        ClientAuthentication = "TLS_CLIENT_AUTH"             // RFC 8705 section 2.1
 	SelfSignedTLS        ClientAuthentication = "SELF_SIGNED_TLS_CLIENT_AUTH" // RFC 8705 section 2.2
 	NoClientAuth         ClientAuthentication = "NONE"                        // RFC 6749 section 3.2.1
+	SignedClientSecret   ClientAuthentication = "SIGNED_CLIENT_SECRET"        // the secret is a JWT, as Apple has it
 )
 
 // sendsSecret reports whether the client secret is sent.
@@ -41,6 +42,9 @@ func (a ClientAuthentication) sendsSecret() bool { return a.usesBasic() || a == 
 func (a ClientAuthentication) usesBasic() bool {
 	return a == ClientSecretBasic || a == ClientSecretBasicRaw
 }
+
+// asserts reports whether the client says in a JWT of its own who it is.
+func (a ClientAuthentication) asserts() bool { return a == PrivateKeyJWT || a == SignedClientSecret }
 
 // usesCertificate reports whether the client authenticates in TLS.
 func (a ClientAuthentication) usesCertificate() bool { return a == TLSClientAuth || a == SelfSignedTLS }
@@ -81,7 +85,8 @@ type SigningKey struct {
 	PrivateKey seal.Secret // PEM or JWK
 	KeyID      string
 	Algorithm  keys.Algorithm // empty: the first that fits the key
-	Audience   string         // of client assertions; empty: the token endpoint
+	Audience   string         // of client assertions and signed secrets; empty: the token endpoint
+	Issuer     string         // of the same; empty: the client
 }
 
 // ClientCertificate authenticates the client in TLS. Both are PEM.
@@ -121,7 +126,7 @@ type ResourceOwner struct {
 }
 
 // Dialect says in what a token endpoint differs from RFC 6749. Zero members: it does not. Method, Encoding and ExpiresInUnit have the
-// contract's names.
+// contract's names, as RefreshMethod has.
 type Dialect struct {
 	Method               string
 	Encoding             string
@@ -139,6 +144,8 @@ type Dialect struct {
 	ErrorCodes           map[string]string
 	AuthorizationScheme  string
 	AccessTokenHeader    string
+	RefreshGrantType     string
+	RefreshMethod        string
 }
 
 // RotationRecovery is what becomes of a refresh token that was redeemed. The values are the contract's names.

@@ -152,18 +152,27 @@ func TestValidateOAuth2(t *testing.T) {
 		field          string // "": valid
 		says           string
 	}{
-		"secret without use":      {cc, none, func(a *connection.OAuth2) { a.ClientSecret = seal.NewSecret("x") }, "oauth2.client_secret", "CLIENT_SECRET_POST"},
-		"alternate without use":   {cc, none, func(a *connection.OAuth2) { a.AlternateClientSecret = seal.NewSecret("x") }, "oauth2.alternate_client_secret", "CLIENT_SECRET_POST"},
-		"two secrets":             {cc, basic, func(a *connection.OAuth2) { a.AlternateClientSecret = seal.NewSecret("x") }, "", ""},
-		"colon in a raw id":       {cc, connection.ClientSecretBasicRaw, func(a *connection.OAuth2) { a.ClientID = "a:b" }, "oauth2.client_id", "colon"},
-		"colon in an encoded id":  {cc, basic, func(a *connection.OAuth2) { a.ClientID = "a:b" }, "", ""},
-		"key without use":         {cc, basic, func(a *connection.OAuth2) { a.SigningKey.PrivateKey = seal.NewSecret(m.signing) }, "oauth2.signing_key.private_key", "PRIVATE_KEY_JWT"},
-		"key id without use":      {cc, basic, func(a *connection.OAuth2) { a.SigningKey.KeyID = "x" }, "oauth2.signing_key", "PRIVATE_KEY_JWT"},
-		"algorithm":               {cc, connection.PrivateKeyJWT, func(a *connection.OAuth2) { a.SigningKey.Algorithm = keys.RS256 }, "oauth2.signing_key.private_key", "there are EDDSA"},
-		"no key at all":           {connection.JWTBearer, none, func(a *connection.OAuth2) { a.SigningKey.PrivateKey = seal.NewSecret("canary") }, "oauth2.signing_key.private_key", "JWK"},
-		"audience of assertions":  {cc, connection.PrivateKeyJWT, func(a *connection.OAuth2) { a.SigningKey.Audience = "x" }, "", ""},
-		"audience of the grant":   {connection.JWTBearer, none, func(a *connection.OAuth2) { a.SigningKey.Audience = "x" }, "oauth2.signing_key.audience", "oauth2.assertion.audience"},
-		"chain without use":       {cc, basic, func(a *connection.OAuth2) { a.ClientCertificate.Chain = m.chain }, "oauth2.client_certificate", "TLS_CLIENT_AUTH"},
+		"secret without use":     {cc, none, func(a *connection.OAuth2) { a.ClientSecret = seal.NewSecret("x") }, "oauth2.client_secret", "CLIENT_SECRET_POST"},
+		"alternate without use":  {cc, none, func(a *connection.OAuth2) { a.AlternateClientSecret = seal.NewSecret("x") }, "oauth2.alternate_client_secret", "CLIENT_SECRET_POST"},
+		"two secrets":            {cc, basic, func(a *connection.OAuth2) { a.AlternateClientSecret = seal.NewSecret("x") }, "", ""},
+		"colon in a raw id":      {cc, connection.ClientSecretBasicRaw, func(a *connection.OAuth2) { a.ClientID = "a:b" }, "oauth2.client_id", "colon"},
+		"colon in an encoded id": {cc, basic, func(a *connection.OAuth2) { a.ClientID = "a:b" }, "", ""},
+		"key without use":        {cc, basic, func(a *connection.OAuth2) { a.SigningKey.PrivateKey = seal.NewSecret(m.signing) }, "oauth2.signing_key.private_key", "PRIVATE_KEY_JWT"},
+		"key id without use":     {cc, basic, func(a *connection.OAuth2) { a.SigningKey.KeyID = "x" }, "oauth2.signing_key", "PRIVATE_KEY_JWT"},
+		"algorithm":              {cc, connection.PrivateKeyJWT, func(a *connection.OAuth2) { a.SigningKey.Algorithm = keys.RS256 }, "oauth2.signing_key.private_key", "there are EDDSA"},
+		"no key at all":          {connection.JWTBearer, none, func(a *connection.OAuth2) { a.SigningKey.PrivateKey = seal.NewSecret("canary") }, "oauth2.signing_key.private_key", "JWK"},
+		"audience of assertions": {cc, connection.PrivateKeyJWT, func(a *connection.OAuth2) { a.SigningKey.Audience = "x" }, "", ""},
+		"audience of the grant":  {connection.JWTBearer, none, func(a *connection.OAuth2) { a.SigningKey.Audience = "x" }, "oauth2.signing_key.audience", "oauth2.assertion.audience"},
+		"chain without use":      {cc, none, func(a *connection.OAuth2) { a.ClientCertificate.Chain = m.chain }, "oauth2.client_certificate", "TLS_CLIENT_AUTH"},
+		"chain without key":      {cc, basic, func(a *connection.OAuth2) { a.ClientCertificate.Chain = m.chain }, "oauth2.client_certificate.private_key", "required"},
+		"besides the secret": {cc, basic, func(a *connection.OAuth2) {
+			a.ClientCertificate = connection.ClientCertificate{Chain: m.chain, PrivateKey: seal.NewSecret(m.key)}
+		}, "", ""},
+		"signed secret": {cc, connection.SignedClientSecret, func(a *connection.OAuth2) {
+			a.SigningKey = connection.SigningKey{PrivateKey: seal.NewSecret(m.signing), Issuer: "team", Audience: "aud"}
+		}, "", ""},
+		"signed secret, no key":   {cc, connection.SignedClientSecret, func(*connection.OAuth2) {}, "oauth2.signing_key.private_key", "required"},
+		"issuer of the grant":     {connection.JWTBearer, none, func(a *connection.OAuth2) { a.SigningKey.Issuer = "x" }, "oauth2.signing_key.issuer", "oauth2.assertion.issuer"},
 		"no chain":                {cc, connection.TLSClientAuth, func(a *connection.OAuth2) { a.ClientCertificate.Chain = "" }, "oauth2.client_certificate.certificate_chain", "required for TLS_CLIENT_AUTH"},
 		"broken chain":            {cc, connection.TLSClientAuth, func(a *connection.OAuth2) { a.ClientCertificate.Chain = "x" }, "oauth2.client_certificate.certificate_chain", "BEGIN CERTIFICATE"},
 		"key of another":          {cc, connection.SelfSignedTLS, func(a *connection.OAuth2) { a.ClientCertificate.PrivateKey = seal.NewSecret(m.otherKey) }, "oauth2.client_certificate.private_key", "is not the key"},

@@ -85,6 +85,9 @@ func (a OAuth2) FilledFrom(d OAuth2) OAuth2 {
 	if !slices.ContainsFunc(a.Token.Body, func(p Parameter) bool { return p.Key == "audience" }) {
 		a.Audience = cmp.Or(a.Audience, d.Audience)
 	}
+	if a.ClientAuthentication.asserts() {
+		a.SigningKey.Audience = cmp.Or(a.SigningKey.Audience, d.SigningKey.Audience)
+	}
 	a.Token = a.Token.filledFrom(d.Token)
 	a.Dialect = a.Dialect.filledFrom(d.Dialect)
 	a.Provider = a.Provider.filledFrom(d.Provider)
@@ -111,6 +114,7 @@ func (p Parameters) filledFrom(d Parameters) Parameters {
 func (d Dialect) filledFrom(o Dialect) Dialect {
 	d.Method, d.Encoding = cmp.Or(d.Method, o.Method), cmp.Or(d.Encoding, o.Encoding)
 	d.RefreshEndpoint, d.ScopeSeparator = cmp.Or(d.RefreshEndpoint, o.RefreshEndpoint), cmp.Or(d.ScopeSeparator, o.ScopeSeparator)
+	d.RefreshGrantType, d.RefreshMethod = cmp.Or(d.RefreshGrantType, o.RefreshGrantType), cmp.Or(d.RefreshMethod, o.RefreshMethod)
 	d.FieldNames, d.ErrorCodes = mergedMap(o.FieldNames, d.FieldNames), mergedMap(o.ErrorCodes, d.ErrorCodes)
 	for _, path := range []struct {
 		own      *string

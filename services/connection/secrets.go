@@ -54,10 +54,10 @@ func (s *Settings) secretFields() []secretField {
 		{"basic.password", &s.Basic.Password, "HTTP Basic", s.Kind == KindBasic, false},
 		{"oauth2.client_secret", &a.ClientSecret, withSecret, oauth2(a.ClientAuthentication.sendsSecret()), false},
 		{"oauth2.alternate_client_secret", &a.AlternateClientSecret, withSecret, oauth2(a.ClientAuthentication.sendsSecret()), true},
-		{"oauth2.signing_key.private_key", &a.SigningKey.PrivateKey, "PRIVATE_KEY_JWT and JWT_BEARER", oauth2(a.signs()), false},
+		{"oauth2.signing_key.private_key", &a.SigningKey.PrivateKey, signers, oauth2(a.signs()), false},
 		{
-			"oauth2.client_certificate.private_key", &a.ClientCertificate.PrivateKey, "TLS_CLIENT_AUTH and SELF_SIGNED_TLS_CLIENT_AUTH",
-			oauth2(a.ClientAuthentication.usesCertificate()), false,
+			"oauth2.client_certificate.private_key", &a.ClientCertificate.PrivateKey, "a certificate_chain",
+			oauth2(a.showsCertificate()), false,
 		},
 		{"oauth2.refresh_token", &a.RefreshToken, "REFRESH_TOKEN", grant(RefreshToken), false},
 		{"oauth2.authorization_code.code", &a.Code.Code, "AUTHORIZATION_CODE", grant(CodeGrant) && !a.Users, false},
@@ -76,7 +76,15 @@ func (s *Settings) ofUsers() bool {
 
 // signs reports whether something is signed with the signing key.
 func (a OAuth2) signs() bool {
-	return a.ClientAuthentication == PrivateKeyJWT || a.GrantType == JWTBearer
+	return a.ClientAuthentication.asserts() || a.GrantType == JWTBearer
+}
+
+// signers are the settings for which something is signed, for people.
+const signers = "PRIVATE_KEY_JWT, SIGNED_CLIENT_SECRET and JWT_BEARER"
+
+// showsCertificate reports whether the client shows a certificate: to authenticate by it, or besides its secret.
+func (a OAuth2) showsCertificate() bool {
+	return a.ClientAuthentication.usesCertificate() || a.ClientAuthentication.sendsSecret() && a.ClientCertificate.Chain != ""
 }
 
 // WithoutSecrets returns a copy whose secret values are empty.

@@ -36,10 +36,10 @@ func (a OAuth2) checkClient() []Violation {
 	if a.ClientAuthentication == ClientSecretBasicRaw && strings.Contains(a.ClientID, ":") {
 		v = append(v, Violation{"oauth2.client_id", "must have no colon with CLIENT_SECRET_BASIC_RAW (RFC 7617 section 2)"})
 	}
-	if a.ClientAuthentication.usesCertificate() {
+	if a.showsCertificate() {
 		for _, e := range a.Endpoints() {
 			if scheme, _, _ := strings.Cut(e.URL, ":"); !strings.EqualFold(scheme, "https") {
-				v = append(v, Violation{e.Field, fmt.Sprintf("must be https with %s: the client authenticates in TLS", a.ClientAuthentication)})
+				v = append(v, Violation{e.Field, fmt.Sprintf("must be https with %s: the client shows a certificate", a.ClientAuthentication)})
 			}
 		}
 	}
@@ -51,7 +51,7 @@ func (a OAuth2) checkSigningKey() []Violation {
 	key := a.SigningKey
 	if !a.signs() {
 		key.PrivateKey = seal.Secret{}
-		return unused(!key.equal(SigningKey{}), field, "PRIVATE_KEY_JWT and JWT_BEARER")
+		return unused(!key.equal(SigningKey{}), field, signers)
 	}
 	var v []Violation
 	if !key.PrivateKey.IsZero() {
@@ -59,8 +59,16 @@ func (a OAuth2) checkSigningKey() []Violation {
 			v = append(v, Violation{field + ".private_key", err.Error()})
 		}
 	}
-	if key.Audience != "" && a.ClientAuthentication != PrivateKeyJWT {
-		v = append(v, Violation{field + ".audience", "must be empty: it is for PRIVATE_KEY_JWT; that of JWT_BEARER is oauth2.assertion.audience"})
+	if a.ClientAuthentication.asserts() {
+		return v
+	}
+	for member, value := range map[string]string{"audience": key.Audience, "issuer": key.Issuer} {
+		if value != "" {
+			v = append(v, Violation{
+				field + "." + member,
+				"must be empty: it is for PRIVATE_KEY_JWT and SIGNED_CLIENT_SECRET; that of JWT_BEARER is oauth2.assertion." + member,
+			})
+		}
 	}
 	return v
 }
@@ -68,8 +76,8 @@ func (a OAuth2) checkSigningKey() []Violation {
 func (a OAuth2) checkCertificate() []Violation {
 	const field = "oauth2.client_certificate"
 	certificate := a.ClientCertificate
-	if !a.ClientAuthentication.usesCertificate() {
-		return unused(certificate.Chain != "", field, "TLS_CLIENT_AUTH and SELF_SIGNED_TLS_CLIENT_AUTH")
+	if !a.showsCertificate() {
+		return unused(certificate.Chain != "", field, "TLS_CLIENT_AUTH, SELF_SIGNED_TLS_CLIENT_AUTH and the ways that send a client secret")
 	}
 	if certificate.Chain == "" {
 		return []Violation{{field + ".certificate_chain", fmt.Sprintf("is required for %s", a.ClientAuthentication)}}

@@ -65,6 +65,8 @@ const (
 	TLSClientAuth        ClientAuthentication = "TLS_CLIENT_AUTH"
 	SelfSignedTLS        ClientAuthentication = "SELF_SIGNED_TLS_CLIENT_AUTH"
 	NoClientAuth         ClientAuthentication = "NONE"
+	// SignedClientSecret sends a JWT as the client secret, signed for each request.
+	SignedClientSecret ClientAuthentication = "SIGNED_CLIENT_SECRET"
 )
 
 // OAuth2 says how to make a token request. Which members count depends on the kind of grant and the client's authentication.
@@ -101,7 +103,8 @@ type SigningKey struct {
 	PrivateKey seal.Secret // PEM (PKCS #8, PKCS #1, SEC 1) or JWK
 	KeyID      string
 	Algorithm  string // JOSE name; empty: the first that fits the key
-	Audience   string // of client assertions; empty: the token endpoint
+	Audience   string // of client assertions and signed secrets; empty: the token endpoint
+	Issuer     string // of the same; empty: the client
 }
 
 // ClientCertificate authenticates the client in TLS.
@@ -158,6 +161,8 @@ type Dialect struct {
 	ErrorCodes           map[string]string
 	AuthorizationScheme  string
 	AccessTokenHeader    string
+	RefreshGrantType     string // empty: refresh_token
+	RefreshMethod        string // empty: Method
 }
 
 // RotationRecovery is what becomes of a refresh token that was redeemed. The names are those of the API.

@@ -44,6 +44,7 @@ func (e Entry) defaults(given map[string]string) (connection.OAuth2, error) {
 	a := connection.OAuth2{
 		TokenEndpoint:        render(e.Token.Endpoint),
 		ClientAuthentication: connection.ClientAuthentication(e.Auth.ClientAuthentication),
+		SigningKey:           connection.SigningKey{Audience: e.Auth.AssertionAudience},
 		Audience:             e.Token.Audience,
 		Token:                e.Token.Parameters.settings(),
 		Dialect:              e.dialect(),
@@ -79,6 +80,7 @@ func (e Entry) dialect() connection.Dialect {
 		Method: t.Method, Encoding: t.Encoding, ScopeSeparator: t.ScopeSeparator, FieldNames: maps.Clone(t.FieldNames),
 		AccessTokenPath: r.AccessToken, RefreshTokenPath: r.RefreshToken, ExpiresInPath: r.ExpiresIn, ExpiresInUnit: r.ExpiresInUnit,
 		ExpiresAtPath: r.ExpiresAt, ScopePath: r.Scope, RefreshExpiresInPath: r.RefreshExpiresIn, ErrorPath: r.Error,
+		RefreshGrantType: t.RefreshGrant, RefreshMethod: t.RefreshMethod,
 		ErrorCodes: maps.Clone(r.ErrorCodes), AuthorizationScheme: e.API.AuthorizationScheme, AccessTokenHeader: e.API.AccessTokenHeader,
 	}
 }

@@ -36,8 +36,9 @@ type Parameter struct {
 
 // Auth is client authentication.
 type Auth struct {
-	ClientAuthentication string   `yaml:"client_authentication,omitempty" enum:"CLIENT_SECRET_BASIC,CLIENT_SECRET_POST,CLIENT_SECRET_BASIC_RAW,PRIVATE_KEY_JWT,TLS_CLIENT_AUTH,SELF_SIGNED_TLS_CLIENT_AUTH,NONE" doc:"How clients authenticate unless a connection says otherwise. Default CLIENT_SECRET_BASIC."`
-	Alternatives         []string `yaml:"alternatives,omitempty" enum:"CLIENT_SECRET_BASIC,CLIENT_SECRET_POST,CLIENT_SECRET_BASIC_RAW,PRIVATE_KEY_JWT,TLS_CLIENT_AUTH,SELF_SIGNED_TLS_CLIENT_AUTH,NONE" doc:"What else the provider accepts."`
+	ClientAuthentication string   `yaml:"client_authentication,omitempty" enum:"CLIENT_SECRET_BASIC,CLIENT_SECRET_POST,CLIENT_SECRET_BASIC_RAW,PRIVATE_KEY_JWT,TLS_CLIENT_AUTH,SELF_SIGNED_TLS_CLIENT_AUTH,SIGNED_CLIENT_SECRET,NONE" doc:"How clients authenticate unless a connection says otherwise. Default CLIENT_SECRET_BASIC."`
+	Alternatives         []string `yaml:"alternatives,omitempty" enum:"CLIENT_SECRET_BASIC,CLIENT_SECRET_POST,CLIENT_SECRET_BASIC_RAW,PRIVATE_KEY_JWT,TLS_CLIENT_AUTH,SELF_SIGNED_TLS_CLIENT_AUTH,SIGNED_CLIENT_SECRET,NONE" doc:"What else the provider accepts."`
+	AssertionAudience    string   `yaml:"assertion_audience,omitempty" doc:"The claim aud of client assertions and signed client secrets, where it is not the token endpoint's URL."`
 }
 
 // Authorize is the authorization request.
@@ -59,6 +60,8 @@ type Authorize struct {
 type Token struct {
 	Endpoint        string            `yaml:"endpoint" required:"true" doc:"Its URL."`
 	RefreshEndpoint string            `yaml:"refresh_endpoint,omitempty" doc:"Its URL for refreshing, where that is another."`
+	RefreshMethod   string            `yaml:"refresh_method,omitempty" enum:"POST,GET,PUT" doc:"How requests for refreshing are made, where that is not as the others."`
+	RefreshGrant    string            `yaml:"refresh_grant_type,omitempty" doc:"The grant_type of refreshing, where it is not refresh_token."`
 	Method          string            `yaml:"method,omitempty" enum:"POST,GET,PUT" doc:"Request method. Default POST."`
 	Encoding        string            `yaml:"encoding,omitempty" enum:"FORM,JSON" doc:"Form of the body. Default FORM."`
 	Audience        string            `yaml:"audience,omitempty" doc:"Sent as the parameter audience."`

@@ -39,6 +39,7 @@ type signingKeyJSON struct {
 	KeyID     string `json:"key_id,omitempty"`
 	Algorithm string `json:"algorithm,omitempty"`
 	Audience  string `json:"audience,omitempty"`
+	Issuer    string `json:"issuer,omitempty"`
 }
 
 type assertionJSON struct {
@@ -73,6 +74,8 @@ type dialectJSON struct {
 	ErrorCodes           map[string]string `json:"error_codes,omitempty"`
 	AuthorizationScheme  string            `json:"authorization_scheme,omitempty"`
 	AccessTokenHeader    string            `json:"access_token_header,omitempty"`
+	RefreshGrantType     string            `json:"refresh_grant_type,omitempty"`
+	RefreshMethod        string            `json:"refresh_method,omitempty"`
 }
 
 type providerJSON struct {
@@ -110,7 +113,7 @@ func encodeOAuth2(a connection.OAuth2) *oauth2JSON {
 		GrantType: string(a.GrantType), Users: a.Users, TokenEndpoint: a.TokenEndpoint, ClientID: a.ClientID,
 		ClientAuthentication: string(a.ClientAuthentication),
 		SigningKey: signingKeyJSON{
-			KeyID: a.SigningKey.KeyID, Algorithm: string(a.SigningKey.Algorithm), Audience: a.SigningKey.Audience,
+			KeyID: a.SigningKey.KeyID, Algorithm: string(a.SigningKey.Algorithm), Audience: a.SigningKey.Audience, Issuer: a.SigningKey.Issuer,
 		},
 		CertificateChain: a.ClientCertificate.Chain, Scopes: a.Scopes, Audience: a.Audience, Token: encodeParameters(a.Token),
 		RedirectURI: a.Code.RedirectURI,
@@ -137,7 +140,7 @@ func (j *oauth2JSON) decode() connection.OAuth2 {
 		GrantType: connection.GrantType(j.GrantType), Users: j.Users, TokenEndpoint: j.TokenEndpoint, ClientID: j.ClientID,
 		ClientAuthentication: connection.ClientAuthentication(j.ClientAuthentication),
 		SigningKey: connection.SigningKey{
-			KeyID: j.SigningKey.KeyID, Algorithm: keys.Algorithm(j.SigningKey.Algorithm), Audience: j.SigningKey.Audience,
+			KeyID: j.SigningKey.KeyID, Algorithm: keys.Algorithm(j.SigningKey.Algorithm), Audience: j.SigningKey.Audience, Issuer: j.SigningKey.Issuer,
 		},
 		ClientCertificate: connection.ClientCertificate{Chain: j.CertificateChain},
 		Scopes:            j.Scopes, Audience: j.Audience, Token: decodeParameters(j.Token),

@@ -28,6 +28,7 @@ func toOAuth2(m *connectionv1.OAuth2Authorization) connection.OAuth2 {
 			KeyID:      m.GetSigningKey().GetKeyId(),
 			Algorithm:  keys.Algorithm(name(m.GetSigningKey().GetAlgorithm())),
 			Audience:   m.GetSigningKey().GetAudience(),
+			Issuer:     m.GetSigningKey().GetIssuer(),
 		},
 		ClientCertificate: connection.ClientCertificate{
 			Chain:      m.GetClientCertificate().GetCertificateChain(),
@@ -68,6 +69,7 @@ func fromOAuth2(a connection.OAuth2) *connectionv1.OAuth2Authorization {
 			KeyId:      a.SigningKey.KeyID,
 			Algorithm:  value[connectionv1.SigningKey_Algorithm](a.SigningKey.Algorithm),
 			Audience:   a.SigningKey.Audience,
+			Issuer:     a.SigningKey.Issuer,
 		}),
 		ClientCertificate: unlessEmpty(&connectionv1.ClientCertificate{
 			CertificateChain: a.ClientCertificate.Chain, PrivateKey: a.ClientCertificate.PrivateKey.Reveal(),

@@ -23,6 +23,8 @@ func toDialect(m *connectionv1.TokenEndpointDialect) connection.Dialect {
 		ErrorCodes:           m.GetErrorCodes(),
 		AuthorizationScheme:  m.GetAuthorizationScheme(),
 		AccessTokenHeader:    m.GetAccessTokenHeader(),
+		RefreshGrantType:     m.GetRefreshGrantType(),
+		RefreshMethod:        name(m.GetRefreshMethod()),
 	}
 }
 
@@ -44,6 +46,8 @@ func fromDialect(d connection.Dialect) *connectionv1.TokenEndpointDialect {
 		ErrorCodes:                d.ErrorCodes,
 		AuthorizationScheme:       d.AuthorizationScheme,
 		AccessTokenHeader:         d.AccessTokenHeader,
+		RefreshGrantType:          d.RefreshGrantType,
+		RefreshMethod:             value[connectionv1.TokenEndpointDialect_Method](d.RefreshMethod),
 	})
 }
 

@@ -26,10 +26,11 @@ const (
 	grantAssertionLifetime = 5 * time.Minute
 )
 
-// clientAssertion authenticates the client, RFC 7523 sections 2.2 and 3. Each is for one request: it has an id of its own.
+// clientAssertion authenticates the client, RFC 7523 sections 2.2 and 3. Each is for one request: it has an id of its own. As a client secret it
+// follows https://developer.apple.com/documentation/accountorganizationaldatasharing/creating-a-client-secret.
 func clientAssertion(s *token.OAuth2, now time.Time) (string, error) {
 	return sign(s, map[string]any{
-		"iss": s.ClientID,
+		"iss": orDefault(s.SigningKey.Issuer, s.ClientID),
 		"sub": s.ClientID,
 		"aud": orDefault(s.SigningKey.Audience, s.TokenEndpoint),
 		"iat": now.Unix(),

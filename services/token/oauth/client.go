@@ -104,9 +104,9 @@ func (c *Client) Exchange(ctx context.Context, settings token.OAuth2, grant toke
 // clientFor returns the HTTP client for a request.
 func (c *Client) clientFor(s *token.OAuth2) (*http.Client, error) {
 	switch {
-	case showsCertificate(s.ClientAuthentication) && c.certificates == nil:
+	case showsCertificate(s) && c.certificates == nil:
 		return nil, errors.New("mutual TLS is not set up")
-	case showsCertificate(s.ClientAuthentication):
+	case showsCertificate(s):
 		client, err := c.certificates.For(s.ClientCertificate.Chain, s.ClientCertificate.PrivateKey)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", errClient, err)

@@ -21,9 +21,9 @@ func sendsSecret(a token.ClientAuthentication) bool {
 	}
 }
 
-// showsCertificate reports whether a way of authentication needs a client certificate.
-func showsCertificate(a token.ClientAuthentication) bool {
-	return a == token.TLSClientAuth || a == token.SelfSignedTLS
+// showsCertificate reports whether the client shows a certificate: to authenticate by it, or because the server wants one besides the secret.
+func showsCertificate(s *token.OAuth2) bool {
+	return s.ClientAuthentication == token.TLSClientAuth || s.ClientAuthentication == token.SelfSignedTLS || s.ClientCertificate.Chain != ""
 }
 
 // clientFields returns the fields of a request that authenticate the client, or name it where that is done elsewhere.
@@ -42,6 +42,13 @@ func clientFields(s *token.OAuth2, secret seal.Secret, now time.Time) (parameter
 		p.add("client_id", s.ClientID) // optional in RFC 7521 section 4.2, and asked for by some
 		p.add("client_assertion_type", typeJWTBearer)
 		p.add("client_assertion", assertion)
+	case token.SignedClientSecret:
+		signed, err := clientAssertion(s, now)
+		if err != nil {
+			return nil, err
+		}
+		p.add("client_id", s.ClientID)
+		p.add("client_secret", signed)
 	case token.TLSClientAuth, token.SelfSignedTLS, token.NoClientAuth:
 		p.add("client_id", s.ClientID) // RFC 8705 section 2, RFC 6749 section 3.2.1
 	default:

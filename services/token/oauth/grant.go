@@ -61,7 +61,7 @@ func grantFields(s *token.OAuth2, g token.Grant, now time.Time) (parameters, err
 		if refresh.IsZero() {
 			return nil, errors.New("there is no refresh token to redeem")
 		}
-		p.add("grant_type", grantRefreshToken)
+		p.add("grant_type", orDefault(s.Dialect.RefreshGrantType, grantRefreshToken))
 		p.add("refresh_token", refresh.Reveal())
 		p.addScope(s)
 	case token.KindAuthorizationCode:
@@ -93,7 +93,7 @@ func grantFields(s *token.OAuth2, g token.Grant, now time.Time) (parameters, err
 func codeFields(s *token.OAuth2, g token.Grant) (parameters, error) {
 	var p parameters
 	if !g.RefreshToken.IsZero() {
-		p.add("grant_type", grantRefreshToken)
+		p.add("grant_type", orDefault(s.Dialect.RefreshGrantType, grantRefreshToken))
 		p.add("refresh_token", g.RefreshToken.Reveal())
 		p.add("audience", s.Audience)
 		return p, nil

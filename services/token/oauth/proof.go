@@ -61,8 +61,8 @@ func (c *Client) Prepare(ctx context.Context, settings token.OAuth2, grant token
 	}
 	answer, err := c.withSecret(&settings, func(secret seal.Secret) (token.Answer, error) {
 		return c.request(ctx, &settings, secretsOf(&settings, grant.RefreshToken), func(ctx context.Context, now time.Time) (*http.Request, error) {
-			fields := parameters{{"grant_type", grantRefreshToken}}
-			request, err := assemble(ctx, &settings, address, fields, secret, now)
+			fields := parameters{{"grant_type", orDefault(settings.Dialect.RefreshGrantType, grantRefreshToken)}}
+			request, err := assemble(ctx, &settings, methodFor(&settings, grant), address, fields, secret, now)
 			if err != nil {
 				return nil, err
 			}

@@ -22,7 +22,7 @@ func tokenRequest(ctx context.Context, s *token.OAuth2, g token.Grant, secret se
 	if err != nil {
 		return nil, err
 	}
-	return assemble(ctx, s, endpointFor(s, g), fields, secret, now)
+	return assemble(ctx, s, methodFor(s, g), endpointFor(s, g), fields, secret, now)
 }
 
 // endpointFor is where a token request goes.
@@ -33,9 +33,17 @@ func endpointFor(s *token.OAuth2, g token.Grant) string {
 	return s.TokenEndpoint
 }
 
+// methodFor is how a token request is made.
+func methodFor(s *token.OAuth2, g token.Grant) string {
+	if s.Dialect.RefreshMethod != "" && !refreshToken(s, g).IsZero() {
+		return s.Dialect.RefreshMethod
+	}
+	return orDefault(s.Dialect.Method, http.MethodPost)
+}
+
 // assemble returns a request with the fields of a grant, and those that authenticate the client.
 func assemble(
-	ctx context.Context, s *token.OAuth2, address string, fields parameters, secret seal.Secret, now time.Time,
+	ctx context.Context, s *token.OAuth2, method, address string, fields parameters, secret seal.Secret, now time.Time,
 ) (*http.Request, error) {
 	endpoint, err := parseEndpoint(address, "the token endpoint")
 	if err != nil {
@@ -53,7 +61,6 @@ func assemble(
 	for _, p := range s.Parameters.Query {
 		query = append(query, parameter{p.Key, p.Value.Reveal()})
 	}
-	method := orDefault(s.Dialect.Method, http.MethodPost)
 	var body []byte
 	var contentType string
 	switch method {

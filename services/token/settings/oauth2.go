@@ -69,6 +69,7 @@ func (r *reader) signingKey(p *connectionv1.SigningKey) token.SigningKey {
 		KeyID:      p.GetKeyId(),
 		Algorithm:  algorithm,
 		Audience:   p.GetAudience(),
+		Issuer:     p.GetIssuer(),
 	}
 }
 
@@ -134,6 +135,8 @@ func (r *reader) dialect(p *connectionv1.TokenEndpointDialect) token.Dialect {
 		ErrorCodes:           p.GetErrorCodes(),
 		AuthorizationScheme:  p.GetAuthorizationScheme(),
 		AccessTokenHeader:    p.GetAccessTokenHeader(),
+		RefreshGrantType:     p.GetRefreshGrantType(),
+		RefreshMethod:        named(r, "request method", p.GetRefreshMethod()),
 	}
 }
 

@@ -196,6 +196,9 @@ const (
 	OAuth2Authorization_SELF_SIGNED_TLS_CLIENT_AUTH OAuth2Authorization_ClientAuthentication = 6
 	// A public client: only `client_id` in the body.
 	OAuth2Authorization_NONE OAuth2Authorization_ClientAuthentication = 7
+	// `client_id` and `client_secret` in the body; the secret is a JWT that is signed by `signing_key` for each request, as Sign in with Apple wants
+	// it: `iss` and `aud` are those of `signing_key`, `sub` is `client_id`.
+	OAuth2Authorization_SIGNED_CLIENT_SECRET OAuth2Authorization_ClientAuthentication = 8
 )
 
 // Enum value maps for OAuth2Authorization_ClientAuthentication.
@@ -209,6 +212,7 @@ var (
 		5: "TLS_CLIENT_AUTH",
 		6: "SELF_SIGNED_TLS_CLIENT_AUTH",
 		7: "NONE",
+		8: "SIGNED_CLIENT_SECRET",
 	}
 	OAuth2Authorization_ClientAuthentication_value = map[string]int32{
 		"CLIENT_AUTHENTICATION_UNSPECIFIED": 0,
@@ -219,6 +223,7 @@ var (
 		"TLS_CLIENT_AUTH":                   5,
 		"SELF_SIGNED_TLS_CLIENT_AUTH":       6,
 		"NONE":                              7,
+		"SIGNED_CLIENT_SECRET":              8,
 	}
 )
 
@@ -1361,8 +1366,10 @@ type SigningKey struct {
 	KeyId string `protobuf:"bytes,2,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
 	// How it signs.
 	Algorithm SigningKey_Algorithm `protobuf:"varint,3,opt,name=algorithm,proto3,enum=freshet.connection.v1.SigningKey_Algorithm" json:"algorithm,omitempty"`
-	// The claim `aud` of client assertions. Default: the token endpoint's URL (RFC 7523 section 3).
-	Audience      string `protobuf:"bytes,4,opt,name=audience,proto3" json:"audience,omitempty"`
+	// The claim `aud` of client assertions and signed client secrets. Default: the token endpoint's URL (RFC 7523 section 3).
+	Audience string `protobuf:"bytes,4,opt,name=audience,proto3" json:"audience,omitempty"`
+	// Their claim `iss`, where it is not `client_id`: a team (Apple), or a host (Revolut). At most 2048 characters.
+	Issuer        string `protobuf:"bytes,5,opt,name=issuer,proto3" json:"issuer,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1425,7 +1432,14 @@ func (x *SigningKey) GetAudience() string {
 	return ""
 }
 
-// ClientCertificate authenticates the client in TLS.
+func (x *SigningKey) GetIssuer() string {
+	if x != nil {
+		return x.Issuer
+	}
+	return ""
+}
+
+// ClientCertificate authenticates the client in TLS. With the ways that send a client secret it is optional: some servers want both.
 type ClientCertificate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The certificate and those between it and its authority, PEM. At most 65536 characters.
@@ -1808,8 +1822,13 @@ type TokenEndpointDialect struct {
 	AuthorizationScheme string `protobuf:"bytes,15,opt,name=authorization_scheme,json=authorizationScheme,proto3" json:"authorization_scheme,omitempty"`
 	// The header that carries the access token instead of Authorization, without a scheme.
 	AccessTokenHeader string `protobuf:"bytes,16,opt,name=access_token_header,json=accessTokenHeader,proto3" json:"access_token_header,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// The `grant_type` of refreshing. With `refresh_token_path` `access_token` it is the access token that is exchanged for the next one:
+	// `fb_exchange_token`. Default `refresh_token`. At most 256 characters.
+	RefreshGrantType string `protobuf:"bytes,18,opt,name=refresh_grant_type,json=refreshGrantType,proto3" json:"refresh_grant_type,omitempty"`
+	// How requests for refreshing are made, where that is not as the others.
+	RefreshMethod TokenEndpointDialect_Method `protobuf:"varint,19,opt,name=refresh_method,json=refreshMethod,proto3,enum=freshet.connection.v1.TokenEndpointDialect_Method" json:"refresh_method,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TokenEndpointDialect) Reset() {
@@ -1952,6 +1971,20 @@ func (x *TokenEndpointDialect) GetAccessTokenHeader() string {
 		return x.AccessTokenHeader
 	}
 	return ""
+}
+
+func (x *TokenEndpointDialect) GetRefreshGrantType() string {
+	if x != nil {
+		return x.RefreshGrantType
+	}
+	return ""
+}
+
+func (x *TokenEndpointDialect) GetRefreshMethod() TokenEndpointDialect_Method {
+	if x != nil {
+		return x.RefreshMethod
+	}
+	return TokenEndpointDialect_METHOD_UNSPECIFIED
 }
 
 // ProviderBehavior says how an authorization server treats refreshing: what decides whether a request whose outcome is not known may be
@@ -2334,7 +2367,7 @@ const file_freshet_connection_v1_connection_proto_rawDesc = "" +
 	"\rProxySettings\x12G\n" +
 	"\x13requests_per_second\x18\x01 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00j\xf8@)\x00\x00\x00\x00\x00\x00\x00\x00R\x11requestsPerSecond\x12!\n" +
 	"\x05burst\x18\x02 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xa0\x8d\x06(\x00R\x05burst\x12'\n" +
-	"\x0fencoded_slashes\x18\x03 \x01(\bR\x0eencodedSlashes\"\xba\x11\n" +
+	"\x0fencoded_slashes\x18\x03 \x01(\bR\x0eencodedSlashes\"\xd4\x11\n" +
 	"\x13OAuth2Authorization\x12c\n" +
 	"\n" +
 	"grant_type\x18\x01 \x01(\x0e24.freshet.connection.v1.OAuth2Authorization.GrantTypeB\x0e\xe2A\x01\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\tgrantType\x12/\n" +
@@ -2372,7 +2405,7 @@ const file_freshet_connection_v1_connection_proto_rawDesc = "" +
 	"\n" +
 	"JWT_BEARER\x10\x04\x12\x12\n" +
 	"\x0eTOKEN_EXCHANGE\x10\x05\x12\f\n" +
-	"\bPASSWORD\x10\x06\"\xe0\x01\n" +
+	"\bPASSWORD\x10\x06\"\xfa\x01\n" +
 	"\x14ClientAuthentication\x12%\n" +
 	"!CLIENT_AUTHENTICATION_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13CLIENT_SECRET_BASIC\x10\x01\x12\x16\n" +
@@ -2381,7 +2414,8 @@ const file_freshet_connection_v1_connection_proto_rawDesc = "" +
 	"\x0fPRIVATE_KEY_JWT\x10\x04\x12\x13\n" +
 	"\x0fTLS_CLIENT_AUTH\x10\x05\x12\x1f\n" +
 	"\x1bSELF_SIGNED_TLS_CLIENT_AUTH\x10\x06\x12\b\n" +
-	"\x04NONE\x10\a\"\xcf\x01\n" +
+	"\x04NONE\x10\a\x12\x18\n" +
+	"\x14SIGNED_CLIENT_SECRET\x10\b\"\xcf\x01\n" +
 	"\fDpopSettings\x12U\n" +
 	"\talgorithm\x18\x01 \x01(\x0e2-.freshet.connection.v1.DpopSettings.AlgorithmB\b\xbaH\x05\x82\x01\x02\x10\x01R\talgorithm\"h\n" +
 	"\tAlgorithm\x12\x19\n" +
@@ -2391,14 +2425,15 @@ const file_freshet_connection_v1_connection_proto_rawDesc = "" +
 	"\x05ES512\x10\x03\x12\t\n" +
 	"\x05EDDSA\x10\x04\x12\t\n" +
 	"\x05RS256\x10\x05\x12\t\n" +
-	"\x05PS256\x10\x06\"\xf2\x02\n" +
+	"\x05PS256\x10\x06\"\x94\x03\n" +
 	"\n" +
 	"SigningKey\x121\n" +
 	"\vprivate_key\x18\x01 \x01(\tB\x10\xe2A\x01\x04\xbaH\x06r\x04\x18\x80\x80\x01\x80\x01\x01R\n" +
 	"privateKey\x12\x1f\n" +
 	"\x06key_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x04R\x05keyId\x12S\n" +
 	"\talgorithm\x18\x03 \x01(\x0e2+.freshet.connection.v1.SigningKey.AlgorithmB\b\xbaH\x05\x82\x01\x02\x10\x01R\talgorithm\x12$\n" +
-	"\baudience\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\baudience\"\x94\x01\n" +
+	"\baudience\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\baudience\x12 \n" +
+	"\x06issuer\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\x06issuer\"\x94\x01\n" +
 	"\tAlgorithm\x12\x19\n" +
 	"\x15ALGORITHM_UNSPECIFIED\x10\x00\x12\t\n" +
 	"\x05RS256\x10\x01\x12\t\n" +
@@ -2438,7 +2473,7 @@ const file_freshet_connection_v1_connection_proto_rawDesc = "" +
 	"\rResourceOwner\x12&\n" +
 	"\busername\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x04R\busername\x12+\n" +
-	"\bpassword\x18\x02 \x01(\tB\x0f\xe2A\x01\x04\xbaH\x05r\x03\x18\x80\x04\x80\x01\x01R\bpassword\"\xe6\v\n" +
+	"\bpassword\x18\x02 \x01(\tB\x0f\xe2A\x01\x04\xbaH\x05r\x03\x18\x80\x04\x80\x01\x01R\bpassword\"\x83\r\n" +
 	"\x14TokenEndpointDialect\x12T\n" +
 	"\x06method\x18\x01 \x01(\x0e22.freshet.connection.v1.TokenEndpointDialect.MethodB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06method\x12Z\n" +
 	"\bencoding\x18\x02 \x01(\x0e24.freshet.connection.v1.TokenEndpointDialect.EncodingB\b\xbaH\x05\x82\x01\x02\x10\x01R\bencoding\x123\n" +
@@ -2460,7 +2495,9 @@ const file_freshet_connection_v1_connection_proto_rawDesc = "" +
 	"\verror_codes\x18\x0e \x03(\v2;.freshet.connection.v1.TokenEndpointDialect.ErrorCodesEntryB\b\xbaH\x05\x9a\x01\x02\x102R\n" +
 	"errorCodes\x12\\\n" +
 	"\x14authorization_scheme\x18\x0f \x01(\tB)\xbaH&r$2\"^[!#$%&'*+.^_`|~0-9A-Za-z-]{0,64}$R\x13authorizationScheme\x12Z\n" +
-	"\x13access_token_header\x18\x10 \x01(\tB*\xbaH'r%2#^[!#$%&'*+.^_`|~0-9A-Za-z-]{0,256}$R\x11accessTokenHeader\x1a=\n" +
+	"\x13access_token_header\x18\x10 \x01(\tB*\xbaH'r%2#^[!#$%&'*+.^_`|~0-9A-Za-z-]{0,256}$R\x11accessTokenHeader\x126\n" +
+	"\x12refresh_grant_type\x18\x12 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\x10refreshGrantType\x12c\n" +
+	"\x0erefresh_method\x18\x13 \x01(\x0e22.freshet.connection.v1.TokenEndpointDialect.MethodB\b\xbaH\x05\x82\x01\x02\x10\x01R\rrefreshMethod\x1a=\n" +
 	"\x0fFieldNamesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a=\n" +
@@ -2616,24 +2653,25 @@ var file_freshet_connection_v1_connection_proto_depIdxs = []int32{
 	27, // 31: freshet.connection.v1.TokenEndpointDialect.field_names:type_name -> freshet.connection.v1.TokenEndpointDialect.FieldNamesEntry
 	7,  // 32: freshet.connection.v1.TokenEndpointDialect.expires_in_unit:type_name -> freshet.connection.v1.TokenEndpointDialect.LifetimeUnit
 	28, // 33: freshet.connection.v1.TokenEndpointDialect.error_codes:type_name -> freshet.connection.v1.TokenEndpointDialect.ErrorCodesEntry
-	8,  // 34: freshet.connection.v1.ProviderBehavior.rotation_recovery:type_name -> freshet.connection.v1.ProviderBehavior.RotationRecovery
-	32, // 35: freshet.connection.v1.ProviderBehavior.rotation_grace:type_name -> google.protobuf.Duration
-	9,  // 36: freshet.connection.v1.ProviderBehavior.old_access_token:type_name -> freshet.connection.v1.ProviderBehavior.OldAccessToken
-	32, // 37: freshet.connection.v1.ProviderBehavior.old_access_token_leeway:type_name -> google.protobuf.Duration
-	32, // 38: freshet.connection.v1.ProviderBehavior.refresh_not_before:type_name -> google.protobuf.Duration
-	32, // 39: freshet.connection.v1.ProviderBehavior.mint_period:type_name -> google.protobuf.Duration
-	32, // 40: freshet.connection.v1.ProviderBehavior.refresh_token_idle_lifetime:type_name -> google.protobuf.Duration
-	32, // 41: freshet.connection.v1.ProviderBehavior.grant_lifetime:type_name -> google.protobuf.Duration
-	32, // 42: freshet.connection.v1.RefreshPolicy.refresh_before:type_name -> google.protobuf.Duration
-	32, // 43: freshet.connection.v1.RefreshPolicy.default_lifetime:type_name -> google.protobuf.Duration
-	10, // 44: freshet.connection.v1.RefreshPolicy.mode:type_name -> freshet.connection.v1.RefreshPolicy.Mode
-	32, // 45: freshet.connection.v1.RefreshPolicy.keep_alive:type_name -> google.protobuf.Duration
-	32, // 46: freshet.connection.v1.RefreshPolicy.grant_warning:type_name -> google.protobuf.Duration
-	47, // [47:47] is the sub-list for method output_type
-	47, // [47:47] is the sub-list for method input_type
-	47, // [47:47] is the sub-list for extension type_name
-	47, // [47:47] is the sub-list for extension extendee
-	0,  // [0:47] is the sub-list for field type_name
+	5,  // 34: freshet.connection.v1.TokenEndpointDialect.refresh_method:type_name -> freshet.connection.v1.TokenEndpointDialect.Method
+	8,  // 35: freshet.connection.v1.ProviderBehavior.rotation_recovery:type_name -> freshet.connection.v1.ProviderBehavior.RotationRecovery
+	32, // 36: freshet.connection.v1.ProviderBehavior.rotation_grace:type_name -> google.protobuf.Duration
+	9,  // 37: freshet.connection.v1.ProviderBehavior.old_access_token:type_name -> freshet.connection.v1.ProviderBehavior.OldAccessToken
+	32, // 38: freshet.connection.v1.ProviderBehavior.old_access_token_leeway:type_name -> google.protobuf.Duration
+	32, // 39: freshet.connection.v1.ProviderBehavior.refresh_not_before:type_name -> google.protobuf.Duration
+	32, // 40: freshet.connection.v1.ProviderBehavior.mint_period:type_name -> google.protobuf.Duration
+	32, // 41: freshet.connection.v1.ProviderBehavior.refresh_token_idle_lifetime:type_name -> google.protobuf.Duration
+	32, // 42: freshet.connection.v1.ProviderBehavior.grant_lifetime:type_name -> google.protobuf.Duration
+	32, // 43: freshet.connection.v1.RefreshPolicy.refresh_before:type_name -> google.protobuf.Duration
+	32, // 44: freshet.connection.v1.RefreshPolicy.default_lifetime:type_name -> google.protobuf.Duration
+	10, // 45: freshet.connection.v1.RefreshPolicy.mode:type_name -> freshet.connection.v1.RefreshPolicy.Mode
+	32, // 46: freshet.connection.v1.RefreshPolicy.keep_alive:type_name -> google.protobuf.Duration
+	32, // 47: freshet.connection.v1.RefreshPolicy.grant_warning:type_name -> google.protobuf.Duration
+	48, // [48:48] is the sub-list for method output_type
+	48, // [48:48] is the sub-list for method input_type
+	48, // [48:48] is the sub-list for extension type_name
+	48, // [48:48] is the sub-list for extension extendee
+	0,  // [0:48] is the sub-list for field type_name
 }
 
 func init() { file_freshet_connection_v1_connection_proto_init() }

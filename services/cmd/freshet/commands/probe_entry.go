@@ -52,7 +52,8 @@ func (c *connectionsProbeCmd) entry(oauth2 *connectionv1.OAuth2Authorization, le
 	}
 	dialect := oauth2.GetDialect()
 	e.Token = catalog.Token{
-		Endpoint: oauth2.GetTokenEndpoint(), RefreshEndpoint: dialect.GetRefreshEndpoint(), Audience: oauth2.GetAudience(),
+		Endpoint: oauth2.GetTokenEndpoint(), Audience: oauth2.GetAudience(), RefreshEndpoint: dialect.GetRefreshEndpoint(),
+		RefreshMethod: known(dialect.GetRefreshMethod().String()), RefreshGrant: dialect.GetRefreshGrantType(),
 		ScopeSeparator: dialect.GetScopeSeparator(), FieldNames: dialect.GetFieldNames(),
 		Method: known(dialect.GetMethod().String()), Encoding: known(dialect.GetEncoding().String()),
 		Response: catalog.Response{
