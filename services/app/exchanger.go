@@ -6,6 +6,7 @@ import (
 
 	"github.com/freshet-io/freshet/services/internal/egress"
 	"github.com/freshet-io/freshet/services/token/oauth"
+	"github.com/freshet-io/freshet/services/token/oauth/clienttls"
 )
 
 // newExchanger returns the token client with its three ways through the egress guard: kept connections, connections for one
@@ -21,6 +22,7 @@ func newExchanger(p *process) (*oauth.Client, error) {
 				t.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 					return &certificate, nil
 				}
+				t.DialTLSContext = clienttls.Dial(t.DialContext, t.TLSClientConfig)
 			})
 		},
 		Denied: egress.IsDenied,

@@ -140,27 +140,6 @@ func TestClientCertificates(t *testing.T) {
 	}
 }
 
-func TestACertificateThatTheServerRefusesBreaksTheClient(t *testing.T) {
-	a := newAuthority(t)
-	roots := x509.NewCertPool()
-	roots.AddCert(a.certificate)
-	var none *authority
-	_, stranger, _ := none.issue(t, "stranger")
-	server := httptest.NewUnstartedServer(http.NotFoundHandler())
-	server.Config.ErrorLog = nil
-	// In TLS 1.2 the refusal is a part of the handshake. With 1.3 it can also arrive as a connection that broke.
-	server.TLS = &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: roots, MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12}
-	server.StartTLS()
-	t.Cleanup(server.Close)
-	made := 0
-	s := &suite{t: t, url: server.URL, client: newClient(t, oauth.Config{WithCertificate: withCertificate(t, server, &made)})}
-	settings := s.settings(token.KindClientCredentials)
-	settings.ClientAuthentication, settings.ClientCertificate = token.TLSClientAuth, stranger
-	failure := s.refused(settings, token.Grant{})
-	require.Equal(t, token.ClassClientBroken, failure.Class, failure.Message)
-	require.False(t, failure.Sent)
-}
-
 func TestASecretCanBeChangedWithoutAGap(t *testing.T) {
 	for _, way := range []token.ClientAuthentication{token.ClientSecretBasic, token.ClientSecretPost} {
 		t.Run(string(way), func(t *testing.T) {

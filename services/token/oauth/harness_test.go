@@ -10,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"math/big"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -23,6 +24,7 @@ import (
 	"github.com/freshet-io/freshet/services/internal/seal"
 	"github.com/freshet-io/freshet/services/token"
 	"github.com/freshet-io/freshet/services/token/oauth"
+	"github.com/freshet-io/freshet/services/token/oauth/clienttls"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -219,6 +221,8 @@ func withCertificate(t *testing.T, server *httptest.Server, made *int) func(tls.
 				return &certificate, nil
 			},
 		}}
+		dialer := &net.Dialer{}
+		transport.DialTLSContext = clienttls.Dial(dialer.DialContext, transport.TLSClientConfig)
 		t.Cleanup(transport.CloseIdleConnections)
 		return &http.Client{Transport: transport}
 	}
