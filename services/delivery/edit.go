@@ -57,14 +57,14 @@ func (s *Service) edited(ctx context.Context, id ID, edit Edit) (*Target, error)
 // patched returns the body of a delivery with a merge patch applied.
 func (d *Delivery) patched(patch string) (string, error) {
 	const field = "merge_patch"
-	if depth, ok := rawjson.CheckObject([]byte(patch)); !ok || depth > maxDepth {
+	if facts, ok := rawjson.CheckObject(patch); !ok || facts.Depth > maxDepth {
 		return "", invalid(KindField, field, fmt.Sprintf("must be the JSON text of an object, at most %d levels deep", maxDepth))
 	}
 	body, err := d.payload(d.Event.Envelope())
 	if err != nil {
 		return "", invalid(KindField, field, "the delivery has no body that it could change: "+err.Error())
 	}
-	if depth, ok := rawjson.CheckObject(body); !ok || depth > maxDepth+1 {
+	if facts, ok := rawjson.CheckObject(body); !ok || facts.Depth > maxDepth+1 {
 		return "", invalid(KindField, field, "the delivery's body is no JSON object; give a body instead")
 	}
 	merged := shape.MergePatch(body, []byte(patch))

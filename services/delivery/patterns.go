@@ -33,7 +33,7 @@ func (s *Service) ExplainPattern(ctx context.Context, bus BusName, patternText, 
 	if err != nil {
 		return pattern.Explanation{}, err
 	}
-	if _, ok := rawjson.CheckObject([]byte(event)); !ok {
+	if _, ok := rawjson.CheckObject(event); !ok {
 		return pattern.Explanation{}, invalid(KindField, "event", "must be the text of a JSON object")
 	}
 	return p.Explain([]byte(event)), nil

@@ -129,7 +129,7 @@ func checkEntry(e *Entry, internal bool) *EntryResult {
 		switch {
 		case field.value == "":
 			return refuseArgument(field.name, field.name+" is a required argument.")
-		case utf8.RuneCountInString(field.value) > field.limit:
+		case len(field.value) > field.limit && utf8.RuneCountInString(field.value) > field.limit:
 			return refuseArgument(field.name, fmt.Sprintf("%s must have at most %d characters.", field.name, field.limit))
 		case field.name != "Detail" && hasControl(field.value):
 			return refuseArgument(field.name, field.name+" must not have control characters.")
@@ -154,14 +154,14 @@ func checkEntry(e *Entry, internal bool) *EntryResult {
 	if year := e.Time.UTC().Year(); !e.Time.IsZero() && (year < 1970 || year > 9999) {
 		return refuseArgument("Time", "Time must be between the years 1970 and 9999.")
 	}
-	depth, ok := rawjson.CheckObject([]byte(e.Detail))
+	detail, ok := rawjson.CheckObject(e.Detail)
 	if !ok {
 		return &EntryResult{Code: CodeMalformedDetail, Message: "Detail is malformed."}
 	}
-	if depth > maxDepth {
+	if detail.Depth > maxDepth {
 		return refuseArgument("Detail", fmt.Sprintf("Detail must nest at most %d levels.", maxDepth))
 	}
-	if _, found := rawjson.WideInteger([]byte(e.Detail)); found {
+	if detail.Wide {
 		return refuseArgument("Detail", "integers in Detail must be within the range of int64; larger ones can be strings.")
 	}
 	if strings.HasPrefix(e.Source, reservedNamespace) && !internal {

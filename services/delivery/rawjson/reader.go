@@ -107,17 +107,24 @@ func (r *Reader) space() {
 	}
 }
 
+// skipString goes from quote to quote, which is much faster than from byte to byte.
 func (r *Reader) skipString() {
-	for r.at++; r.at < len(r.text); r.at++ {
-		switch r.text[r.at] {
-		case '\\':
-			r.at++
-		case '"':
-			r.at++
+	r.at++
+	for start := r.at; ; {
+		i := bytes.IndexByte(r.text[min(r.at, len(r.text)):], '"')
+		if i < 0 {
+			r.at = len(r.text)
+			return
+		}
+		r.at += i + 1
+		escapes := r.at - 1
+		for escapes > start && r.text[escapes-1] == '\\' {
+			escapes--
+		}
+		if (r.at-1-escapes)%2 == 0 {
 			return
 		}
 	}
-	r.at = len(r.text)
 }
 
 func (r *Reader) skipNested() {
@@ -158,29 +165,6 @@ func Text(token []byte) string {
 	var s string
 	_ = json.Unmarshal(token, &s) // fails on invalid text only, which leaves ""
 	return s
-}
-
-// CheckObject tells whether the text is one JSON object, and how deep it nests: 1 for an object of scalars.
-func CheckObject(text []byte) (depth int, ok bool) {
-	r := NewReader(text)
-	if r.Kind() != Object || !json.Valid(text) {
-		return 0, false
-	}
-	open := 0
-	for r.at < len(text) {
-		switch text[r.at] {
-		case '"':
-			r.skipString()
-			continue
-		case '{', '[':
-			open++
-			depth = max(depth, open)
-		case '}', ']':
-			open--
-		}
-		r.at++
-	}
-	return depth, true
 }
 
 // Member returns the value of an object's member of that name; of several, the last, as ECMA-262 JSON.parse does.

@@ -2,7 +2,6 @@ package rawjson_test
 
 import (
 	"encoding/json"
-	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -37,23 +36,6 @@ func TestElement(t *testing.T) {
 	}
 	_, ok := rawjson.Element([]byte(`{}`), 0)
 	require.False(t, ok)
-}
-
-func TestCheckObject(t *testing.T) {
-	for text, depth := range map[string]int{
-		`{}`: 1, `{"a":1}`: 1, ` {"a":[{"b":[]}]} `: 4, `{"a":"[[[","b":{}}`: 2,
-	} {
-		got, ok := rawjson.CheckObject([]byte(text))
-		require.True(t, ok, text)
-		require.Equal(t, depth, got, text)
-	}
-	for _, text := range []string{``, `[]`, `"x"`, `1`, `null`, `{`, `{"a":1}x`, `{'a':1}`, `{"a":01}`} {
-		_, ok := rawjson.CheckObject([]byte(text))
-		require.False(t, ok, text)
-	}
-	depth, ok := rawjson.CheckObject([]byte(strings.Repeat(`{"a":`, 999) + `{}` + strings.Repeat(`}`, 999)))
-	require.True(t, ok)
-	require.Equal(t, 1000, depth)
 }
 
 // FuzzReader compares with encoding/json where the text is valid, and makes sure that the reader stays within any other.
