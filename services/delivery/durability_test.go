@@ -83,10 +83,11 @@ func TestProcessThatDies(t *testing.T) {
 			s.Rule(t, "shop", nil)
 		}
 		if round < 3 {
+			before := len(to.all())
 			for _, event := range s.Put(t, "shop", numbers(150)...) {
 				acknowledged[event] = true
 			}
-			to.wait(t, len(to.all())+20)
+			to.wait(t, before+20)
 			close(gone) // the process is dead: nothing is recorded any more
 		} else {
 			require.Eventually(t, func() bool {

@@ -110,11 +110,13 @@ func TestFailingEventBlocksOnlyItsGroup(t *testing.T) {
 	await(t, s, third, inState(delivery.Succeeded))
 	bodies := func() (list []string) {
 		for _, r := range to.all() {
-			list = append(list, strings.TrimSuffix(strings.TrimPrefix(r.Body, `{"x":"`), `"}`))
+			if body := strings.TrimSuffix(strings.TrimPrefix(r.Body, `{"x":"`), `"}`); body != "other" { // which is in no order with these
+				list = append(list, body)
+			}
 		}
 		return list
 	}
-	require.Equal(t, []string{"poison", "other", "poison", "second", "third"}, bodies())
+	require.Equal(t, []string{"poison", "poison", "second", "third"}, bodies())
 
 	mu.Lock()
 	broken = false

@@ -10,21 +10,26 @@ import (
 const (
 	// maxGroup is how many calls share a transaction at most.
 	maxGroup = 256
+	// enough is how many calls wait for no others.
+	enough = 64
 	// groupTimeout bounds a transaction that several calls share, whose own deadlines do not cut it off.
 	groupTimeout = 10 * time.Second
 )
 
-// group lets calls that come while a transaction is under way share the next one. The first of them runs it for all; nobody waits
-// for company. Where more wait than one transaction takes, it takes one of each project in turn, so that none waits for all of another's.
+// group lets calls that come while a transaction is under way share the next one. The first of them runs it for all. Where more wait than one transaction takes, it takes one of each project in turn, so that none waits for all of another's.
 type group[T any] struct {
 	// run does the calls in one transaction and sets their errors.
 	run func(ctx context.Context, calls []*call[T])
 	// project tells whose an item is.
 	project func(item T) string
+	// linger is how long the first call waits for company, unless one of them is pressing. 0: nobody waits.
+	linger   time.Duration
+	pressing func(item T) bool
 
 	mu    sync.Mutex
 	queue []*call[T]
 	busy  bool
+	hurry chan struct{} // closed to end the first call's wait for company; nil: it does not wait
 }
 
 // call is one call of a group.
@@ -42,6 +47,10 @@ func (g *group[T]) do(ctx context.Context, item T) error {
 	c := &call[T]{item: item, turn: make(chan bool, 1)}
 	g.mu.Lock()
 	g.queue = append(g.queue, c)
+	if g.hurry != nil && (len(g.queue) >= enough || g.pressing(item)) {
+		close(g.hurry)
+		g.hurry = nil
+	}
 	if !g.busy {
 		g.busy = true
 		c.turn <- false
@@ -68,6 +77,7 @@ func (g *group[T]) do(ctx context.Context, item T) error {
 func (g *group[T]) lead(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), groupTimeout)
 	defer cancel()
+	g.gather()
 	g.mu.Lock()
 	calls := g.take()
 	g.mu.Unlock()
@@ -80,6 +90,29 @@ func (g *group[T]) lead(ctx context.Context) {
 		case c.turn <- true:
 		default:
 		}
+	}
+}
+
+// gather waits for company.
+func (g *group[T]) gather() {
+	g.mu.Lock()
+	alone := g.linger > 0 && len(g.queue) < enough && !slices.ContainsFunc(g.queue, func(c *call[T]) bool { return g.pressing(c.item) })
+	hurry := make(chan struct{})
+	if alone {
+		g.hurry = hurry
+	}
+	g.mu.Unlock()
+	if !alone {
+		return
+	}
+	timer := time.NewTimer(g.linger)
+	defer timer.Stop()
+	select {
+	case <-hurry:
+	case <-timer.C:
+		g.mu.Lock()
+		g.hurry = nil
+		g.mu.Unlock()
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -55,5 +56,32 @@ func TestGroupIsFair(t *testing.T) {
 			}
 		}
 		require.Equal(t, 3*maxGroup, numbers)
+	})
+}
+
+// TestGroupLingers: calls wait for company, but not if one of them is pressing, nor if there are enough.
+func TestGroupLingers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const linger = time.Second
+		var sizes []int
+		g := group[bool]{
+			project: func(bool) string { return "" }, linger: linger, pressing: func(pressing bool) bool { return pressing },
+			run: func(_ context.Context, calls []*call[bool]) { sizes = append(sizes, len(calls)) },
+		}
+		var callers sync.WaitGroup
+		took := func(puts ...bool) time.Duration {
+			begin := time.Now()
+			for _, pressing := range puts {
+				callers.Go(func() { require.NoError(t, g.do(context.Background(), pressing)) })
+				synctest.Wait()
+			}
+			callers.Wait()
+			return time.Since(begin)
+		}
+		require.Equal(t, linger, took(false, false, false))
+		require.Zero(t, took(true))
+		require.Zero(t, took(false, false, true))
+		require.Zero(t, took(make([]bool, enough)...))
+		require.Equal(t, []int{3, 1, 3, enough}, sizes)
 	})
 }

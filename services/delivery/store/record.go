@@ -3,17 +3,23 @@ package store
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/freshet-io/freshet/services/delivery"
 	"github.com/freshet-io/freshet/services/internal/sqldb"
 )
+
+// recordLinger is how long an outcome waits for others. Nobody waits for it, unless it is one of a group; but calls of Accept, for which someone
+// does, would wait for a transaction of each.
+const recordLinger = 3 * time.Millisecond
 
 // outcome is a call of Record.
 type outcome struct {
 	owner    string
 	delivery *delivery.Delivery
 	attempt  *delivery.Attempt
-	fresh    bool // it has no row yet
+	fresh    bool   // it has no row yet
+	target   string // encoded; only of one that is fresh
 	applied  bool
 }
 

@@ -44,6 +44,8 @@ func New(db *sqldb.DB, sealer *seal.Sealer) *Store {
 	s.accepting.run, s.recording.run = s.acceptAll, s.recordAll
 	s.accepting.project = func(a *acceptance) string { return a.bus.Project }
 	s.recording.project = func(o *outcome) string { return o.delivery.ID.Project }
+	s.recording.linger = recordLinger
+	s.recording.pressing = func(o *outcome) bool { return o.delivery.Group != "" } // the next of the group waits for it
 	return s
 }
 
