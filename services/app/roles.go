@@ -178,7 +178,7 @@ func buildDelivery(_ context.Context, p *process, db *database) ([]lifecycle.Tas
 		Store:          store,
 		Credentials:    watcher,
 		Connections:    connections.New(conns[1]),
-		Sender:         httpsend.New(p.egress.Client(), p.now),
+		Sender:         httpsend.New(p.egress.Client().Transport, p.now),
 		CheckURL:       p.checkURL,
 		Instance:       p.instance,
 		MaxEntries:     p.config.Delivery.MaxEntries,

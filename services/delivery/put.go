@@ -10,7 +10,6 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/freshet-io/freshet/services/delivery/rawjson"
@@ -78,6 +77,7 @@ func (s *Service) PutEvents(ctx context.Context, bus BusName, entries []Entry, i
 	}
 	now := s.stamp()
 	results := make([]EntryResult, len(entries))
+	traceparent := traceparentOf(ctx)
 	var events []*Event
 	for i := range entries {
 		if refused := checkEntry(&entries[i], internal); refused != nil {
@@ -86,7 +86,7 @@ func (s *Service) PutEvents(ctx context.Context, bus BusName, entries []Entry, i
 			s.metrics.put(ctx, refused.Code, 1)
 			continue
 		}
-		e := s.newEvent(ctx, bus, &entries[i], now)
+		e := s.newEvent(bus, &entries[i], traceparent, now)
 		results[i].EventID = e.ID
 		events = append(events, e)
 	}
@@ -179,16 +179,14 @@ func hasControl(s string) bool {
 	return strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f })
 }
 
-func (s *Service) newEvent(ctx context.Context, bus BusName, e *Entry, now time.Time) *Event {
+func (s *Service) newEvent(bus BusName, e *Entry, traceparent string, now time.Time) *Event {
 	at := e.Time
 	if at.IsZero() {
 		at = now
 	}
-	carrier := propagation.MapCarrier{}
-	propagation.TraceContext{}.Inject(ctx, carrier)
 	return &Event{
 		Project: bus.Project, ID: s.newID(now), Bus: bus.Bus, Source: e.Source, DetailType: e.DetailType, Detail: e.Detail,
-		Resources: e.Resources, Time: at.UTC().Truncate(time.Second), IngestionTime: now, Traceparent: carrier["traceparent"],
+		Resources: e.Resources, Time: at.UTC().Truncate(time.Second), IngestionTime: now, Traceparent: traceparent,
 		DeduplicationID: e.DeduplicationID, GroupID: e.GroupID,
 	}
 }

@@ -172,7 +172,7 @@ func (s *Service) fire(ctx context.Context, x *Schedule, t Tick) error {
 		return s.pass(ctx, t, "refused")
 	}
 	now := s.stamp()
-	e := s.newEvent(ctx, x.Name.On(), &entry, now)
+	e := s.newEvent(x.Name.On(), &entry, traceparentOf(ctx), now)
 	e.ID = due.event
 	err := s.accept(ctx, x.Name.On(), Batch{Events: []*Event{e}, Tick: &t}, now)
 	switch {

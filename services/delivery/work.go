@@ -7,7 +7,6 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/freshet-io/freshet/services/delivery/dispatch"
@@ -228,14 +227,6 @@ func (s *Service) startAttempt(ctx context.Context, d *Delivery, c *Credential) 
 			attribute.Int("freshet.attempt", d.Attempts+1), attribute.Int64("freshet.token.generation", c.Generation))
 	}
 	return ctx, span
-}
-
-func spanContext(traceparent string) trace.SpanContext {
-	if traceparent == "" {
-		return trace.SpanContext{}
-	}
-	ctx := propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier{"traceparent": traceparent})
-	return trace.SpanContextFromContext(ctx)
 }
 
 // record stores an outcome, however long that takes, and says what becomes of the delivery in memory.

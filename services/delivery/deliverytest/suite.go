@@ -66,7 +66,7 @@ func New(t testing.TB, db *sqldb.DB, o Options) *Suite {
 	conn := Dial(t, o.Tokens)
 	s := &Suite{Tokens: o.Tokens, Store: store.New(db, NewSealer(t)), watcher: credentials.New(conn, credentials.Options{})}
 	p := delivery.Params{
-		Store: s.Store, Credentials: s.watcher, Connections: connections.New(conn), Sender: httpsend.New(o.HTTP, nil),
+		Store: s.Store, Credentials: s.watcher, Connections: connections.New(conn), Sender: httpsend.New(o.HTTP.Transport, nil),
 		CheckURL: func(string) error { return nil }, Instance: t.Name(),
 	}
 	if o.Params != nil {

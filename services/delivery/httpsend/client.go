@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -26,25 +27,20 @@ const (
 
 // Client implements delivery.Sender.
 type Client struct {
-	client *http.Client
-	now    func() time.Time
-	nonces dpop.Nonces
+	transport http.RoundTripper
+	now       func() time.Time
+	nonces    dpop.Nonces
 }
 
 var _ delivery.Sender = (*Client)(nil)
 
-// New returns a Sender that makes requests as the client does, but follows no redirect. now is the clock that a Retry-After date is compared with;
-// nil: time.Now.
-func New(client *http.Client, now func() time.Time) *Client {
+// New returns a Sender that makes requests over a transport; each has a deadline of its own, and a 3xx is an answer: credentials are not sent
+// on. now is the clock that a Retry-After date is compared with; nil: time.Now.
+func New(transport http.RoundTripper, now func() time.Time) *Client {
 	if now == nil {
 		now = time.Now
 	}
-	own := *client
-	own.Timeout = 0 // each request has a deadline of its own
-	own.CheckRedirect = func(*http.Request, []*http.Request) error {
-		return http.ErrUseLastResponse // a 3xx is an answer; credentials are not sent on
-	}
-	return &Client{client: &own, now: now}
+	return &Client{transport: transport, now: now}
 }
 
 // Send implements delivery.Sender. The status decides as soon as it is there: an answer that breaks off after a 2xx is a success.
@@ -71,8 +67,9 @@ func (c *Client) send(ctx context.Context, r delivery.Request) (delivery.Respons
 		return delivery.Response{Failure: delivery.InvalidRequest, Message: "the URL or method is not valid"}, nil
 	}
 	request.Header = r.Header
-	response, err := c.client.Do(request)
+	response, err := c.transport.RoundTrip(request)
 	if err != nil {
+		err = fmt.Errorf("%s %s://%s: %w", r.Method, request.URL.Scheme, request.URL.Host, err)
 		redact := redactor(r.Secrets)
 		result := failed(ctx, err, observed.connected(), redact)
 		result.Exchange = observed.exchange(&r, nil, true, redact)
@@ -102,7 +99,7 @@ func (c *Client) answered(r *delivery.Request, response *http.Response, observed
 
 // failed tells transport failures apart.
 func failed(ctx context.Context, err error, connected bool, redact func(string) string) delivery.Response {
-	result := delivery.Response{Message: excerpt(redact(egress.WithoutURL(err).Error()), maxMessage)}
+	result := delivery.Response{Message: excerpt(redact(err.Error()), maxMessage)}
 	var network net.Error
 	switch {
 	case egress.IsDenied(err):

@@ -31,7 +31,7 @@ func newClient(t *testing.T) *httpsend.Client {
 	t.Helper()
 	client := deliverytest.Loopback().Client()
 	t.Cleanup(client.CloseIdleConnections)
-	return httpsend.New(client, func() time.Time { return now })
+	return httpsend.New(client.Transport, func() time.Time { return now })
 }
 
 func serve(t *testing.T, handle http.HandlerFunc) string {
@@ -219,6 +219,6 @@ func TestKeepAlive(t *testing.T) {
 
 func TestGuardIsAsked(t *testing.T) {
 	client := egress.NewGuard(egress.Policy{}, egress.Options{}).Client()
-	got := httpsend.New(client, nil).Send(t.Context(), request(serve(t, func(http.ResponseWriter, *http.Request) {})))
+	got := httpsend.New(client.Transport, nil).Send(t.Context(), request(serve(t, func(http.ResponseWriter, *http.Request) {})))
 	require.Equal(t, delivery.Denied, got.Failure)
 }

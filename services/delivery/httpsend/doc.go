@@ -4,5 +4,5 @@
 // failures are told apart, Retry-After in all its forms, and that no secret of the request comes back in a message. It does not
 // decide what an outcome means for a delivery, nor which addresses may be called: the client it is given is the egress guard's.
 //
-// Neighbours: services/internal/egress makes the client; the delivery service builds requests and reads responses.
+// Neighbours: services/internal/egress makes the transport; the delivery service builds requests and reads responses.
 package httpsend

@@ -43,7 +43,7 @@ func secure(t *testing.T, http2 bool, handle http.HandlerFunc) (*httpsend.Client
 	t.Cleanup(client.CloseIdleConnections)
 	_, port, err := net.SplitHostPort(server.Listener.Addr().String())
 	require.NoError(t, err)
-	return httpsend.New(client, nil), "https://localhost:" + port, &connections
+	return httpsend.New(client.Transport, nil), "https://localhost:" + port, &connections
 }
 
 // TestConnectionsAreKept: requests in a row share a connection; over HTTP/2 those at the same time do, too.

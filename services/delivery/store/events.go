@@ -131,17 +131,19 @@ func (a *acceptance) claim(ctx context.Context, tx sqldb.Tx) error {
 
 // deliveryRows returns the rows of deliveries that are backlog, and a page of the journal for those that an instance has in memory.
 func (a *acceptance) deliveryRows() (page []any, rows [][]any, err error) {
+	var targets encodedTargets
 	for _, d := range a.batch.Deliveries {
-		row, err := deliveryRow(d)
-		switch {
-		case err != nil:
+		target, err := targets.encode(d)
+		if err != nil {
 			return nil, nil, err
-		case d.Owner == "":
-			rows = append(rows, row)
-		default:
-			a.page.deliveries = append(a.page.deliveries, d)
-			a.page.rows = append(a.page.rows, row)
 		}
+		row := deliveryRow(d, target)
+		if d.Owner == "" {
+			rows = append(rows, row)
+			continue
+		}
+		a.page.deliveries = append(a.page.deliveries, d)
+		a.page.rows = append(a.page.rows, row)
 	}
 	if len(a.page.rows) == 0 {
 		return nil, rows, nil
@@ -166,13 +168,29 @@ func encodeResources(resources []string) (string, error) {
 	return encode(resources)
 }
 
-// deliveryRow is a delivery as insertion has it. Pages of the journal keep it: a new column comes last and has a default.
-func deliveryRow(d *delivery.Delivery) ([]any, error) {
-	target, err := encodeTarget(d)
+// deliveryRow is a delivery as insertion has it, with its encoded target. Pages of the journal keep it: a new column comes last and has a
+// default.
+func deliveryRow(d *delivery.Delivery, target string) []any {
 	return []any{
 		d.ID.Project, d.ID.Delivery, d.Event.ID, d.Event.Bus, d.Rule, d.Target.ID, d.Destination, target, int64(d.State), d.Owner,
 		micros(d.CreateTime), micros(d.NextAttempt), micros(d.ExpireTime), micros(d.EndTime), d.Target.Retry.Lifetime().Microseconds(),
 		int64(d.Attempts), int64(d.Charged), number(d.AuthForgiven), int64(d.ErrorCode), d.ErrorMessage, int64(d.Condition), d.Payload,
 		int64(d.Redrives),
-	}, err
+	}
+}
+
+// encodedTargets has those of one batch, whose deliveries to a target of a rule all have the same, but for their groups.
+type encodedTargets map[[3]string]string
+
+func (t *encodedTargets) encode(d *delivery.Delivery) (string, error) {
+	key := [3]string{d.Rule, d.Target.ID, d.Group}
+	if text, ok := (*t)[key]; ok {
+		return text, nil
+	}
+	text, err := encodeTarget(d)
+	if *t == nil {
+		*t = encodedTargets{}
+	}
+	(*t)[key] = text
+	return text, err
 }

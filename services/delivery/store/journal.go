@@ -87,6 +87,18 @@ func (j *journal) owner(id delivery.ID) string {
 	return owner
 }
 
+// target returns the encoded target of a delivery without a row, and whether it is one.
+func (j *journal) target(id delivery.ID) (string, bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	f := j.open[id]
+	if f == nil {
+		return "", false
+	}
+	target, _ := f.row[sendColumn].(string)
+	return target, true
+}
+
 // close notes that deliveries have rows now.
 func (j *journal) close(ids []delivery.ID) {
 	j.mu.Lock()

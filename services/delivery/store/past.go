@@ -35,11 +35,14 @@ func (s *Store) Advance(
 		if err := lineUp(ctx, tx, batch.Deliveries); err != nil {
 			return nil, err
 		}
+		var targets encodedTargets
 		rows := make([][]any, len(batch.Deliveries))
 		for i, d := range batch.Deliveries {
-			if rows[i], err = deliveryRow(d); err != nil {
+			target, err := targets.encode(d)
+			if err != nil {
 				return nil, err
 			}
+			rows[i] = deliveryRow(d, target)
 		}
 		if _, err := s.inserts.deliveries.run(ctx, tx, rows); err != nil {
 			return nil, err

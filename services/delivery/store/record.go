@@ -48,7 +48,7 @@ func (s *Store) recordAll(ctx context.Context, calls []*call[*outcome]) {
 func (s *Store) recordSome(ctx context.Context, calls []*call[*outcome]) {
 	var fresh []delivery.ID
 	for _, c := range calls {
-		if c.item.fresh = s.journal.owner(c.item.delivery.ID) != ""; c.item.fresh {
+		if c.item.target, c.item.fresh = s.journal.target(c.item.delivery.ID); c.item.fresh {
 			fresh = append(fresh, c.item.delivery.ID)
 		}
 	}
@@ -79,11 +79,7 @@ func (s *Store) recordIn(ctx context.Context, tx sqldb.Tx, calls []*call[*outcom
 	for _, c := range calls {
 		o := c.item
 		if o.applied = o.fresh; o.fresh {
-			row, err := deliveryRow(o.delivery)
-			if err != nil {
-				return err
-			}
-			rows = append(rows, row)
+			rows = append(rows, deliveryRow(o.delivery, o.target))
 			continue
 		}
 		n, err := updateDelivery(ctx, tx, o.owner, o.delivery)

@@ -13,6 +13,7 @@ const (
 	eventColumn  = 2
 	ruleColumn   = 4
 	targetColumn = 5
+	sendColumn   = 7 // the encoded target
 	ownerColumn  = 9
 )
 
