@@ -58,7 +58,7 @@ func (s *Store) insertionFor(rows [][]any) insertion {
 	if len(rows) == 0 || len(rows[0]) >= len(columns) {
 		return s.inserts.unfolded
 	}
-	return newInsertion("deliveries", strings.Join(columns[:len(rows[0])], ","), keep)
+	return newInsertion(s.db.Engine(), "deliveries", strings.Join(columns[:len(rows[0])], ","), keep)
 }
 
 // meant is a target that an event was meant for.

@@ -40,7 +40,7 @@ var _ delivery.Store = (*Store)(nil)
 
 // New returns a store on a database that has the migrations. Secrets are sealed with sealer.
 func New(db *sqldb.DB, sealer *seal.Sealer) *Store {
-	s := &Store{db: db, sealer: sealer, inserts: newInsertions(), journal: journal{open: map[delivery.ID]*folded{}}}
+	s := &Store{db: db, sealer: sealer, inserts: newInsertions(db.Engine()), journal: journal{open: map[delivery.ID]*folded{}}}
 	s.accepting.run, s.recording.run = s.acceptAll, s.recordAll
 	s.accepting.project = func(a *acceptance) string { return a.bus.Project }
 	s.recording.project = func(o *outcome) string { return o.delivery.ID.Project }
