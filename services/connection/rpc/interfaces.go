@@ -188,7 +188,7 @@ func (s *interfaceServer) DryRunInterface(
 		}
 		definition = stored.Definition
 	}
-	tried, err := interfaces.DryRun(ctx, wire.ToTrial(req, definition))
+	tried, err := interfaces.DryRun(ctx, definition, wire.ToTrial(req))
 	if invalid, ok := errors.AsType[*connection.ValidationError](err); ok {
 		return nil, rpcerr.Invalid(violations("", invalid)...)
 	}

@@ -30,19 +30,19 @@ func FromProblems(problems lint.Problems) []*connectionv1.InterfaceProblem {
 	return out
 }
 
-// ToTrial reads what is to be tried; definition is the text of the interface.
-func ToTrial(m *connectionv1.DryRunInterfaceRequest, definition string) interfaces.Trial {
-	t := interfaces.Trial{
-		Definition: definition, Mapping: m.GetMapping(), Operation: m.GetOperation(), Input: m.GetInput(), Cursor: m.GetCursor(), BaseURL: m.GetBaseUrl(),
+// ToTrial reads what is to be tried.
+func ToTrial(m *connectionv1.DryRunInterfaceRequest) mapping.Trial {
+	t := mapping.Trial{
+		Mapping: m.GetMapping(), Operation: m.GetOperation(), Input: m.GetInput(), Cursor: m.GetCursor(), BaseURL: m.GetBaseUrl(),
 	}
 	if answer := m.GetAnswer(); answer != nil {
-		t.Answer = &interfaces.Recorded{Status: int(answer.GetStatus()), Header: answer.GetHeaders(), Body: answer.GetBody()}
+		t.Answer = &mapping.Recorded{Status: int(answer.GetStatus()), Header: answer.GetHeaders(), Body: answer.GetBody()}
 	}
 	return t
 }
 
 // FromTried returns the message of what came of a trial.
-func FromTried(t interfaces.Tried) *connectionv1.DryRunInterfaceResponse {
+func FromTried(t mapping.Tried) *connectionv1.DryRunInterfaceResponse {
 	m := &connectionv1.DryRunInterfaceResponse{Request: fromRequest(t.Request), Output: t.Output, NextCursor: t.Next}
 	if t.Error != nil {
 		m.Error = &connectionv1.UpstreamError{Kind: string(t.Error.Kind), Status: int32(t.Error.Status), Message: t.Error.Message}

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	accessv1 "github.com/freshet-io/freshet/gen/freshet/access/v1"
 	connectionv1 "github.com/freshet-io/freshet/gen/freshet/connection/v1"
 	deliveryv1 "github.com/freshet-io/freshet/gen/freshet/delivery/v1"
 	errorsv1 "github.com/freshet-io/freshet/gen/freshet/errors/v1"
@@ -45,6 +46,7 @@ type client struct {
 	grants      connectionv1.GrantServiceClient
 	grantJobs   connectionv1.GrantJobServiceClient
 	endUsers    connectionv1.EndUserServiceClient
+	interfaces  connectionv1.InterfaceServiceClient
 	tokens      tokenv1.TokenServiceClient
 	rehearsals  tokenv1.RehearsalServiceClient
 	proofs      tokenv1.DpopServiceClient
@@ -58,6 +60,7 @@ type client struct {
 	signingKeys deliveryv1.SigningKeyServiceClient
 	webhooks    deliveryv1.WebhookServiceClient
 	proxy       proxyv1.ProxyServiceClient
+	calls       accessv1.CallServiceClient
 	opened      map[string]*grpc.ClientConn // by address
 }
 
@@ -108,6 +111,7 @@ func (c *client) open(role, addr string, timeout time.Duration, options rpcclien
 		c.connections = connectionv1.NewConnectionServiceClient(bounded)
 		c.providers = connectionv1.NewProviderServiceClient(bounded)
 		c.grants = connectionv1.NewGrantServiceClient(bounded)
+		c.interfaces = connectionv1.NewInterfaceServiceClient(bounded)
 		c.grantJobs = connectionv1.NewGrantJobServiceClient(bounded)
 		c.endUsers = connectionv1.NewEndUserServiceClient(bounded)
 	case roleToken:
@@ -126,6 +130,7 @@ func (c *client) open(role, addr string, timeout time.Duration, options rpcclien
 		c.webhooks = deliveryv1.NewWebhookServiceClient(bounded)
 	case roleGateway:
 		c.proxy = proxyv1.NewProxyServiceClient(bounded)
+		c.calls = accessv1.NewCallServiceClient(bounded)
 	}
 	return nil
 }

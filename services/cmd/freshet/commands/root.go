@@ -20,6 +20,8 @@ type root struct {
 	Connections  connectionsCmd  `cmd:"" help:"Connections: how to authenticate to which API."`
 	Grants       grantsCmd       `cmd:"" help:"Grants: the accounts that end users have connected."`
 	Providers    providersCmd    `cmd:"" help:"The provider catalogue: how authorization servers behave."`
+	Interfaces   interfacesCmd   `cmd:"" help:"Interfaces: operations that are called alike whatever provider an account is of."`
+	Call         callCmd         `cmd:"" help:"Do an operation of an interface on a connection or a grant."`
 	Token        tokenCmd        `cmd:"" help:"The current credential of a connection."`
 	Destinations destinationsCmd `cmd:"" help:"Destinations: where events are delivered to."`
 	Events       eventsCmd       `cmd:"" help:"Put events on a bus."`
