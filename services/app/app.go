@@ -70,6 +70,7 @@ func (p *process) run(ctx context.Context, options Options) error {
 	if err != nil {
 		return err
 	}
+	p.publicURL = publicURL(p.config, httpListener.Addr())
 	tasks := []lifecycle.Task{{Name: "grpc", Run: func(ctx context.Context) error {
 		return p.server.Serve(ctx, p.network.memory, grpcListener)
 	}}}
@@ -185,6 +186,10 @@ func (p *process) restHandler(ctx context.Context, through *proxy.Proxy) (http.H
 		return nil, err
 	}
 	params.Webhooks = webhooks
+	if params.Browsers, err = p.network.to("connection", "gateway browsers", p.internal.Credentials(authn.ServiceGateway)); err != nil {
+		return nil, err
+	}
+	params.PublicHTTPS = strings.HasPrefix(p.publicURL, "https:")
 	params.Proxy = through
 	return gateway.New(ctx, params)
 }

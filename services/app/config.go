@@ -24,10 +24,12 @@ type Config struct {
 	GRPCAddr        string            `name:"grpc-addr" default:"127.0.0.1:9090" help:"Where gRPC is served." placeholder:"ADDR"`
 	AdminKeyFile    string            `help:"File of the admin key; created with a new key if missing. Default: admin.key in the data folder." placeholder:"FILE"`
 	MasterKeyFile   string            `help:"File of the master key that seals stored secrets; created if missing. Default: master.key in the data folder." placeholder:"FILE"`
+	PublicURL       string            `name:"public-url" help:"Where browsers reach the gateway: scheme and host, and a path where it is not at the root. Providers send end users back to it with /oauth/callback behind. Default: http_addr, where the gateway runs here and on the loopback interface." placeholder:"URL"`
 	ProvidersDir    string            `help:"Folder of the operator's own entries of the provider catalogue, a YAML file each; one of the same name replaces the one that comes with the program." placeholder:"DIR"`
 	ShutdownTimeout time.Duration     `default:"15s" help:"How long stopping may take before what is left is cut off."`
 	TLS             TLSConfig         `embed:"" prefix:"tls-"`
 	Egress          EgressConfig      `embed:"" prefix:"egress-"`
+	Connect         ConnectConfig     `embed:"" prefix:"connect-"`
 	Delivery        DeliveryConfig    `embed:"" prefix:"delivery-"`
 	Proxy           ProxyConfig       `embed:"" prefix:"proxy-"`
 	Streams         StreamsConfig     `embed:"" prefix:"streams-"`
@@ -45,6 +47,11 @@ type TLSConfig struct {
 type EgressConfig struct {
 	Allow     []string `help:"Networks that may be called although they are not public, such as 10.1.0.0/16, 192.0.2.7 or loopback." placeholder:"NET,…"`
 	AllowHTTP bool     `name:"allow-http" help:"Allow http:// besides https://."`
+}
+
+// ConnectConfig is for end users who connect accounts.
+type ConnectConfig struct {
+	SessionLifetime time.Duration `default:"10m" help:"How long an end user may take to come back from the provider, 1m to 24h."`
 }
 
 // DeliveryConfig tunes the delivery service.
@@ -130,6 +137,15 @@ func (c *Config) Validate() error {
 	}
 	if _, err := egress.ParseNetworks(c.Egress.Allow); err != nil {
 		fail("egress.allow", "%v", err)
+	}
+	if c.PublicURL != "" {
+		if u, err := url.Parse(c.PublicURL); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil ||
+			strings.ContainsAny(c.PublicURL, "?#") {
+			fail("public_url", "must be a URL such as https://connect.example.com, without user, query and fragment")
+		}
+	}
+	if c.Connect.SessionLifetime < time.Minute || c.Connect.SessionLifetime > 24*time.Hour {
+		fail("connect.session_lifetime", "%s is not within 1m to 24h", c.Connect.SessionLifetime)
 	}
 	if c.Delivery.MaxEntries < 1 || c.Delivery.MaxEntries > 1000 {
 		fail("delivery.max_entries", "%d is not within 1 to 1000", c.Delivery.MaxEntries)

@@ -41,6 +41,8 @@ type process struct {
 	network   *network
 	server    *rpcserver.Server
 	databases []*database
+	// publicURL is where browsers reach the gateway; empty: not known.
+	publicURL string
 
 	// adminKeyCreated and masterKeyCreated tell that this start made them.
 	adminKeyCreated, masterKeyCreated bool

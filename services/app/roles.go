@@ -54,8 +54,10 @@ var roles = []role{
 func internalCallers() rpcserver.Policy {
 	return rpcserver.Policy{
 		"freshet.connection.v1.ConnectionInternalService": {"token"},
+		"freshet.connection.v1.ConnectInternalService":    {"gateway"},
 		"freshet.token.v1.TokenInternalService":           {"connection"},
 		"freshet.token.v1.TokenRecordService":             {"connection"},
+		"freshet.token.v1.AuthorizationInternalService":   {"connection"},
 		"freshet.delivery.v1.WebhookInternalService":      {"gateway"},
 	}
 }
@@ -121,8 +123,12 @@ func buildConnection(_ context.Context, p *process, db *database) ([]lifecycle.T
 	if err != nil {
 		return nil, err
 	}
+	connects, err := newConnects(p, stored, service, providers, conns[0])
+	if err != nil {
+		return nil, err
+	}
 	connectionrpc.Register(p.server, service, connectionrpc.Options{
-		Logger: p.logger("connection"), Pages: p.pages, Validator: p.validator, Catalog: providers, GrantJobs: ending,
+		Logger: p.logger("connection"), Pages: p.pages, Validator: p.validator, Catalog: providers, GrantJobs: ending, Connect: connects,
 	})
 	kept, err := interfaces.NewService(interfaces.Params{Store: stored, Connections: service, Now: p.now})
 	if err != nil {
@@ -132,6 +138,7 @@ func buildConnection(_ context.Context, p *process, db *database) ([]lifecycle.T
 	return []lifecycle.Task{
 		{Name: "connection", Run: service.Run},
 		{Name: "grant jobs", Run: ending.Run},
+		{Name: "connect", Run: connects.Run},
 	}, nil
 }
 

@@ -31,14 +31,27 @@ type APIRateLimit struct {
 // API returns the API of a connection.
 //
 // Errors: ErrNotFound, ErrNoAPI, and those of the catalogue about the connection's provider.
-func (s *Service) API(ctx context.Context, name Name) (API, error) {
+func (s *Service) API(ctx context.Context, name Name) (API, error) { return s.api(ctx, name, nil) }
+
+// GrantAPI returns the API of a grant: that of its connection, for its account.
+//
+// Errors: ErrGrantNotFound, and those of [Service.API].
+func (s *Service) GrantAPI(ctx context.Context, name GrantName) (API, error) {
+	g, err := s.grants.GetGrant(ctx, name)
+	if err != nil {
+		return API{}, err
+	}
+	return s.api(ctx, name.Connection, g.Account)
+}
+
+func (s *Service) api(ctx context.Context, name Name, account map[string]string) (API, error) {
 	c, err := s.store.Get(ctx, name)
 	if err != nil {
 		return API{}, err
 	}
 	var api API
 	if c.Settings.Preset() != "" {
-		if api, err = s.catalog.API(c.Settings.OAuth2.Preset); err != nil {
+		if api, err = s.catalog.API(c.Settings.OAuth2.Preset, account); err != nil {
 			return API{}, err
 		}
 	}

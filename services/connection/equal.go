@@ -12,7 +12,7 @@ func (a OAuth2) equal(o OAuth2) bool {
 		a.ClientCertificate.equal(o.ClientCertificate) && slices.Equal(a.Scopes, o.Scopes) && a.Audience == o.Audience &&
 		a.Token.equal(o.Token) && a.RefreshToken.Equal(o.RefreshToken) && a.Code.equal(o.Code) && a.Assertion == o.Assertion &&
 		a.Exchange.equal(o.Exchange) && a.ResourceOwner.equal(o.ResourceOwner) && a.Dialect.equal(o.Dialect) &&
-		a.Provider == o.Provider && a.Refresh == o.Refresh && a.DPoP == o.DPoP
+		a.Authorize.equal(o.Authorize) && a.Provider == o.Provider && a.Refresh == o.Refresh && a.DPoP == o.DPoP
 }
 
 func (k SigningKey) equal(o SigningKey) bool {
@@ -25,6 +25,11 @@ func (c ClientCertificate) equal(o ClientCertificate) bool {
 
 func (c AuthorizationCode) equal(o AuthorizationCode) bool {
 	return c.Code.Equal(o.Code) && c.RedirectURI == o.RedirectURI && c.CodeVerifier.Equal(o.CodeVerifier)
+}
+
+func (a Authorize) equal(o Authorize) bool {
+	return a.Endpoint == o.Endpoint && a.Issuer == o.Issuer && a.PKCE == o.PKCE && maps.Equal(a.Parameters, o.Parameters) &&
+		a.PushEndpoint == o.PushEndpoint
 }
 
 func (e Exchange) equal(o Exchange) bool {

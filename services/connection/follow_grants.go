@@ -3,6 +3,7 @@ package connection
 import (
 	"context"
 	"errors"
+	"maps"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -150,7 +151,7 @@ func (s *Service) changeGrant(ctx context.Context, name GrantName, edit func(Gra
 // sameGrantState compares what changeGrant may change.
 func sameGrantState(a, b Grant) bool {
 	return a.State == b.State && a.StateTime.Equal(b.StateTime) && a.Reason == b.Reason && a.Message == b.Message && a.Pending == b.Pending &&
-		a.Revoke == b.Revoke && a.Seen == b.Seen && a.ExpireTime.Equal(b.ExpireTime)
+		a.Revoke == b.Revoke && a.Seen == b.Seen && a.ExpireTime.Equal(b.ExpireTime) && maps.Equal(a.Account, b.Account)
 }
 
 // grantsSince is where the listing of grants' tokens begins.

@@ -73,6 +73,9 @@ type Grant struct {
 	AuthorizeTime time.Time // when it last became AUTHORIZED; zero if never
 	ExpireTime    time.Time // until when the end user must authorize again; zero if that is not known
 	WarningTime   time.Time // when the next event about that is due; zero if none is
+
+	// Account is what the authorization told of the account, by the names that the provider's entry has for it.
+	Account map[string]string
 }
 
 // GrantCredential is what an end user's authorization gave. Zero: nothing.
@@ -83,10 +86,16 @@ type GrantCredential struct {
 	ExpireTime  time.Time
 	TokenType   string
 	Scopes      []string
+	// Code is what the end user's browser brought back, instead of tokens. Scopes are those that were asked for, and an ID token must have the
+	// nonce.
+	Code  AuthorizationCode
+	Nonce seal.Secret
 }
 
 // IsZero reports whether there is nothing to make a token of.
-func (c GrantCredential) IsZero() bool { return c.RefreshToken.IsZero() && c.AccessToken.IsZero() }
+func (c GrantCredential) IsZero() bool {
+	return c.RefreshToken.IsZero() && c.AccessToken.IsZero() && c.Code.IsZero()
+}
 
 // ETag changes with every change by a caller, and differs between grants of the same name.
 func (g Grant) ETag() string { return fmt.Sprintf("%s-%d", g.UID, g.ConfigVersion) }
@@ -106,6 +115,7 @@ func (c GrantCredential) check(of Settings, now time.Time) error {
 	const field = "credential"
 	var v []Violation
 	switch {
+	case !c.Code.IsZero(): // it is ours
 	case c.IsZero():
 		v = append(v, Violation{field, "must have a refresh token, an access token, or both"})
 	case c.AccessToken.IsZero() && (!c.ExpireTime.IsZero() || c.TokenType != "" || len(c.Scopes) > 0):
@@ -146,6 +156,9 @@ func (g Grant) Cursor() GrantCursor { return GrantCursor{ExpireTime: g.ExpireTim
 func (g Grant) settings(of Settings) Settings {
 	of.OAuth2.GrantType, of.OAuth2.Users = RefreshToken, false
 	of.OAuth2.RefreshToken = g.Credential.RefreshToken
+	if !g.Credential.Code.IsZero() {
+		of.OAuth2.GrantType, of.OAuth2.Code, of.OAuth2.Scopes = CodeGrant, g.Credential.Code, g.Credential.Scopes
+	}
 	if of.OAuth2.Refresh.Mode == "" {
 		of.OAuth2.Refresh.Mode = modeWhileWatched
 	}

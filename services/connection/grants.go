@@ -60,19 +60,9 @@ func (s *Service) CreateGrant(ctx context.Context, d GrantDraft, validateOnly bo
 	return g.withoutSecrets(), nil
 }
 
-// ofUsers returns a connection that can have grants.
+// ofUsers returns a connection that can have grants, without its secrets.
 func (s *Service) ofUsers(ctx context.Context, name Name) (Connection, error) {
-	c, err := s.store.Get(ctx, name)
-	switch {
-	case err != nil:
-		return Connection{}, err
-	case c.State == StateDeleting:
-		return Connection{}, fmt.Errorf("%w: %s", ErrDeleting, name)
-	case !c.Settings.OAuth2.Users:
-		return Connection{}, fmt.Errorf("%w: %s", ErrNoUsers, name)
-	}
-	c.Settings, err = s.filled(c.Settings)
-	return c, err
+	return s.users(ctx, name, s.store.Get)
 }
 
 // GetGrant returns a grant without its credential, or ErrGrantNotFound.
@@ -244,6 +234,7 @@ func (s *Service) saveGrant(
 		return Grant{}, err
 	}
 	next.RowVersion++
+	s.grantsChanged.happened()
 	if next.Pending != PendingNothing {
 		s.pendingGrants.add(next.Name)
 	}

@@ -73,9 +73,10 @@ type OAuth2 struct {
 	Exchange      Exchange
 	ResourceOwner ResourceOwner
 
-	Dialect  Dialect
-	Provider Provider
-	Refresh  RefreshPolicy
+	Authorize Authorize
+	Dialect   Dialect
+	Provider  Provider
+	Refresh   RefreshPolicy
 	// DPoP is the algorithm of proofs of possession (RFC 9449); empty: tokens are not bound to a key.
 	DPoP keys.Algorithm
 }
@@ -101,6 +102,24 @@ type AuthorizationCode struct {
 	RedirectURI  string
 	CodeVerifier seal.Secret // optional, and of this code alone
 }
+
+// IsZero reports whether there is no code.
+func (c AuthorizationCode) IsZero() bool { return c.equal(AuthorizationCode{}) }
+
+// Authorize is where, and how, end users authorize. Zero members are the provider's, or have the defaults of the contract.
+type Authorize struct {
+	Endpoint     string
+	Issuer       string
+	PKCE         PKCE
+	Parameters   map[string]string
+	PushEndpoint string
+}
+
+// PKCE says whether authorization requests have a code challenge. The values are the contract's names.
+type PKCE string
+
+// PKCERefused means that they have none.
+const PKCERefused PKCE = "REFUSED"
 
 // Assertion is what the assertion of JWT_BEARER says. Zero members mean the defaults of the contract.
 type Assertion struct {
@@ -211,6 +230,7 @@ func (a OAuth2) Endpoints() []Endpoint {
 	for _, e := range []Endpoint{
 		{"oauth2.dialect.refresh_endpoint", a.Dialect.RefreshEndpoint},
 		{"oauth2.provider_behavior.revocation_endpoint", a.Provider.RevocationEndpoint},
+		{"oauth2.pushed_authorization_request_endpoint", a.Authorize.PushEndpoint},
 	} {
 		if e.URL != "" {
 			all = append(all, e)

@@ -163,8 +163,17 @@ type Catalog interface {
 	// Defaults returns the settings that a provider has for connections which leave them unset. It returns an *UnknownProviderError, or a
 	// *ValidationError for parameters that the provider does not take.
 	Defaults(ref ProviderRef) (OAuth2, error)
-	// API returns what a provider's API is; without BaseURL if that depends on what only an authorization tells. Errors as of Defaults.
-	API(ref ProviderRef) (API, error)
+	// API returns what a provider's API is for an account, nil for none; without BaseURL if that depends on what only an authorization tells.
+	// Errors as of Defaults.
+	API(ref ProviderRef, account map[string]string) (API, error)
+	// AnswerCaptures returns what is kept of a provider's token answers besides the token. Errors as of Defaults.
+	AnswerCaptures(ref ProviderRef) ([]AnswerCapture, error)
+}
+
+// AnswerCapture is a value that is taken from a token answer.
+type AnswerCapture struct {
+	Name string
+	Path string // member names separated by dots
 }
 
 // StepKind is what a step of a test does.

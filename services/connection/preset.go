@@ -89,6 +89,7 @@ func (a OAuth2) FilledFrom(d OAuth2) OAuth2 {
 		a.SigningKey.Audience = cmp.Or(a.SigningKey.Audience, d.SigningKey.Audience)
 	}
 	a.Token = a.Token.filledFrom(d.Token)
+	a.Authorize = a.Authorize.filledFrom(d.Authorize)
 	a.Dialect = a.Dialect.filledFrom(d.Dialect)
 	a.Provider = a.Provider.filledFrom(d.Provider)
 	a.Refresh = a.Refresh.filledFrom(d.Refresh)
@@ -109,6 +110,13 @@ func (p Parameters) filledFrom(d Parameters) Parameters {
 	return Parameters{
 		Headers: fill(p.Headers, d.Headers, true), Query: fill(p.Query, d.Query, false), Body: fill(p.Body, d.Body, false),
 	}
+}
+
+func (a Authorize) filledFrom(d Authorize) Authorize {
+	a.Endpoint, a.Issuer = cmp.Or(a.Endpoint, d.Endpoint), cmp.Or(a.Issuer, d.Issuer)
+	a.PKCE, a.PushEndpoint = cmp.Or(a.PKCE, d.PKCE), cmp.Or(a.PushEndpoint, d.PushEndpoint)
+	a.Parameters = mergedMap(d.Parameters, a.Parameters)
+	return a
 }
 
 func (d Dialect) filledFrom(o Dialect) Dialect {

@@ -59,6 +59,7 @@ type Service struct {
 	// pendingGrants are the grants that the token service must hear of.
 	pendingGrants *queue[GrantName]
 	events        chan struct{} // capacity 1: there is something to announce
+	grantsChanged changes
 }
 
 // NewService returns a Service. Its loops run in Run.

@@ -39,6 +39,7 @@ type Settings struct {
 	Invocation Parameters // added to every request that is made with the connection
 	APIBaseURL string     // paths of calls through the proxy are put behind it; empty: the provider's
 	Proxy      Proxy
+	Connect    Connect
 }
 
 // Proxy says how the API proxy makes calls. Zero fields: as the provider's entry says.
@@ -83,7 +84,7 @@ type Parameter struct {
 // Equal reports whether both settings are the same, secrets included.
 func (s Settings) Equal(o Settings) bool {
 	return s.Kind == o.Kind && s.OAuth2.equal(o.OAuth2) && s.APIKey.equal(o.APIKey) && s.Basic.equal(o.Basic) &&
-		s.Invocation.equal(o.Invocation) && s.APIBaseURL == o.APIBaseURL && s.Proxy == o.Proxy
+		s.Invocation.equal(o.Invocation) && s.APIBaseURL == o.APIBaseURL && s.Proxy == o.Proxy && s.Connect.equal(o.Connect)
 }
 
 func (a APIKey) equal(o APIKey) bool { return a.Name == o.Name && a.Value.Equal(o.Value) }

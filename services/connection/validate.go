@@ -14,6 +14,7 @@ func (s Settings) Validate(checkURL func(string) error) error {
 	v = append(v, s.checkParameters()...)
 	v = append(v, s.checkAPIBaseURL()...)
 	v = append(v, s.checkProxy()...)
+	v = append(v, s.checkConnect()...)
 	if s.Kind == KindOAuth2 {
 		v = append(v, s.OAuth2.check()...)
 	}

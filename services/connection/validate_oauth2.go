@@ -14,7 +14,7 @@ import (
 // check applies the rules that span fields of an OAuth 2.0 authorization.
 func (a OAuth2) check() []Violation {
 	return slices.Concat(
-		a.checkPreset(), a.checkClient(), a.checkSigningKey(), a.checkCertificate(), a.checkGrant(), a.checkTokenParameters(),
+		a.checkPreset(), a.checkAuthorize(), a.checkClient(), a.checkSigningKey(), a.checkCertificate(), a.checkGrant(), a.checkTokenParameters(),
 		a.Dialect.check(), a.checkDPoP(), a.Provider.check(), a.Refresh.check(a.Provider),
 	)
 }

@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	deliveryv1 "github.com/freshet-io/freshet/gen/freshet/delivery/v1"
+	"github.com/freshet-io/freshet/services/gateway/connectpage"
 	"github.com/freshet-io/freshet/services/gateway/proxy/target"
 )
 
@@ -31,6 +32,10 @@ type Params struct {
 	Access grpc.ClientConnInterface
 	// Webhooks leads to the delivery service as the gateway itself: requests to webhooks carry no credential of ours.
 	Webhooks grpc.ClientConnInterface
+	// Browsers leads to the connection service as the gateway itself: end users who connect accounts have no credential of ours.
+	Browsers grpc.ClientConnInterface
+	// PublicHTTPS says that browsers come by https, which may end before us.
+	PublicHTTPS bool
 	// Proxy makes calls of APIs. Nil: none are made.
 	Proxy Proxy
 	// Authenticate returns an UNAUTHENTICATED status for callers that the gRPC servers would not let in.
@@ -48,8 +53,8 @@ type Params struct {
 
 // New returns the handler of the whole REST face. It fails when something required is missing.
 func New(ctx context.Context, p Params) (http.Handler, error) {
-	if p.Connection == nil || p.Token == nil || p.Delivery == nil || p.Access == nil || p.Webhooks == nil || p.Authenticate == nil || p.Ready == nil || p.Metrics == nil || p.Logger == nil {
-		return nil, errors.New("gateway: Connection, Token, Delivery, Access, Webhooks, Authenticate, Ready, Metrics and Logger are required")
+	if p.Connection == nil || p.Token == nil || p.Delivery == nil || p.Access == nil || p.Webhooks == nil || p.Browsers == nil || p.Authenticate == nil || p.Ready == nil || p.Metrics == nil || p.Logger == nil {
+		return nil, errors.New("gateway: Connection, Token, Delivery, Access, Webhooks, Browsers, Authenticate, Ready, Metrics and Logger are required")
 	}
 	served, err := newRoutes(contracts()...)
 	if err != nil {
@@ -63,13 +68,20 @@ func New(ctx context.Context, p Params) (http.Handler, error) {
 	rest := &api{authenticate: p.Authenticate, routes: served, calls: calls, problems: problems}
 	rest.cloudEvents = &cloudEvents{deliveries: deliveryv1.NewDeliveryServiceClient(p.Delivery), problems: problems}
 	inbound := &ingest{webhooks: deliveryv1.NewWebhookInternalServiceClient(p.Webhooks), problems: problems}
+	pages, err := connectpage.New(connectpage.Params{Connection: p.Browsers, Secure: p.PublicHTTPS, Logger: p.Logger})
+	if err != nil {
+		return nil, fmt.Errorf("gateway: %w", err)
+	}
 	through := newProxied(p, problems)
 	observed := p.observed(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.EscapedPath(), ingestPrefix) {
+		switch path := r.URL.EscapedPath(); {
+		case strings.HasPrefix(path, ingestPrefix):
 			inbound.ServeHTTP(w, r)
-			return
+		case strings.HasPrefix(path, connectpage.LinkPrefix), path == connectpage.CallbackPath:
+			pages.ServeHTTP(w, r)
+		default:
+			rest.ServeHTTP(w, r)
 		}
-		rest.ServeHTTP(w, r)
 	}))
 	return operations(p, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if p.Proxy != nil && strings.HasPrefix(r.URL.EscapedPath(), target.Prefix) {

@@ -61,7 +61,10 @@ func newFixture(t *testing.T) *fixture {
 	tracers := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(f.spans))
 	server, err := rpcserver.New(rpcserver.Config{
 		Logger: log, Authenticator: authenticator, TracerProvider: tracers,
-		Policy: rpcserver.Policy{"freshet.delivery.v1.WebhookInternalService": {authn.ServiceGateway}},
+		Policy: rpcserver.Policy{
+			"freshet.delivery.v1.WebhookInternalService":   {authn.ServiceGateway},
+			"freshet.connection.v1.ConnectInternalService": {authn.ServiceGateway},
+		},
 	})
 	require.NoError(t, err)
 	f.register(server)
@@ -91,6 +94,7 @@ func newFixture(t *testing.T) *fixture {
 
 	f.params = gateway.Params{
 		Connection: conn, Token: conn, Delivery: conn, Access: conn, Webhooks: dial(internal.Credentials(authn.ServiceGateway)),
+		Browsers: dial(internal.Credentials(authn.ServiceGateway)),
 		Authenticate: func(md metadata.MD) error {
 			_, err := authenticator.Authenticate(md)
 			return err

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 
+	connectionv1 "github.com/freshet-io/freshet/gen/freshet/connection/v1"
 	deliveryv1 "github.com/freshet-io/freshet/gen/freshet/delivery/v1"
 	tokenv1 "github.com/freshet-io/freshet/gen/freshet/token/v1"
 	"github.com/freshet-io/freshet/services/gateway"
@@ -80,7 +81,8 @@ func (s *services) requireNoCalls(t *testing.T) {
 }
 
 func (s *services) register(registrar grpc.ServiceRegistrar) {
-	for _, file := range append(gateway.Contracts(), deliveryv1.File_freshet_delivery_v1_webhook_internal_service_proto) {
+	for _, file := range append(gateway.Contracts(), deliveryv1.File_freshet_delivery_v1_webhook_internal_service_proto,
+		connectionv1.File_freshet_connection_v1_connect_internal_service_proto) {
 		for i := range file.Services().Len() {
 			registrar.RegisterService(s.describe(file.Services().Get(i)), s)
 		}

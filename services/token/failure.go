@@ -29,6 +29,7 @@ const (
 	ReasonStoreUnavailable   Reason = "STORE_UNAVAILABLE"
 	ReasonInternalFault      Reason = "INTERNAL_FAULT"
 	ReasonChallenged         Reason = "CHALLENGED"
+	ReasonIDTokenRefused     Reason = "ID_TOKEN_REFUSED"
 )
 
 // Class sorts what can go wrong by what must follow from it. The names are those of freshet.token.v1.FailureClass.

@@ -255,6 +255,8 @@ func (r *rotation) judge(failure *Failure, now time.Time) (judged *Failure, unto
 	switch {
 	case !r.entry.RequestSent:
 		return failure, true
+	case failure.Reason == ReasonIDTokenRefused: // the code is spent, and what it gave is not ours
+		return failure, false
 	case !r.refused(failure):
 		first := r.redeems.prior
 		if first.IsZero() {

@@ -96,6 +96,19 @@ type OAuth2 struct {
 	Policy   Policy
 	// DPoP is the algorithm of proofs of possession (RFC 9449); empty: tokens are not bound to a key.
 	DPoP dpop.Algorithm
+
+	// Issuer is the authorization server's identifier; empty: not known.
+	Issuer string
+	// PushEndpoint is where authorization requests are pushed (RFC 9126); empty: nowhere.
+	PushEndpoint string
+	// Captures are what is kept of token answers besides the token.
+	Captures []Capture
+}
+
+// Capture is a value that is taken from a token answer.
+type Capture struct {
+	Name string
+	Path string // member names separated by dots
 }
 
 // SigningKey signs client assertions and JWT grants.
@@ -118,6 +131,8 @@ type AuthorizationCode struct {
 	Code         seal.Secret
 	RedirectURI  string
 	CodeVerifier seal.Secret
+	// Nonce is that of the authorization request, which an ID token must have (OpenID Connect Core section 3.1.3.7); empty: it had none.
+	Nonce seal.Secret
 }
 
 // JWTAssertion is what the assertion of a JWT_BEARER grant says; empty members have the defaults of the API.
@@ -259,6 +274,8 @@ type Issued struct {
 	ExpirySource          ExpirySource
 	// RefreshExpireTime is when RefreshToken ends, where the server said; zero if it did not.
 	RefreshExpireTime time.Time
+	// Captured are the values that the settings' Captures ask for, as far as the answer has them.
+	Captured map[string]string
 }
 
 // static returns the credential that is part of the settings.
@@ -285,6 +302,7 @@ func (s *Settings) bearer(issued Issued) Credential {
 		AccessToken:  issued.AccessToken,
 		RefreshToken: issued.RefreshToken,
 		HTTP:         withHeader(s.Invocation, header),
+		Captured:     issued.Captured,
 	}
 }
 

@@ -140,6 +140,8 @@ type Exchanger interface {
 	Read(answer Answer, settings OAuth2, grant Grant) (Issued, error)
 	// Revoke asks the server to revoke a token of the hinted type (RFC 7009). Errors are [*Failure].
 	Revoke(ctx context.Context, settings OAuth2, revoked seal.Secret, hint string) error
+	// Push pushes the parameters of an authorization request (RFC 9126). Errors are [*Failure].
+	Push(ctx context.Context, settings OAuth2, request map[string]string) (requestURI seal.Secret, lifetime time.Duration, err error)
 }
 
 // unavailable reports whether err says that the store cannot be used at the moment.

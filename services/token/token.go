@@ -217,6 +217,8 @@ type Credential struct {
 	Key dpop.Key
 	// HTTP authenticates a request, with the connection's invocation parameters.
 	HTTP Fields
+	// Captured is what the answer told besides, see OAuth2.Captures.
+	Captured map[string]string
 }
 
 // Fields are additions to an HTTP request, by the place they go to.

@@ -8,16 +8,9 @@ import (
 	"github.com/freshet-io/freshet/services/connection"
 )
 
-// API implements connection.Catalog. A base URL with values that only an authorization tells is left out.
-func (c *Catalog) API(ref connection.ProviderRef) (connection.API, error) {
-	entry, err := c.Get(ref.ID)
-	if err != nil {
-		return connection.API{}, err
-	}
-	values, err := entry.Values(ref.Parameters)
-	if wrong, ok := errors.AsType[*ParameterError](err); ok {
-		return connection.API{}, wrong.violation()
-	}
+// API implements connection.Catalog. A base URL with values that only an authorization tells, and that account does not have, is left out.
+func (c *Catalog) API(ref connection.ProviderRef, account map[string]string) (connection.API, error) {
+	entry, values, err := c.values(ref, account)
 	if err != nil {
 		return connection.API{}, err
 	}
@@ -47,6 +40,27 @@ func (b CallBudget) limit() connection.APILimit {
 		period = time.Second
 	}
 	return connection.APILimit{PerSecond: float64(b.Limit) / period.Seconds(), Burst: b.Burst}
+}
+
+// values are those of the instance and of an account.
+func (c *Catalog) values(ref connection.ProviderRef, account map[string]string) (Listed, map[string]Value, error) {
+	entry, err := c.Get(ref.ID)
+	if err != nil {
+		return Listed{}, nil, err
+	}
+	values, err := entry.Values(ref.Parameters)
+	if wrong, ok := errors.AsType[*ParameterError](err); ok {
+		return Listed{}, nil, wrong.violation()
+	}
+	if err != nil {
+		return Listed{}, nil, err
+	}
+	for _, capture := range entry.captures() {
+		if text, told := account[capture.Name]; told {
+			values[capture.Name] = Value{Kind: capture.Kind, Text: text}
+		}
+	}
+	return entry, values, nil
 }
 
 // violation is the error as one of the connection's settings.

@@ -46,7 +46,7 @@ func TestEveryEntryRendersAndReadsBack(t *testing.T) {
 		require.True(t, strings.HasPrefix(defaults.TokenEndpoint, "https://"), entry.ID)
 		require.NotContains(t, defaults.TokenEndpoint, "{")
 
-		api, err := c.API(connection.ProviderRef{ID: entry.ID, Parameters: parameters})
+		api, err := c.API(connection.ProviderRef{ID: entry.ID, Parameters: parameters}, nil)
 		require.NoError(t, err, entry.ID)
 		require.NotContains(t, api.BaseURL, "{")
 		known := !slices.ContainsFunc(regexp.MustCompile(`\{([a-z0-9_]+)\}`).FindAllStringSubmatch(entry.API.Base, -1), func(name []string) bool {

@@ -47,9 +47,13 @@ func (e Entry) defaults(given map[string]string) (connection.OAuth2, error) {
 		SigningKey:           connection.SigningKey{Audience: e.Auth.AssertionAudience},
 		Audience:             e.Token.Audience,
 		Token:                e.Token.Parameters.settings(),
-		Dialect:              e.dialect(),
-		Provider:             e.provider(),
-		Refresh:              e.refreshPolicy(),
+		Authorize: connection.Authorize{
+			Endpoint: render(e.Authorize.URL), Issuer: render(e.Authorize.Issuer), PKCE: connection.PKCE(e.Authorize.PKCE),
+			Parameters: maps.Clone(e.Authorize.Parameters), PushEndpoint: render(e.Authorize.PAREndpoint),
+		},
+		Dialect:  e.dialect(),
+		Provider: e.provider(),
+		Refresh:  e.refreshPolicy(),
 	}
 	a.Dialect.RefreshEndpoint = render(e.Token.RefreshEndpoint)
 	if e.Revoke.Kind != "OTHER" {
@@ -66,6 +70,7 @@ func (e Entry) Preview() (connection.OAuth2, error) {
 	a, err := e.defaults(e.samples())
 	for template, rendered := range map[string]*string{
 		e.Token.Endpoint: &a.TokenEndpoint, e.Token.RefreshEndpoint: &a.Dialect.RefreshEndpoint, e.Revoke.Endpoint: &a.Provider.RevocationEndpoint,
+		e.Authorize.URL: &a.Authorize.Endpoint, e.Authorize.PAREndpoint: &a.Authorize.PushEndpoint, e.Authorize.Issuer: &a.Authorize.Issuer,
 	} {
 		if len(names(template)) > 0 {
 			*rendered = ""

@@ -51,6 +51,7 @@ type Authorize struct {
 	ScopeSeparator string            `yaml:"scope_separator,omitempty" doc:"What separates scopes. Default a space; one character."`
 	Scopes         []string          `yaml:"scopes,omitempty" doc:"Asked for always: without them there is no refresh token, or no account id."`
 	ScopeLists     map[string]string `yaml:"scope_lists,omitempty" doc:"Further lists of scopes by request parameter, each with what it is for, such as user_scope."`
+	ScopeTexts     map[string]string `yaml:"scope_descriptions,omitempty" doc:"What scopes allow, in plain words, for the end user who is about to agree, by scope: See your photos."`
 	Issuer         string            `yaml:"issuer,omitempty" doc:"The parameter iss of the callback (RFC 9207), where the provider sends it."`
 	PAREndpoint    string            `yaml:"pushed_authorization_endpoint,omitempty" doc:"Where requests are pushed, RFC 9126."`
 	DeviceEndpoint string            `yaml:"device_authorization_endpoint,omitempty" doc:"Where device codes are had, RFC 8628. Required with the grant DEVICE_CODE."`

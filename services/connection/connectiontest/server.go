@@ -39,7 +39,9 @@ func Serve(t testing.TB, register func(grpc.ServiceRegistrar)) *Server {
 		Authenticator: authn.New(sha256.Sum256([]byte(adminKey)), s.internal),
 		Policy: rpcserver.Policy{
 			"freshet.token.v1.TokenInternalService":           {authn.ServiceConnection},
+			"freshet.token.v1.AuthorizationInternalService":   {authn.ServiceConnection},
 			"freshet.connection.v1.ConnectionInternalService": {authn.ServiceToken},
+			"freshet.connection.v1.ConnectInternalService":    {authn.ServiceGateway},
 		},
 	})
 	require.NoError(t, err)

@@ -12,8 +12,10 @@ import (
 	deliveryv1 "github.com/freshet-io/freshet/gen/freshet/delivery/v1"
 	tokenv1 "github.com/freshet-io/freshet/gen/freshet/token/v1"
 	"github.com/freshet-io/freshet/services/connection"
+	"github.com/freshet-io/freshet/services/connection/account"
 	"github.com/freshet-io/freshet/services/connection/announce"
 	"github.com/freshet-io/freshet/services/connection/catalog"
+	"github.com/freshet-io/freshet/services/connection/connect"
 	"github.com/freshet-io/freshet/services/connection/probe"
 	"github.com/freshet-io/freshet/services/connection/store"
 	"github.com/freshet-io/freshet/services/connection/tokens"
@@ -33,6 +35,7 @@ type Suite struct {
 	Store   *store.Store
 	Service *connection.Service
 	Catalog *catalog.Catalog
+	Connect *connect.Service
 
 	peers *grpc.ClientConn
 }
@@ -60,8 +63,16 @@ func NewSuite(t testing.TB, db *sqldb.DB) *Suite {
 	s.Catalog, err = catalog.New(nil)
 	require.NoError(t, err)
 	s.Service = s.Replica(t, db)
+	s.Connect, err = connect.NewService(connect.Params{
+		Store: s.Store, Grants: s.Service, Catalog: s.Catalog, Authorizer: tokens.NewAuthorizer(s.peers),
+		Asker: account.New(s.peers, s.Guard.Client()), PublicURL: PublicURL, Logger: logger(t),
+	})
+	require.NoError(t, err)
 	return s
 }
+
+// PublicURL is where browsers reach the suite, as far as it knows.
+const PublicURL = "https://connect.example"
 
 // Replica returns another service with the same neighbours and master key, on db.
 func (s *Suite) Replica(t testing.TB, db *sqldb.DB) *connection.Service {
@@ -84,9 +95,15 @@ func (s *Suite) Replica(t testing.TB, db *sqldb.DB) *connection.Service {
 // Start runs the loops of a service until the returned function is called, or the test ends.
 func Start(t testing.TB, service *connection.Service) (stop func()) {
 	t.Helper()
+	return Loop(t, service.Run)
+}
+
+// Loop runs a loop until the returned function is called, or the test ends.
+func Loop(t testing.TB, run func(context.Context) error) (stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- service.Run(ctx) }()
+	go func() { done <- run(ctx) }()
 	stop = func() {
 		cancel()
 		if err, ok := <-done; ok {

@@ -19,7 +19,15 @@ type apiServer struct {
 
 // GetApi implements connectionv1.ApiServiceServer.
 func (s *apiServer) GetApi(ctx context.Context, req *connectionv1.GetApiRequest) (*connectionv1.GetApiResponse, error) { //nolint:staticcheck // The contract's name.
-	name, err := parseName("name", strings.TrimSuffix(req.GetName(), "/api"))
+	of := strings.TrimSuffix(req.GetName(), "/api")
+	if grant, err := connection.ParseGrantName(of); err == nil {
+		api, err := s.service.GrantAPI(ctx, grant)
+		if err != nil {
+			return nil, toStatus(ctx, s.logger, of, err)
+		}
+		return &connectionv1.GetApiResponse{Api: wire.FromAPI(grant, api)}, nil
+	}
+	name, err := parseName("name", of)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 
 	errorsv1 "github.com/freshet-io/freshet/gen/freshet/errors/v1"
 	"github.com/freshet-io/freshet/services/connection"
+	"github.com/freshet-io/freshet/services/connection/connect"
 	"github.com/freshet-io/freshet/services/connection/grantjobs"
 	"github.com/freshet-io/freshet/services/connection/interfaces"
 	"github.com/freshet-io/freshet/services/internal/mapping"
@@ -45,8 +46,16 @@ func toStatus(ctx context.Context, logger *slog.Logger, name string, err error) 
 	case errors.Is(err, page.ErrInvalidToken):
 		return rpcerr.InvalidReason(errorsv1.Reason_INVALID_PAGE_TOKEN,
 			rpcerr.Violation{Field: "page_token", Description: "must be the next_page_token of a call with the same other fields, or empty"})
+	case errors.Is(err, connect.ErrNotFound):
+		return rpcerr.New(codes.NotFound, errorsv1.Reason_AUTHORIZATION_SESSION_NOT_FOUND, "there is no authorization session %s", name)
+	case errors.Is(err, connect.ErrReturnURL):
+		return rpcerr.InvalidReason(errorsv1.Reason_RETURN_URL_NOT_ALLOWED, rpcerr.Violation{
+			Field: "return_url", Description: "must be one that connect.return_urls of the connection allows",
+		})
+	case errors.Is(err, connect.ErrNotConfigured):
+		return rpcerr.New(codes.FailedPrecondition, errorsv1.Reason_CONNECT_NOT_CONFIGURED, "%s", strings.TrimPrefix(err.Error(), "connect: not configured: "))
 	case errors.Is(err, connection.ErrNotFound):
-		of, _, _ := strings.Cut(name, "/grants/")
+		of, _, _ := strings.Cut(strings.TrimSuffix(name, sessionsPart), "/grants/")
 		return rpcerr.New(codes.NotFound, errorsv1.Reason_CONNECTION_NOT_FOUND, "there is no connection %s", of)
 	case errors.Is(err, connection.ErrGrantNotFound):
 		return rpcerr.New(codes.NotFound, errorsv1.Reason_GRANT_NOT_FOUND, "there is no grant %s", name)
@@ -111,6 +120,8 @@ func violationReason(e *connection.ValidationError) errorsv1.Reason {
 // kindOf is what a resource name is the name of.
 func kindOf(name string) string {
 	switch {
+	case strings.Contains(name, sessionsPart):
+		return "authorization session"
 	case strings.Contains(name, "/grants/"):
 		return "grant"
 	case strings.Contains(name, "/grantJobs/"):
@@ -131,11 +142,18 @@ func inputViolations(e *mapping.InputError) []rpcerr.Violation {
 	return list
 }
 
+// sessionsPart is in the name of what is no resource that a request brings as a whole.
+const sessionsPart = "/authorizationSessions/"
+
 // violations gives the fields of a connection or grant the paths they have in a request.
 func violations(kind string, e *connection.ValidationError) []rpcerr.Violation {
 	list := make([]rpcerr.Violation, len(e.Violations))
 	for i, v := range e.Violations {
-		list[i] = rpcerr.Violation{Field: joined(kind, v.Field), Description: v.Description}
+		field := joined(kind, v.Field)
+		if kind == "authorization session" {
+			field = v.Field
+		}
+		list[i] = rpcerr.Violation{Field: field, Description: v.Description}
 	}
 	return list
 }

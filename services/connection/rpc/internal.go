@@ -59,7 +59,11 @@ func (s *internalServer) settings(ctx context.Context, reader *connection.Reader
 		if err != nil {
 			return nil, toStatus(ctx, s.logger, name, err)
 		}
-		return wire.FromGrantSettings(g, settings), nil
+		captures, err := s.service.AnswerCaptures(settings)
+		if err != nil {
+			return nil, toStatus(ctx, s.logger, name, err)
+		}
+		return wire.FromGrantSettings(g, settings, captures), nil
 	}
 	parsed, err := parseName("name", name)
 	if err != nil {

@@ -64,7 +64,7 @@ func serve(t *testing.T, s *connectiontest.Suite) *fixture {
 	kept, err := interfaces.NewService(interfaces.Params{Store: s.Store, Connections: s.Service})
 	require.NoError(t, err)
 	server := connectiontest.Serve(t, func(r grpc.ServiceRegistrar) {
-		options := rpc.Options{Pages: page.NewCodec(make([]byte, 32)), Catalog: s.Catalog, GrantJobs: ending}
+		options := rpc.Options{Pages: page.NewCodec(make([]byte, 32)), Catalog: s.Catalog, GrantJobs: ending, Connect: s.Connect}
 		rpc.Register(r, s.Service, options)
 		rpc.RegisterInterfaces(r, kept, options)
 	})

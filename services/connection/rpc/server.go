@@ -11,6 +11,7 @@ import (
 	connectionv1 "github.com/freshet-io/freshet/gen/freshet/connection/v1"
 	"github.com/freshet-io/freshet/services/connection"
 	"github.com/freshet-io/freshet/services/connection/catalog"
+	"github.com/freshet-io/freshet/services/connection/connect"
 	"github.com/freshet-io/freshet/services/connection/grantjobs"
 	"github.com/freshet-io/freshet/services/connection/wire"
 	"github.com/freshet-io/freshet/services/internal/page"
@@ -28,6 +29,8 @@ type Options struct {
 	Catalog *catalog.Catalog
 	// GrantJobs are the use cases on many grants. Required.
 	GrantJobs *grantjobs.Service
+	// Connect is what ConnectService serves. Required.
+	Connect *connect.Service
 }
 
 // Register registers the services of the connection role.
@@ -45,6 +48,8 @@ func Register(r grpc.ServiceRegistrar, svc *connection.Service, o Options) {
 	connectionv1.RegisterProviderServiceServer(r, &providerServer{catalog: o.Catalog, pages: o.Pages, logger: o.Logger})
 	connectionv1.RegisterApiServiceServer(r, &apiServer{service: svc, logger: o.Logger})
 	connectionv1.RegisterConnectionInternalServiceServer(r, &internalServer{service: svc, logger: o.Logger})
+	connectionv1.RegisterConnectServiceServer(r, &connectServer{service: o.Connect, logger: o.Logger})
+	connectionv1.RegisterConnectInternalServiceServer(r, &browserServer{service: o.Connect, logger: o.Logger})
 }
 
 type server struct {

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -14,7 +13,7 @@ import (
 
 const grantColumns = `project, connection_id, grant_id, uid, end_user, metadata, revision, config_version, row_version, state, reason, message,
   pending, revoke, seen_generation, seen_state_time, create_time, update_time, state_time, authorize_time, expire_time,
-  warning_time`
+  warning_time, account`
 
 const selectGrant = `SELECT ` + grantColumns + `, sealed_credential FROM grants WHERE project = $1 AND connection_id = $2 AND grant_id = $3`
 
@@ -118,12 +117,12 @@ func (s *Store) queryGrants(ctx context.Context, query string, args ...any) ([]c
 // scanGrant reads a row of grantColumns, followed by what more was selected.
 func scanGrant(row scanner, more ...any) (connection.Grant, error) {
 	var g connection.Grant
-	var metadata string
+	var metadata, account string
 	var revoke, seen, created, updated, changed, authorized, expire, warning int64
 	dest := []any{
 		&g.Name.Connection.Project, &g.Name.Connection.ID, &g.Name.ID, &g.UID, &g.EndUser, &metadata, &g.Revision, &g.ConfigVersion,
 		&g.RowVersion, &g.State, &g.Reason, &g.Message, &g.Pending, &revoke, &g.Seen.Generation, &seen, &created, &updated, &changed,
-		&authorized, &expire, &warning,
+		&authorized, &expire, &warning, &account,
 	}
 	if err := row.Scan(append(dest, more...)...); err != nil {
 		return connection.Grant{}, err
@@ -133,11 +132,12 @@ func scanGrant(row scanner, more ...any) (connection.Grant, error) {
 	g.CreateTime, g.UpdateTime = sqldb.Time(created), sqldb.Time(updated)
 	g.StateTime, g.AuthorizeTime, g.ExpireTime = sqldb.Time(changed), sqldb.Time(authorized), sqldb.Time(expire)
 	g.WarningTime = sqldb.Time(warning)
-	if metadata == "{}" {
-		return g, nil
+	var err error
+	if g.Metadata, err = decodeMap(metadata); err == nil {
+		g.Account, err = decodeMap(account)
 	}
-	if err := json.Unmarshal([]byte(metadata), &g.Metadata); err != nil {
-		return connection.Grant{}, fmt.Errorf("%s: decode metadata: %w", g.Name, err)
+	if err != nil {
+		return connection.Grant{}, fmt.Errorf("%s: decode: %w", g.Name, err)
 	}
 	return g, nil
 }

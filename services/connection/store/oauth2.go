@@ -28,6 +28,15 @@ type oauth2JSON struct {
 	Provider             providerJSON    `json:"provider_behavior,omitzero"`
 	Refresh              refreshJSON     `json:"refresh_policy,omitzero"`
 	DPoP                 string          `json:"dpop_algorithm,omitempty"`
+	Authorize            authorizeJSON   `json:"authorize,omitzero"`
+}
+
+type authorizeJSON struct {
+	Endpoint     string            `json:"endpoint,omitempty"`
+	Issuer       string            `json:"issuer,omitempty"`
+	PKCE         string            `json:"pkce,omitempty"`
+	Parameters   map[string]string `json:"parameters,omitempty"`
+	PushEndpoint string            `json:"push_endpoint,omitempty"`
 }
 
 type presetJSON struct {
@@ -131,6 +140,10 @@ func encodeOAuth2(a connection.OAuth2) *oauth2JSON {
 			KeepAlive: toMicros(a.Refresh.KeepAlive), RevokeSuperseded: a.Refresh.RevokeSuperseded, GrantWarning: toMicros(a.Refresh.GrantWarning),
 		},
 		DPoP: string(a.DPoP),
+		Authorize: authorizeJSON{
+			Endpoint: a.Authorize.Endpoint, Issuer: a.Authorize.Issuer, PKCE: string(a.Authorize.PKCE), Parameters: a.Authorize.Parameters,
+			PushEndpoint: a.Authorize.PushEndpoint,
+		},
 	}
 }
 
@@ -160,6 +173,10 @@ func (j *oauth2JSON) decode() connection.OAuth2 {
 			GrantWarning: j.Refresh.GrantWarning.duration(),
 		},
 		DPoP: keys.Algorithm(j.DPoP),
+		Authorize: connection.Authorize{
+			Endpoint: j.Authorize.Endpoint, Issuer: j.Authorize.Issuer, PKCE: connection.PKCE(j.Authorize.PKCE),
+			Parameters: j.Authorize.Parameters, PushEndpoint: j.Authorize.PushEndpoint,
+		},
 	}
 }
 

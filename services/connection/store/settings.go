@@ -17,12 +17,18 @@ type settingsJSON struct {
 	Invocation *parametersJSON `json:"invocation_parameters,omitempty"`
 	APIBaseURL string          `json:"api_base_url,omitempty"`
 	Proxy      *proxyJSON      `json:"proxy,omitempty"`
+	Connect    connectJSON     `json:"connect,omitzero"`
 }
 
 type proxyJSON struct {
 	PerSecond      float64 `json:"requests_per_second,omitempty"`
 	Burst          int32   `json:"burst,omitempty"`
 	EncodedSlashes bool    `json:"encoded_slashes,omitempty"`
+}
+
+type connectJSON struct {
+	ApplicationName string   `json:"application_name,omitempty"`
+	ReturnURLs      []string `json:"return_urls,omitempty"`
 }
 
 type apiKeyJSON struct {
@@ -103,7 +109,7 @@ func (s *Store) open(c *connection.Connection, sealed []byte) error {
 }
 
 func encodeSettings(s connection.Settings) settingsJSON {
-	j := settingsJSON{Invocation: encodeParameters(s.Invocation), APIBaseURL: s.APIBaseURL}
+	j := settingsJSON{Invocation: encodeParameters(s.Invocation), APIBaseURL: s.APIBaseURL, Connect: connectJSON(s.Connect)}
 	if p := s.Proxy; p != (connection.Proxy{}) {
 		j.Proxy = &proxyJSON{PerSecond: p.Limit.PerSecond, Burst: p.Limit.Burst, EncodedSlashes: p.EncodedSlashes}
 	}
@@ -123,7 +129,7 @@ func decodeSettings(text string, s *connection.Settings) error {
 	if err := json.Unmarshal([]byte(text), &j); err != nil {
 		return fmt.Errorf("decode settings: %w", err)
 	}
-	s.Invocation, s.APIBaseURL = decodeParameters(j.Invocation), j.APIBaseURL
+	s.Invocation, s.APIBaseURL, s.Connect = decodeParameters(j.Invocation), j.APIBaseURL, connection.Connect(j.Connect)
 	if p := j.Proxy; p != nil {
 		s.Proxy = connection.Proxy{Limit: connection.APILimit{PerSecond: p.PerSecond, Burst: p.Burst}, EncodedSlashes: p.EncodedSlashes}
 	}

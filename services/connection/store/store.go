@@ -9,6 +9,7 @@ import (
 	"io/fs"
 
 	"github.com/freshet-io/freshet/services/connection"
+	"github.com/freshet-io/freshet/services/connection/connect"
 	"github.com/freshet-io/freshet/services/connection/interfaces"
 	"github.com/freshet-io/freshet/services/internal/seal"
 	"github.com/freshet-io/freshet/services/internal/sqldb"
@@ -146,7 +147,8 @@ func (s *Store) read(ctx context.Context, fn func(context.Context, sqldb.Tx) err
 func translate(err error) error {
 	switch {
 	case err == nil, errors.Is(err, connection.ErrExists), errors.Is(err, connection.ErrStale), errors.Is(err, connection.ErrNotFound),
-		errors.Is(err, connection.ErrGrantNotFound), errors.Is(err, connection.ErrInUse), errors.Is(err, interfaces.ErrNotFound):
+		errors.Is(err, connection.ErrGrantNotFound), errors.Is(err, connection.ErrInUse), errors.Is(err, interfaces.ErrNotFound),
+		errors.Is(err, connect.ErrNotFound), errors.Is(err, connect.ErrStale):
 		return err
 	case sqldb.IsUnavailable(err):
 		return unavailableError{err}

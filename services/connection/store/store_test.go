@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/freshet-io/freshet/services/connection"
+	"github.com/freshet-io/freshet/services/connection/connect"
 	"github.com/freshet-io/freshet/services/connection/connectiontest"
 	"github.com/freshet-io/freshet/services/connection/interfaces"
 	"github.com/freshet-io/freshet/services/connection/store"
@@ -154,6 +155,16 @@ func TestGrantJobs(t *testing.T) {
 	for _, engine := range []sqldb.Engine{sqldb.SQLite, sqldb.Postgres} {
 		t.Run(string(engine), func(t *testing.T) {
 			storetest.RunGrantJobs(t, func(t *testing.T) storetest.GrantJobStore {
+				return store.New(sqltest.Open(t, engine, store.Migrations()), connectiontest.NewSealer(t))
+			})
+		})
+	}
+}
+
+func TestSessions(t *testing.T) {
+	for _, engine := range []sqldb.Engine{sqldb.SQLite, sqldb.Postgres} {
+		t.Run(string(engine), func(t *testing.T) {
+			storetest.RunSessions(t, func(t *testing.T) connect.Store {
 				return store.New(sqltest.Open(t, engine, store.Migrations()), connectiontest.NewSealer(t))
 			})
 		})

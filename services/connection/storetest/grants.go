@@ -48,8 +48,12 @@ func granted(connectionID, id string) connection.Grant {
 		EndUser: "user-" + id, Metadata: map[string]string{"plan": "pro"},
 		Credential: connection.GrantCredential{
 			RefreshToken: seal.NewSecret("refresh " + id), AccessToken: seal.NewSecret("access " + id), ExpireTime: noon().Add(time.Hour),
-			TokenType: "Bearer", Scopes: []string{"read"},
+			TokenType: "Bearer", Scopes: []string{"read"}, Nonce: seal.NewSecret("nonce " + id),
+			Code: connection.AuthorizationCode{
+				Code: seal.NewSecret("code " + id), RedirectURI: "https://connect.example/", CodeVerifier: seal.NewSecret("verifier " + id),
+			},
 		},
+		Account:  map[string]string{"instance_url": "https://" + id + ".example"},
 		Revision: 3, ConfigVersion: 2, State: connection.StateAuthorized, Reason: "NOT_SENT", Message: "said",
 		Pending: connection.PendingDeauthorize, Revoke: true, Seen: connection.Seen{Generation: 4, StateTime: noon().Add(time.Minute)},
 		CreateTime: noon(), UpdateTime: noon().Add(time.Second), StateTime: noon().Add(time.Minute), AuthorizeTime: noon().Add(time.Minute),
@@ -79,6 +83,7 @@ func everyFieldOfAGrant(t *testing.T, s GrantStore) {
 	require.NoError(t, err)
 	require.Equal(t, g, got)
 
+	g.Account = map[string]string{"realm": "7"}
 	g.EndUser, g.Metadata, g.State, g.Pending, g.Revoke = "", nil, connection.StateFailedConnectivity, connection.PendingNothing, false
 	changed := g
 	changed.Credential = connection.GrantCredential{}

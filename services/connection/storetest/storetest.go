@@ -77,6 +77,7 @@ func full() connection.Connection {
 		APIBaseURL: "https://api.example.com/v2",
 		Proxy:      connection.Proxy{Limit: connection.APILimit{PerSecond: 2.5, Burst: 7}, EncodedSlashes: true},
 	}
+	fill(reflect.ValueOf(&c.Settings.Connect).Elem(), "")
 	fill(reflect.ValueOf(&c.Settings.OAuth2).Elem(), "")
 	c.Revision, c.ConfigVersion = 7, 5
 	c.State, c.Reason, c.Message = connection.StateFailedConnectivity, "NOT_SENT", "connection refused"

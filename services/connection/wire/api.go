@@ -1,12 +1,14 @@
 package wire
 
 import (
+	"fmt"
+
 	connectionv1 "github.com/freshet-io/freshet/gen/freshet/connection/v1"
 	"github.com/freshet-io/freshet/services/connection"
 )
 
-// FromAPI returns the message of the API of a connection.
-func FromAPI(of connection.Name, api connection.API) *connectionv1.Api {
+// FromAPI returns the message of the API of a connection or grant.
+func FromAPI(of fmt.Stringer, api connection.API) *connectionv1.Api {
 	limit := &connectionv1.ApiRateLimit{
 		RemainingHeader: api.RateLimit.Remaining, ResetHeader: api.RateLimit.Reset, RetryAfterHeader: api.RateLimit.RetryAfter,
 		ResetKind: connectionv1.ApiRateLimit_ResetKind(connectionv1.ApiRateLimit_ResetKind_value[api.RateLimit.ResetKind]),

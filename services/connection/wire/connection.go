@@ -21,6 +21,7 @@ func FromConnection(c connection.Connection) *connectionv1.Connection {
 		InvocationParameters: fromParameters(settings.Invocation),
 		ApiBaseUrl:           settings.APIBaseURL,
 		ProxySettings:        fromProxy(settings.Proxy),
+		Connect:              fromConnect(settings.Connect),
 		State:                FromState(c.State),
 		StateReason:          FromReason(c.Reason),
 		StateMessage:         c.StateMessage(),

@@ -21,6 +21,7 @@ func FromGrant(g connection.Grant) *connectionv1.Grant {
 		StateTime:       timestamp(g.StateTime),
 		AuthorizeTime:   timestamp(g.AuthorizeTime),
 		GrantExpireTime: timestamp(g.ExpireTime),
+		Account:         g.Account,
 	}
 	if g.UID != "" {
 		m.Etag = g.ETag()
@@ -41,9 +42,13 @@ func ToCredential(m *connectionv1.GrantCredential) connection.GrantCredential {
 }
 
 // FromGrantSettings returns the message with which the token service obtains a grant's credential, secrets included.
-func FromGrantSettings(g connection.Grant, settings connection.Settings) *connectionv1.AuthorizationSettings {
+func FromGrantSettings(g connection.Grant, settings connection.Settings, captures []connection.AnswerCapture) *connectionv1.AuthorizationSettings {
 	m := FromSettings(connection.Connection{Name: g.Name.Connection, UID: g.UID, Revision: g.Revision, Settings: settings})
 	m.Name = g.Name.String()
+	for _, capture := range captures {
+		m.AnswerCaptures = append(m.AnswerCaptures, &connectionv1.AnswerCapture{Name: capture.Name, Path: capture.Path})
+	}
+	m.Nonce = g.Credential.Nonce.Reveal()
 	if c := g.Credential; !c.AccessToken.IsZero() {
 		m.ImportedToken = &connectionv1.ImportedToken{
 			AccessToken: c.AccessToken.Reveal(), TokenType: c.TokenType, ExpireTime: timestamp(c.ExpireTime), Scopes: c.Scopes,

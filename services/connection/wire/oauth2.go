@@ -48,6 +48,10 @@ func toOAuth2(m *connectionv1.OAuth2Authorization) connection.OAuth2 {
 		Provider: toProvider(m.GetProviderBehavior()),
 		Refresh:  toRefreshPolicy(m.GetRefreshPolicy()),
 		DPoP:     toDPoP(m.GetDpop()),
+		Authorize: connection.Authorize{
+			Endpoint: m.GetAuthorizationEndpoint(), Issuer: m.GetIssuer(), PKCE: connection.PKCE(name(m.GetPkce())),
+			Parameters: m.GetAuthorizationParameters(), PushEndpoint: m.GetPushedAuthorizationRequestEndpoint(),
+		},
 	}
 	if a.ClientAuthentication == "" && a.Preset.ID == "" {
 		a.ClientAuthentication = connection.ClientSecretBasic
@@ -88,6 +92,10 @@ func fromOAuth2(a connection.OAuth2) *connectionv1.OAuth2Authorization {
 		ProviderBehavior: fromProvider(a.Provider),
 		RefreshPolicy:    fromRefreshPolicy(a.Refresh),
 		Dpop:             fromDPoP(a.DPoP),
+
+		AuthorizationEndpoint: a.Authorize.Endpoint, Issuer: a.Authorize.Issuer,
+		Pkce:                    value[connectionv1.OAuth2Authorization_PkceSupport](a.Authorize.PKCE),
+		AuthorizationParameters: a.Authorize.Parameters, PushedAuthorizationRequestEndpoint: a.Authorize.PushEndpoint,
 	}
 	if a.Preset.ID != "" {
 		m.Provider = ProviderName(a.Preset.ID)

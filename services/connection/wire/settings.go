@@ -10,6 +10,7 @@ import (
 func ToSettings(m *connectionv1.Connection) connection.Settings {
 	s := connection.Settings{
 		Invocation: toParameters(m.GetInvocationParameters()), APIBaseURL: m.GetApiBaseUrl(), Proxy: toProxy(m.GetProxySettings()),
+		Connect: connection.Connect{ApplicationName: m.GetConnect().GetApplicationName(), ReturnURLs: m.GetConnect().GetReturnUrls()},
 	}
 	switch a := m.GetAuthorization().(type) {
 	case *connectionv1.Connection_Oauth2:
@@ -56,4 +57,8 @@ func fromParameters(p connection.Parameters) *connectionv1.HttpParameters {
 		return out
 	}
 	return &connectionv1.HttpParameters{Headers: from(p.Headers), Query: from(p.Query), Body: from(p.Body)}
+}
+
+func fromConnect(c connection.Connect) *connectionv1.ConnectSettings {
+	return unlessEmpty(&connectionv1.ConnectSettings{ApplicationName: c.ApplicationName, ReturnUrls: c.ReturnURLs})
 }

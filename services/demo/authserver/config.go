@@ -58,6 +58,8 @@ type Client struct {
 	Certificate *x509.Certificate
 	// CertificateSubject is the distinguished name (RFC 4514) of a certificate that the listener verified, RFC 8705 §2.1.
 	CertificateSubject string
+	// RedirectURIs are where users may be sent back to (RFC 6749 §3.1.2.2); none: the client has no users.
+	RedirectURIs []string
 	// Public lets it in without authentication.
 	Public bool
 	// Scopes are the scopes the client may ask for. A request without scope gets all of them

@@ -52,6 +52,7 @@ type grantState struct {
 	access  map[string]*accessToken
 	refresh map[string]*refreshToken
 	codes   map[string]*authorizationCode
+	pushed  map[string]pushed
 	revoked map[string]bool      // by jti
 	jtis    map[string]time.Time // of assertions, until their end
 	pruneAt int
@@ -62,6 +63,7 @@ func newGrantState() grantState {
 		access:  map[string]*accessToken{},
 		refresh: map[string]*refreshToken{},
 		codes:   map[string]*authorizationCode{},
+		pushed:  map[string]pushed{},
 		revoked: map[string]bool{},
 		jtis:    map[string]time.Time{},
 		pruneAt: maxRequests,

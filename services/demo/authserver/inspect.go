@@ -103,17 +103,21 @@ func (s *Server) metadata(w http.ResponseWriter, _ *http.Request) {
 	}
 	methods := []string{AuthBasic, AuthPost, AuthPrivateKeyJWT, AuthTLS, AuthSelfSignedTLS, AuthNone}
 	jsonResponse(http.StatusOK, map[string]any{
-		"issuer":                                        issuer,
-		"token_endpoint":                                issuer + PathToken,
-		"introspection_endpoint":                        issuer + PathIntrospect,
-		"revocation_endpoint":                           issuer + PathRevoke,
-		"jwks_uri":                                      issuer + PathJWKS,
-		"grant_types_supported":                         grants,
-		"response_types_supported":                      []string{},
-		"dpop_signing_alg_values_supported":             []string{"ES256", "ES384", "ES512", "EdDSA", "RS256", "PS256"},
-		"token_endpoint_auth_methods_supported":         methods,
-		"introspection_endpoint_auth_methods_supported": methods,
-		"revocation_endpoint_auth_methods_supported":    methods,
+		"issuer":                                issuer,
+		"token_endpoint":                        issuer + PathToken,
+		"authorization_endpoint":                issuer + PathAuthorize,
+		"pushed_authorization_request_endpoint": issuer + PathPush,
+		"authorization_response_iss_parameter_supported": true,
+		"code_challenge_methods_supported":               []string{"S256"},
+		"introspection_endpoint":                         issuer + PathIntrospect,
+		"revocation_endpoint":                            issuer + PathRevoke,
+		"jwks_uri":                                       issuer + PathJWKS,
+		"grant_types_supported":                          grants,
+		"response_types_supported":                       []string{"code"},
+		"dpop_signing_alg_values_supported":              []string{"ES256", "ES384", "ES512", "EdDSA", "RS256", "PS256"},
+		"token_endpoint_auth_methods_supported":          methods,
+		"introspection_endpoint_auth_methods_supported":  methods,
+		"revocation_endpoint_auth_methods_supported":     methods,
 	}).write(w)
 }
 

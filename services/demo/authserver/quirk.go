@@ -63,6 +63,8 @@ type Quirks struct {
 	Names map[string]string
 	// ExpiresAt adds expires_at, the time of expiry.
 	ExpiresAt ExpiresAt
+	// Extra are further members of a success.
+	Extra map[string]string
 	// ErrorsAs200 answers refusals with status 200 and an error member.
 	ErrorsAs200 bool
 }
@@ -75,6 +77,7 @@ type grantResult struct {
 	lifetime     time.Duration
 	expires      time.Time
 	issuedType   string // of a token exchange
+	idToken      string // empty: none in the response
 	bound        bool   // to a key
 }
 
@@ -131,6 +134,10 @@ func (q Quirks) success(result grantResult) response {
 	add("scope", result.scope)
 	add("refresh_token", result.refreshToken)
 	add("issued_token_type", result.issuedType)
+	add("id_token", result.idToken)
+	for name, value := range q.Extra {
+		add(name, value)
+	}
 	switch q.ExpiresAt {
 	case ExpiresAtSeconds:
 		add("expires_at", strconv.FormatInt(result.expires.Unix(), 10))

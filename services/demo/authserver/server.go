@@ -19,6 +19,8 @@ import (
 // Paths of the endpoints below the issuer.
 const (
 	PathToken      = "/oauth2/token"
+	PathAuthorize  = "/oauth2/authorize"
+	PathPush       = "/oauth2/par"
 	PathIntrospect = "/oauth2/introspect"
 	PathRevoke     = "/oauth2/revoke"
 	PathMetadata   = "/.well-known/oauth-authorization-server"
@@ -93,6 +95,8 @@ func New(cfg Config) (*Server, error) {
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc(PathToken, s.token)
+	mux.HandleFunc(PathAuthorize, s.authorize)
+	mux.HandleFunc("POST "+PathPush, s.push)
 	mux.HandleFunc("POST "+PathIntrospect, s.introspect)
 	mux.HandleFunc("POST "+PathRevoke, s.revoke)
 	mux.HandleFunc("GET "+PathMetadata, s.metadata)

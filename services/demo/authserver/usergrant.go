@@ -20,6 +20,7 @@ type authorizationCode struct {
 	family      *family
 	redirectURI string
 	challenge   string
+	nonce       string
 	expires     time.Time
 	used        bool
 }
@@ -69,7 +70,11 @@ func (s *Server) redeemCode(client *Client, form url.Values) (grantResult, *oaut
 	case code.challenge != "" && code.challenge != base64.RawURLEncoding.EncodeToString(sum[:]):
 		return grantResult{}, invalidGrant("code_verifier does not fit the challenge")
 	}
-	return s.grantFamily(code.family, grantAuthorizationCode)
+	result, refusal := s.grantFamily(code.family, grantAuthorizationCode)
+	if refusal == nil {
+		result.idToken = s.idToken(code)
+	}
+	return result, refusal
 }
 
 // password is RFC 6749 §4.3. s.mu must be held.

@@ -1,13 +1,9 @@
 package oauth
 
 import (
-	"bytes"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"math"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/freshet-io/freshet/services/token"
@@ -88,18 +84,8 @@ func moment(value any) (time.Time, bool) {
 // only decides when to ask for the next token. If exp has passed by our clock, the clocks differ, and the claim's distance
 // from iat is taken instead.
 func jwtExpiry(access string, start, end time.Time) (time.Time, bool) {
-	parts := strings.Split(access, ".")
-	if len(parts) != 3 {
-		return time.Time{}, false
-	}
-	payload, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
-	if err != nil {
-		return time.Time{}, false
-	}
-	decoder := json.NewDecoder(bytes.NewReader(payload))
-	decoder.UseNumber()
-	var claims fields
-	if decoder.Decode(&claims) != nil {
+	claims, ok := claimsOf(access)
+	if !ok {
 		return time.Time{}, false
 	}
 	exp, ok := epoch(claims["exp"])

@@ -20,6 +20,9 @@ func (c *Client) Read(answer token.Answer, settings token.OAuth2, grant token.Gr
 	}
 	if answer.HTTPStatus >= 200 && answer.HTTPStatus <= 299 {
 		if access := d.accessToken(); usable(access) {
+			if failure := d.checkIDToken(&settings, grant, answer.EndTime); failure != nil {
+				return token.Issued{}, failure
+			}
 			return issued(answer, &settings, &d, access), nil
 		}
 	}
@@ -39,6 +42,7 @@ func issued(answer token.Answer, settings *token.OAuth2, d *document, access str
 	}
 	i.ExpireTime, i.ExpirySource = d.expiry(answer.StartTime, answer.EndTime, access, settings.Policy.DefaultLifetime)
 	i.RefreshExpireTime = d.refreshExpiry(answer.StartTime)
+	i.Captured = d.captured(settings.Captures)
 	return i
 }
 

@@ -16,6 +16,7 @@ import (
 // fail turns an error of the domain into a status. It is the only place that does.
 func (e *edge) fail(ctx context.Context, key token.Key, err error) error {
 	var notUsable *token.NotUsableError
+	var failure *token.Failure
 	switch {
 	case err == nil:
 		return nil
@@ -23,6 +24,8 @@ func (e *edge) fail(ctx context.Context, key token.Key, err error) error {
 		return err // of the server around us: an invalid message on a stream
 	case errors.As(err, &notUsable):
 		return rpcerr.New(notUsableCode(notUsable.Reason), reason(notUsable.Reason), "%s", notUsable.Error())
+	case errors.As(err, &failure): // of a request that was made for the caller
+		return rpcerr.New(notUsableCode(failure.Reason), reason(failure.Reason), "%s", failure.Message)
 	case errors.Is(err, token.ErrNotFound):
 		return rpcerr.New(codes.NotFound, errorsv1.Reason_TOKEN_NOT_FOUND, "%s does not exist: its connection was deleted or never created", key.Name())
 	case errors.Is(err, token.ErrInvalidName):
@@ -52,7 +55,8 @@ func (e *edge) fail(ctx context.Context, key token.Key, err error) error {
 func notUsableCode(r token.Reason) codes.Code {
 	switch r {
 	case token.ReasonDeauthorized, token.ReasonGrantDead, token.ReasonClientBroken, token.ReasonConfiguration,
-		token.ReasonEgressDenied, token.ReasonRotationLost, token.ReasonSecretUnreadable, token.ReasonProviderNotFound:
+		token.ReasonEgressDenied, token.ReasonRotationLost, token.ReasonSecretUnreadable, token.ReasonProviderNotFound,
+		token.ReasonIDTokenRefused:
 		return codes.FailedPrecondition
 	case token.ReasonConnectionNotFound:
 		return codes.NotFound

@@ -160,6 +160,7 @@ func (w *world) serve() {
 		Policy: rpcserver.Policy{
 			"freshet.token.v1.TokenInternalService":           {authn.ServiceConnection},
 			"freshet.token.v1.TokenRecordService":             {authn.ServiceConnection},
+			"freshet.token.v1.AuthorizationInternalService":   {authn.ServiceConnection},
 			"freshet.connection.v1.ConnectionInternalService": {authn.ServiceToken},
 		},
 	})

@@ -35,6 +35,7 @@ func Register(r grpc.ServiceRegistrar, svc *token.Service, o Options) {
 	tokenv1.RegisterRehearsalServiceServer(r, &rehearsal{edge: e})
 	tokenv1.RegisterTokenInternalServiceServer(r, &internal{edge: e})
 	tokenv1.RegisterTokenRecordServiceServer(r, &records{edge: e})
+	tokenv1.RegisterAuthorizationInternalServiceServer(r, &authorization{edge: e})
 }
 
 // edge is what the services share.

@@ -22,6 +22,10 @@ func FromProto(p *connectionv1.AuthorizationSettings) (token.Settings, error) {
 			return token.Settings{}, err
 		}
 		s.Kind = s.OAuth2.Grant
+		s.OAuth2.Code.Nonce = seal.NewSecret(p.GetNonce())
+		for _, c := range p.GetAnswerCaptures() {
+			s.OAuth2.Captures = append(s.OAuth2.Captures, token.Capture{Name: c.GetName(), Path: c.GetPath()})
+		}
 	case *connectionv1.AuthorizationSettings_ApiKey:
 		s.Kind = token.KindAPIKey
 		s.APIKey = token.APIKey{Name: a.ApiKey.GetName(), Value: seal.NewSecret(a.ApiKey.GetValue())}

@@ -42,6 +42,8 @@ func oauth2(p *connectionv1.OAuth2Authorization) (token.OAuth2, error) {
 		Provider:      r.provider(p.GetProviderBehavior()),
 		Policy:        r.policy(p.GetRefreshPolicy()),
 		DPoP:          r.dpop(p.GetDpop()),
+		Issuer:        p.GetIssuer(),
+		PushEndpoint:  p.GetPushedAuthorizationRequestEndpoint(),
 	}
 	if a.Grant == "" && r.failure == nil {
 		r.failure = unsupported("grant type " + p.GetGrantType().String())

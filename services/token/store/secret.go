@@ -18,6 +18,8 @@ type credential struct {
 	Headers      [][2]string `json:"headers,omitempty"`
 	Query        [][2]string `json:"query,omitempty"`
 	Body         [][2]string `json:"body,omitempty"`
+
+	Captured map[string]string `json:"captured,omitempty"`
 }
 
 // boundTo is the associated data of a token's credential: in another row, of another connection of the same name, or as
@@ -34,6 +36,7 @@ func (s *Store) seal(c *token.Credential, t *token.Token) ([]byte, error) {
 	text, err := json.Marshal(credential{
 		AccessToken: c.AccessToken.Reveal(), RefreshToken: c.RefreshToken.Reveal(), Seed: c.Seed, Key: c.Key.Private.Reveal(),
 		Headers: reveal(c.HTTP.Headers), Query: reveal(c.HTTP.Query), Body: reveal(c.HTTP.Body),
+		Captured: c.Captured,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("token store: encode credential: %w", err)
@@ -60,7 +63,8 @@ func (s *Store) open(sealed []byte, t *token.Token) (token.Credential, error) {
 	}
 	return token.Credential{
 		AccessToken: seal.NewSecret(c.AccessToken), RefreshToken: seal.NewSecret(c.RefreshToken), Seed: c.Seed, Key: key,
-		HTTP: token.Fields{Headers: secret(c.Headers), Query: secret(c.Query), Body: secret(c.Body)},
+		HTTP:     token.Fields{Headers: secret(c.Headers), Query: secret(c.Query), Body: secret(c.Body)},
+		Captured: c.Captured,
 	}, nil
 }
 

@@ -87,7 +87,7 @@ func (ApiRateLimit_ResetKind) EnumDescriptor() ([]byte, []int) {
 // Request of GetApi.
 type GetApiRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The API's name: `projects/{project}/connections/{connection}/api`.
+	// The API's name: `projects/{project}/connections/{connection}/api`, or `projects/{project}/connections/{connection}/grants/{grant}/api`.
 	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -179,7 +179,7 @@ func (x *GetApiResponse) GetApi() *Api {
 // Api is what a connection's credential is for.
 type Api struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Resource name: `projects/{project}/connections/{connection}/api`.
+	// Resource name: `projects/{project}/connections/{connection}/api`, or `…/grants/{grant}/api`.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// URL that paths of calls are put behind.
 	BaseUrl string `protobuf:"bytes,2,opt,name=base_url,json=baseUrl,proto3" json:"base_url,omitempty"`
@@ -371,9 +371,9 @@ var File_freshet_connection_v1_api_service_proto protoreflect.FileDescriptor
 
 const file_freshet_connection_v1_api_service_proto_rawDesc = "" +
 	"\n" +
-	"'freshet/connection/v1/api_service.proto\x12\x15freshet.connection.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"\x82\x01\n" +
-	"\rGetApiRequest\x12q\n" +
-	"\x04name\x18\x01 \x01(\tB]\xe2A\x01\x02\xbaHVrT2R^projects/[a-z0-9][a-z0-9-]{0,62}/connections/[A-Za-z0-9][A-Za-z0-9._-]{0,63}/api$R\x04name\">\n" +
+	"'freshet/connection/v1/api_service.proto\x12\x15freshet.connection.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"\xaf\x01\n" +
+	"\rGetApiRequest\x12\x9d\x01\n" +
+	"\x04name\x18\x01 \x01(\tB\x88\x01\xe2A\x01\x02\xbaH\x80\x01r~2|^projects/[a-z0-9][a-z0-9-]{0,62}/connections/[A-Za-z0-9][A-Za-z0-9._-]{0,63}(/grants/[A-Za-z0-9][A-Za-z0-9._-]{0,63})?/api$R\x04name\">\n" +
 	"\x0eGetApiResponse\x12,\n" +
 	"\x03api\x18\x01 \x01(\v2\x1a.freshet.connection.v1.ApiR\x03api\"\xac\x03\n" +
 	"\x03Api\x12\x18\n" +
@@ -401,10 +401,10 @@ const file_freshet_connection_v1_api_service_proto_rawDesc = "" +
 	"\aSECONDS\x10\x01\x12\t\n" +
 	"\x05EPOCH\x10\x02\x12\x16\n" +
 	"\x12EPOCH_MILLISECONDS\x10\x03\x12\v\n" +
-	"\aRFC3339\x10\x042\x9d\x01\n" +
+	"\aRFC3339\x10\x042\xd6\x01\n" +
 	"\n" +
-	"ApiService\x12\x8e\x01\n" +
-	"\x06GetApi\x12$.freshet.connection.v1.GetApiRequest\x1a%.freshet.connection.v1.GetApiResponse\"7\x82\xd3\xe4\x93\x02.b\x03api\x12'/v1/{name=projects/*/connections/*/api}\x90\x02\x01BFZDgithub.com/freshet-io/freshet/gen/freshet/connection/v1;connectionv1b\x06proto3"
+	"ApiService\x12\xc7\x01\n" +
+	"\x06GetApi\x12$.freshet.connection.v1.GetApiRequest\x1a%.freshet.connection.v1.GetApiResponse\"p\x82\xd3\xe4\x93\x02gZ7b\x03api\x120/v1/{name=projects/*/connections/*/grants/*/api}b\x03api\x12'/v1/{name=projects/*/connections/*/api}\x90\x02\x01BFZDgithub.com/freshet-io/freshet/gen/freshet/connection/v1;connectionv1b\x06proto3"
 
 var (
 	file_freshet_connection_v1_api_service_proto_rawDescOnce sync.Once

@@ -31,9 +31,10 @@ const (
 // Every method may be called by holders of the admin key. Common error reasons: INVALID_FIELD, UNAUTHENTICATED, PERMISSION_DENIED,
 // STORE_UNAVAILABLE, INTERNAL_FAULT.
 type ApiServiceClient interface {
-	// Returns the API of a connection: the connection's own `api_base_url`, and what its provider's entry in the catalogue has.
+	// Returns the API of a connection: the connection's own `api_base_url`, and what its provider's entry in the catalogue has. That of a grant can
+	// differ, by its `account`: where each customer of a provider has a host or a path of its own, only a grant's has a base URL.
 	//
-	// Errors: CONNECTION_NOT_FOUND, PROVIDER_NOT_FOUND; API_NOT_CONFIGURED if neither says where the API is.
+	// Errors: CONNECTION_NOT_FOUND, GRANT_NOT_FOUND, PROVIDER_NOT_FOUND; API_NOT_CONFIGURED if neither says where the API is.
 	GetApi(ctx context.Context, in *GetApiRequest, opts ...grpc.CallOption) (*GetApiResponse, error)
 }
 
@@ -64,9 +65,10 @@ func (c *apiServiceClient) GetApi(ctx context.Context, in *GetApiRequest, opts .
 // Every method may be called by holders of the admin key. Common error reasons: INVALID_FIELD, UNAUTHENTICATED, PERMISSION_DENIED,
 // STORE_UNAVAILABLE, INTERNAL_FAULT.
 type ApiServiceServer interface {
-	// Returns the API of a connection: the connection's own `api_base_url`, and what its provider's entry in the catalogue has.
+	// Returns the API of a connection: the connection's own `api_base_url`, and what its provider's entry in the catalogue has. That of a grant can
+	// differ, by its `account`: where each customer of a provider has a host or a path of its own, only a grant's has a base URL.
 	//
-	// Errors: CONNECTION_NOT_FOUND, PROVIDER_NOT_FOUND; API_NOT_CONFIGURED if neither says where the API is.
+	// Errors: CONNECTION_NOT_FOUND, GRANT_NOT_FOUND, PROVIDER_NOT_FOUND; API_NOT_CONFIGURED if neither says where the API is.
 	GetApi(context.Context, *GetApiRequest) (*GetApiResponse, error)
 	mustEmbedUnimplementedApiServiceServer()
 }

@@ -172,7 +172,7 @@ func (x OAuth2Authorization_GrantType) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OAuth2Authorization_GrantType.Descriptor instead.
 func (OAuth2Authorization_GrantType) EnumDescriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{2, 0}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{3, 0}
 }
 
 // How the client authenticates at the token endpoint. Names are those of the IANA registry "OAuth Token Endpoint
@@ -251,7 +251,64 @@ func (x OAuth2Authorization_ClientAuthentication) Number() protoreflect.EnumNumb
 
 // Deprecated: Use OAuth2Authorization_ClientAuthentication.Descriptor instead.
 func (OAuth2Authorization_ClientAuthentication) EnumDescriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{2, 1}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{3, 1}
+}
+
+// Whether RFC 7636 is used. With it, the challenge's method is S256.
+type OAuth2Authorization_PkceSupport int32
+
+const (
+	// Not set: the provider's, otherwise SUPPORTED.
+	OAuth2Authorization_PKCE_SUPPORT_UNSPECIFIED OAuth2Authorization_PkceSupport = 0
+	// It is. A server that does not know it ignores it (RFC 6749 section 3.1).
+	OAuth2Authorization_SUPPORTED OAuth2Authorization_PkceSupport = 1
+	// It is, and the server insists.
+	OAuth2Authorization_REQUIRED OAuth2Authorization_PkceSupport = 2
+	// It is not: the server refuses requests that have a challenge.
+	OAuth2Authorization_REFUSED OAuth2Authorization_PkceSupport = 3
+)
+
+// Enum value maps for OAuth2Authorization_PkceSupport.
+var (
+	OAuth2Authorization_PkceSupport_name = map[int32]string{
+		0: "PKCE_SUPPORT_UNSPECIFIED",
+		1: "SUPPORTED",
+		2: "REQUIRED",
+		3: "REFUSED",
+	}
+	OAuth2Authorization_PkceSupport_value = map[string]int32{
+		"PKCE_SUPPORT_UNSPECIFIED": 0,
+		"SUPPORTED":                1,
+		"REQUIRED":                 2,
+		"REFUSED":                  3,
+	}
+)
+
+func (x OAuth2Authorization_PkceSupport) Enum() *OAuth2Authorization_PkceSupport {
+	p := new(OAuth2Authorization_PkceSupport)
+	*p = x
+	return p
+}
+
+func (x OAuth2Authorization_PkceSupport) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (OAuth2Authorization_PkceSupport) Descriptor() protoreflect.EnumDescriptor {
+	return file_freshet_connection_v1_connection_proto_enumTypes[3].Descriptor()
+}
+
+func (OAuth2Authorization_PkceSupport) Type() protoreflect.EnumType {
+	return &file_freshet_connection_v1_connection_proto_enumTypes[3]
+}
+
+func (x OAuth2Authorization_PkceSupport) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use OAuth2Authorization_PkceSupport.Descriptor instead.
+func (OAuth2Authorization_PkceSupport) EnumDescriptor() ([]byte, []int) {
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{3, 2}
 }
 
 // Signature algorithms, RFC 7518 section 3.1 and RFC 8037. Servers publish those they take as `dpop_signing_alg_values_supported`.
@@ -307,11 +364,11 @@ func (x DpopSettings_Algorithm) String() string {
 }
 
 func (DpopSettings_Algorithm) Descriptor() protoreflect.EnumDescriptor {
-	return file_freshet_connection_v1_connection_proto_enumTypes[3].Descriptor()
+	return file_freshet_connection_v1_connection_proto_enumTypes[4].Descriptor()
 }
 
 func (DpopSettings_Algorithm) Type() protoreflect.EnumType {
-	return &file_freshet_connection_v1_connection_proto_enumTypes[3]
+	return &file_freshet_connection_v1_connection_proto_enumTypes[4]
 }
 
 func (x DpopSettings_Algorithm) Number() protoreflect.EnumNumber {
@@ -320,7 +377,7 @@ func (x DpopSettings_Algorithm) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use DpopSettings_Algorithm.Descriptor instead.
 func (DpopSettings_Algorithm) EnumDescriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{3, 0}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{4, 0}
 }
 
 // Signature algorithms, RFC 7518 section 3.1 and RFC 8037.
@@ -392,11 +449,11 @@ func (x SigningKey_Algorithm) String() string {
 }
 
 func (SigningKey_Algorithm) Descriptor() protoreflect.EnumDescriptor {
-	return file_freshet_connection_v1_connection_proto_enumTypes[4].Descriptor()
+	return file_freshet_connection_v1_connection_proto_enumTypes[5].Descriptor()
 }
 
 func (SigningKey_Algorithm) Type() protoreflect.EnumType {
-	return &file_freshet_connection_v1_connection_proto_enumTypes[4]
+	return &file_freshet_connection_v1_connection_proto_enumTypes[5]
 }
 
 func (x SigningKey_Algorithm) Number() protoreflect.EnumNumber {
@@ -405,7 +462,7 @@ func (x SigningKey_Algorithm) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SigningKey_Algorithm.Descriptor instead.
 func (SigningKey_Algorithm) EnumDescriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{4, 0}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{5, 0}
 }
 
 // Request methods.
@@ -449,11 +506,11 @@ func (x TokenEndpointDialect_Method) String() string {
 }
 
 func (TokenEndpointDialect_Method) Descriptor() protoreflect.EnumDescriptor {
-	return file_freshet_connection_v1_connection_proto_enumTypes[5].Descriptor()
+	return file_freshet_connection_v1_connection_proto_enumTypes[6].Descriptor()
 }
 
 func (TokenEndpointDialect_Method) Type() protoreflect.EnumType {
-	return &file_freshet_connection_v1_connection_proto_enumTypes[5]
+	return &file_freshet_connection_v1_connection_proto_enumTypes[6]
 }
 
 func (x TokenEndpointDialect_Method) Number() protoreflect.EnumNumber {
@@ -462,7 +519,7 @@ func (x TokenEndpointDialect_Method) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TokenEndpointDialect_Method.Descriptor instead.
 func (TokenEndpointDialect_Method) EnumDescriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{10, 0}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{11, 0}
 }
 
 // Forms of the request's body.
@@ -502,11 +559,11 @@ func (x TokenEndpointDialect_Encoding) String() string {
 }
 
 func (TokenEndpointDialect_Encoding) Descriptor() protoreflect.EnumDescriptor {
-	return file_freshet_connection_v1_connection_proto_enumTypes[6].Descriptor()
+	return file_freshet_connection_v1_connection_proto_enumTypes[7].Descriptor()
 }
 
 func (TokenEndpointDialect_Encoding) Type() protoreflect.EnumType {
-	return &file_freshet_connection_v1_connection_proto_enumTypes[6]
+	return &file_freshet_connection_v1_connection_proto_enumTypes[7]
 }
 
 func (x TokenEndpointDialect_Encoding) Number() protoreflect.EnumNumber {
@@ -515,7 +572,7 @@ func (x TokenEndpointDialect_Encoding) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TokenEndpointDialect_Encoding.Descriptor instead.
 func (TokenEndpointDialect_Encoding) EnumDescriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{10, 1}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{11, 1}
 }
 
 // Units of a lifetime.
@@ -559,11 +616,11 @@ func (x TokenEndpointDialect_LifetimeUnit) String() string {
 }
 
 func (TokenEndpointDialect_LifetimeUnit) Descriptor() protoreflect.EnumDescriptor {
-	return file_freshet_connection_v1_connection_proto_enumTypes[7].Descriptor()
+	return file_freshet_connection_v1_connection_proto_enumTypes[8].Descriptor()
 }
 
 func (TokenEndpointDialect_LifetimeUnit) Type() protoreflect.EnumType {
-	return &file_freshet_connection_v1_connection_proto_enumTypes[7]
+	return &file_freshet_connection_v1_connection_proto_enumTypes[8]
 }
 
 func (x TokenEndpointDialect_LifetimeUnit) Number() protoreflect.EnumNumber {
@@ -572,7 +629,7 @@ func (x TokenEndpointDialect_LifetimeUnit) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TokenEndpointDialect_LifetimeUnit.Descriptor instead.
 func (TokenEndpointDialect_LifetimeUnit) EnumDescriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{10, 2}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{11, 2}
 }
 
 // What becomes of a refresh token that was redeemed.
@@ -624,11 +681,11 @@ func (x ProviderBehavior_RotationRecovery) String() string {
 }
 
 func (ProviderBehavior_RotationRecovery) Descriptor() protoreflect.EnumDescriptor {
-	return file_freshet_connection_v1_connection_proto_enumTypes[8].Descriptor()
+	return file_freshet_connection_v1_connection_proto_enumTypes[9].Descriptor()
 }
 
 func (ProviderBehavior_RotationRecovery) Type() protoreflect.EnumType {
-	return &file_freshet_connection_v1_connection_proto_enumTypes[8]
+	return &file_freshet_connection_v1_connection_proto_enumTypes[9]
 }
 
 func (x ProviderBehavior_RotationRecovery) Number() protoreflect.EnumNumber {
@@ -637,7 +694,7 @@ func (x ProviderBehavior_RotationRecovery) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ProviderBehavior_RotationRecovery.Descriptor instead.
 func (ProviderBehavior_RotationRecovery) EnumDescriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{11, 0}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{12, 0}
 }
 
 // What becomes of the access token at hand when the next one is obtained.
@@ -681,11 +738,11 @@ func (x ProviderBehavior_OldAccessToken) String() string {
 }
 
 func (ProviderBehavior_OldAccessToken) Descriptor() protoreflect.EnumDescriptor {
-	return file_freshet_connection_v1_connection_proto_enumTypes[9].Descriptor()
+	return file_freshet_connection_v1_connection_proto_enumTypes[10].Descriptor()
 }
 
 func (ProviderBehavior_OldAccessToken) Type() protoreflect.EnumType {
-	return &file_freshet_connection_v1_connection_proto_enumTypes[9]
+	return &file_freshet_connection_v1_connection_proto_enumTypes[10]
 }
 
 func (x ProviderBehavior_OldAccessToken) Number() protoreflect.EnumNumber {
@@ -694,7 +751,7 @@ func (x ProviderBehavior_OldAccessToken) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ProviderBehavior_OldAccessToken.Descriptor instead.
 func (ProviderBehavior_OldAccessToken) EnumDescriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{11, 1}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{12, 1}
 }
 
 // When tokens are refreshed at all.
@@ -738,11 +795,11 @@ func (x RefreshPolicy_Mode) String() string {
 }
 
 func (RefreshPolicy_Mode) Descriptor() protoreflect.EnumDescriptor {
-	return file_freshet_connection_v1_connection_proto_enumTypes[10].Descriptor()
+	return file_freshet_connection_v1_connection_proto_enumTypes[11].Descriptor()
 }
 
 func (RefreshPolicy_Mode) Type() protoreflect.EnumType {
-	return &file_freshet_connection_v1_connection_proto_enumTypes[10]
+	return &file_freshet_connection_v1_connection_proto_enumTypes[11]
 }
 
 func (x RefreshPolicy_Mode) Number() protoreflect.EnumNumber {
@@ -751,7 +808,7 @@ func (x RefreshPolicy_Mode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RefreshPolicy_Mode.Descriptor instead.
 func (RefreshPolicy_Mode) EnumDescriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{12, 0}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{13, 0}
 }
 
 // Connection says how to authenticate to an API. Its credential of the moment is the token `{connection}/token`
@@ -798,6 +855,8 @@ type Connection struct {
 	// URL that paths of calls through the API proxy are put behind, such as `https://api.example.com/v2`: https, no user, query or fragment. Empty:
 	// that of the provider. Calls go to its host only, and to further ones that the provider names.
 	ApiBaseUrl string `protobuf:"bytes,17,opt,name=api_base_url,json=apiBaseUrl,proto3" json:"api_base_url,omitempty"`
+	// What end users see who connect their accounts, and where they may be sent afterwards: for a connection of users.
+	Connect *ConnectSettings `protobuf:"bytes,20,opt,name=connect,proto3" json:"connect,omitempty"`
 	// How the API proxy makes calls. Unset: as the provider says.
 	ProxySettings *ProxySettings `protobuf:"bytes,26,opt,name=proxy_settings,json=proxySettings,proto3" json:"proxy_settings,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -966,6 +1025,13 @@ func (x *Connection) GetApiBaseUrl() string {
 	return ""
 }
 
+func (x *Connection) GetConnect() *ConnectSettings {
+	if x != nil {
+		return x.Connect
+	}
+	return nil
+}
+
 func (x *Connection) GetProxySettings() *ProxySettings {
 	if x != nil {
 		return x.ProxySettings
@@ -998,6 +1064,62 @@ func (*Connection_ApiKey) isConnection_Authorization() {}
 
 func (*Connection_Basic) isConnection_Authorization() {}
 
+// ConnectSettings are of ConnectService.
+type ConnectSettings struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Who asks: the name of the application, for the end user. Default: the project. At most 100 characters.
+	ApplicationName string `protobuf:"bytes,1,opt,name=application_name,json=applicationName,proto3" json:"application_name,omitempty"`
+	// Where end users may be sent in the end: each an https URL without user, query and fragment, http only for loopback addresses. Scheme, host,
+	// port and path must be equal, query and all; behind a path that ends with `/*` there may be any other. At most 50.
+	ReturnUrls    []string `protobuf:"bytes,2,rep,name=return_urls,json=returnUrls,proto3" json:"return_urls,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConnectSettings) Reset() {
+	*x = ConnectSettings{}
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConnectSettings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConnectSettings) ProtoMessage() {}
+
+func (x *ConnectSettings) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConnectSettings.ProtoReflect.Descriptor instead.
+func (*ConnectSettings) Descriptor() ([]byte, []int) {
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ConnectSettings) GetApplicationName() string {
+	if x != nil {
+		return x.ApplicationName
+	}
+	return ""
+}
+
+func (x *ConnectSettings) GetReturnUrls() []string {
+	if x != nil {
+		return x.ReturnUrls
+	}
+	return nil
+}
+
 // ProxySettings say how the API proxy makes calls with a connection.
 type ProxySettings struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1015,7 +1137,7 @@ type ProxySettings struct {
 
 func (x *ProxySettings) Reset() {
 	*x = ProxySettings{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[1]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1027,7 +1149,7 @@ func (x *ProxySettings) String() string {
 func (*ProxySettings) ProtoMessage() {}
 
 func (x *ProxySettings) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[1]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1040,7 +1162,7 @@ func (x *ProxySettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProxySettings.ProtoReflect.Descriptor instead.
 func (*ProxySettings) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{1}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *ProxySettings) GetRequestsPerSecond() float64 {
@@ -1120,13 +1242,26 @@ type OAuth2Authorization struct {
 	Provider string `protobuf:"bytes,21,opt,name=provider,proto3" json:"provider,omitempty"`
 	// Values that the provider's URLs need, such as a tenant or a shop; `Provider.parameters` says which. At most 20.
 	ProviderParameters map[string]string `protobuf:"bytes,22,rep,name=provider_parameters,json=providerParameters,proto3" json:"provider_parameters,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// URL that the end user's browser is sent to (RFC 6749 section 3.1), for StartAuthorization: https, or http to a loopback address. At most 2048
+	// characters. Default: the provider's.
+	AuthorizationEndpoint string `protobuf:"bytes,23,opt,name=authorization_endpoint,json=authorizationEndpoint,proto3" json:"authorization_endpoint,omitempty"`
+	// Identifies the authorization server (RFC 8414 section 2). Where it is set, the callback must have it as `iss` (RFC 9207), which keeps an answer
+	// of another server from being taken for this one's: set it if the server sends that. At most 2048 characters. Default: the provider's.
+	Issuer string `protobuf:"bytes,24,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	// Whether authorization requests have a code challenge. Default: the provider's, otherwise SUPPORTED.
+	Pkce OAuth2Authorization_PkceSupport `protobuf:"varint,25,opt,name=pkce,proto3,enum=freshet.connection.v1.OAuth2Authorization_PkceSupport" json:"pkce,omitempty"`
+	// Added to every authorization request, such as `access_type: offline`. They win over the provider's of the same name. At most 20.
+	AuthorizationParameters map[string]string `protobuf:"bytes,26,rep,name=authorization_parameters,json=authorizationParameters,proto3" json:"authorization_parameters,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// URL where authorization requests are pushed (RFC 9126). Where it is set, they are, and the browser carries only a reference. At most 2048
+	// characters. Default: the provider's.
+	PushedAuthorizationRequestEndpoint string `protobuf:"bytes,27,opt,name=pushed_authorization_request_endpoint,json=pushedAuthorizationRequestEndpoint,proto3" json:"pushed_authorization_request_endpoint,omitempty"`
+	unknownFields                      protoimpl.UnknownFields
+	sizeCache                          protoimpl.SizeCache
 }
 
 func (x *OAuth2Authorization) Reset() {
 	*x = OAuth2Authorization{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[2]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1138,7 +1273,7 @@ func (x *OAuth2Authorization) String() string {
 func (*OAuth2Authorization) ProtoMessage() {}
 
 func (x *OAuth2Authorization) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[2]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1151,7 +1286,7 @@ func (x *OAuth2Authorization) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OAuth2Authorization.ProtoReflect.Descriptor instead.
 func (*OAuth2Authorization) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{2}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *OAuth2Authorization) GetGrantType() OAuth2Authorization_GrantType {
@@ -1308,6 +1443,41 @@ func (x *OAuth2Authorization) GetProviderParameters() map[string]string {
 	return nil
 }
 
+func (x *OAuth2Authorization) GetAuthorizationEndpoint() string {
+	if x != nil {
+		return x.AuthorizationEndpoint
+	}
+	return ""
+}
+
+func (x *OAuth2Authorization) GetIssuer() string {
+	if x != nil {
+		return x.Issuer
+	}
+	return ""
+}
+
+func (x *OAuth2Authorization) GetPkce() OAuth2Authorization_PkceSupport {
+	if x != nil {
+		return x.Pkce
+	}
+	return OAuth2Authorization_PKCE_SUPPORT_UNSPECIFIED
+}
+
+func (x *OAuth2Authorization) GetAuthorizationParameters() map[string]string {
+	if x != nil {
+		return x.AuthorizationParameters
+	}
+	return nil
+}
+
+func (x *OAuth2Authorization) GetPushedAuthorizationRequestEndpoint() string {
+	if x != nil {
+		return x.PushedAuthorizationRequestEndpoint
+	}
+	return ""
+}
+
 // DpopSettings bind tokens to a key pair, RFC 9449. The token service makes the key and never gives it away: it signs a proof for each token
 // request, and for each request to the API by DpopService.CreateDpopProof. There is one key for the life of a grant; authorizing anew
 // with another refresh token or code makes another one.
@@ -1322,7 +1492,7 @@ type DpopSettings struct {
 
 func (x *DpopSettings) Reset() {
 	*x = DpopSettings{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[3]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1334,7 +1504,7 @@ func (x *DpopSettings) String() string {
 func (*DpopSettings) ProtoMessage() {}
 
 func (x *DpopSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[3]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1347,7 +1517,7 @@ func (x *DpopSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DpopSettings.ProtoReflect.Descriptor instead.
 func (*DpopSettings) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{3}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *DpopSettings) GetAlgorithm() DpopSettings_Algorithm {
@@ -1376,7 +1546,7 @@ type SigningKey struct {
 
 func (x *SigningKey) Reset() {
 	*x = SigningKey{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[4]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1388,7 +1558,7 @@ func (x *SigningKey) String() string {
 func (*SigningKey) ProtoMessage() {}
 
 func (x *SigningKey) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[4]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1401,7 +1571,7 @@ func (x *SigningKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SigningKey.ProtoReflect.Descriptor instead.
 func (*SigningKey) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{4}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *SigningKey) GetPrivateKey() string {
@@ -1452,7 +1622,7 @@ type ClientCertificate struct {
 
 func (x *ClientCertificate) Reset() {
 	*x = ClientCertificate{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[5]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1464,7 +1634,7 @@ func (x *ClientCertificate) String() string {
 func (*ClientCertificate) ProtoMessage() {}
 
 func (x *ClientCertificate) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[5]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1477,7 +1647,7 @@ func (x *ClientCertificate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientCertificate.ProtoReflect.Descriptor instead.
 func (*ClientCertificate) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{5}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ClientCertificate) GetCertificateChain() string {
@@ -1509,7 +1679,7 @@ type AuthorizationCode struct {
 
 func (x *AuthorizationCode) Reset() {
 	*x = AuthorizationCode{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[6]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1521,7 +1691,7 @@ func (x *AuthorizationCode) String() string {
 func (*AuthorizationCode) ProtoMessage() {}
 
 func (x *AuthorizationCode) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[6]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1534,7 +1704,7 @@ func (x *AuthorizationCode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuthorizationCode.ProtoReflect.Descriptor instead.
 func (*AuthorizationCode) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{6}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *AuthorizationCode) GetCode() string {
@@ -1577,7 +1747,7 @@ type JwtAssertion struct {
 
 func (x *JwtAssertion) Reset() {
 	*x = JwtAssertion{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[7]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1589,7 +1759,7 @@ func (x *JwtAssertion) String() string {
 func (*JwtAssertion) ProtoMessage() {}
 
 func (x *JwtAssertion) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[7]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1602,7 +1772,7 @@ func (x *JwtAssertion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JwtAssertion.ProtoReflect.Descriptor instead.
 func (*JwtAssertion) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{7}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *JwtAssertion) GetIssuer() string {
@@ -1661,7 +1831,7 @@ type TokenExchange struct {
 
 func (x *TokenExchange) Reset() {
 	*x = TokenExchange{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[8]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1673,7 +1843,7 @@ func (x *TokenExchange) String() string {
 func (*TokenExchange) ProtoMessage() {}
 
 func (x *TokenExchange) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[8]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1686,7 +1856,7 @@ func (x *TokenExchange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenExchange.ProtoReflect.Descriptor instead.
 func (*TokenExchange) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{8}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *TokenExchange) GetSubjectToken() string {
@@ -1744,7 +1914,7 @@ type ResourceOwner struct {
 
 func (x *ResourceOwner) Reset() {
 	*x = ResourceOwner{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[9]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1756,7 +1926,7 @@ func (x *ResourceOwner) String() string {
 func (*ResourceOwner) ProtoMessage() {}
 
 func (x *ResourceOwner) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[9]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1769,7 +1939,7 @@ func (x *ResourceOwner) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourceOwner.ProtoReflect.Descriptor instead.
 func (*ResourceOwner) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{9}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ResourceOwner) GetUsername() string {
@@ -1833,7 +2003,7 @@ type TokenEndpointDialect struct {
 
 func (x *TokenEndpointDialect) Reset() {
 	*x = TokenEndpointDialect{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[10]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1845,7 +2015,7 @@ func (x *TokenEndpointDialect) String() string {
 func (*TokenEndpointDialect) ProtoMessage() {}
 
 func (x *TokenEndpointDialect) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[10]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1858,7 +2028,7 @@ func (x *TokenEndpointDialect) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenEndpointDialect.ProtoReflect.Descriptor instead.
 func (*TokenEndpointDialect) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{10}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *TokenEndpointDialect) GetMethod() TokenEndpointDialect_Method {
@@ -2018,7 +2188,7 @@ type ProviderBehavior struct {
 
 func (x *ProviderBehavior) Reset() {
 	*x = ProviderBehavior{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[11]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2030,7 +2200,7 @@ func (x *ProviderBehavior) String() string {
 func (*ProviderBehavior) ProtoMessage() {}
 
 func (x *ProviderBehavior) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[11]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2043,7 +2213,7 @@ func (x *ProviderBehavior) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProviderBehavior.ProtoReflect.Descriptor instead.
 func (*ProviderBehavior) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{11}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ProviderBehavior) GetRotationRecovery() ProviderBehavior_RotationRecovery {
@@ -2142,7 +2312,7 @@ type RefreshPolicy struct {
 
 func (x *RefreshPolicy) Reset() {
 	*x = RefreshPolicy{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[12]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2154,7 +2324,7 @@ func (x *RefreshPolicy) String() string {
 func (*RefreshPolicy) ProtoMessage() {}
 
 func (x *RefreshPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[12]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2167,7 +2337,7 @@ func (x *RefreshPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshPolicy.ProtoReflect.Descriptor instead.
 func (*RefreshPolicy) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{12}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *RefreshPolicy) GetRefreshBefore() *durationpb.Duration {
@@ -2225,7 +2395,7 @@ type ApiKeyAuthorization struct {
 
 func (x *ApiKeyAuthorization) Reset() {
 	*x = ApiKeyAuthorization{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[13]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2237,7 +2407,7 @@ func (x *ApiKeyAuthorization) String() string {
 func (*ApiKeyAuthorization) ProtoMessage() {}
 
 func (x *ApiKeyAuthorization) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[13]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2250,7 +2420,7 @@ func (x *ApiKeyAuthorization) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApiKeyAuthorization.ProtoReflect.Descriptor instead.
 func (*ApiKeyAuthorization) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{13}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ApiKeyAuthorization) GetName() string {
@@ -2280,7 +2450,7 @@ type BasicAuthorization struct {
 
 func (x *BasicAuthorization) Reset() {
 	*x = BasicAuthorization{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[14]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2292,7 +2462,7 @@ func (x *BasicAuthorization) String() string {
 func (*BasicAuthorization) ProtoMessage() {}
 
 func (x *BasicAuthorization) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[14]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2305,7 +2475,7 @@ func (x *BasicAuthorization) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BasicAuthorization.ProtoReflect.Descriptor instead.
 func (*BasicAuthorization) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{14}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *BasicAuthorization) GetUsername() string {
@@ -2326,7 +2496,8 @@ var File_freshet_connection_v1_connection_proto protoreflect.FileDescriptor
 
 const file_freshet_connection_v1_connection_proto_rawDesc = "" +
 	"\n" +
-	"&freshet/connection/v1/connection.proto\x12\x15freshet.connection.v1\x1a\x1bbuf/validate/validate.proto\x1a%freshet/connection/v1/parameter.proto\x1a\x1efreshet/errors/v1/reason.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf7\t\n" +
+	"&freshet/connection/v1/connection.proto\x12\x15freshet.connection.v1\x1a\x1bbuf/validate/validate.proto\x1a%freshet/connection/v1/parameter.proto\x1a\x1efreshet/errors/v1/reason.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb9\n" +
+	"\n" +
 	"\n" +
 	"Connection\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x05R\x04name\x12\x16\n" +
@@ -2350,7 +2521,8 @@ const file_freshet_connection_v1_connection_proto_rawDesc = "" +
 	"\x04etag\x18\x0f \x01(\tR\x04etag\x12L\n" +
 	"\x11grant_expire_time\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\x0fgrantExpireTime\x12*\n" +
 	"\fapi_base_url\x18\x11 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\n" +
-	"apiBaseUrl\x12K\n" +
+	"apiBaseUrl\x12@\n" +
+	"\aconnect\x18\x14 \x01(\v2&.freshet.connection.v1.ConnectSettingsR\aconnect\x12K\n" +
 	"\x0eproxy_settings\x18\x1a \x01(\v2$.freshet.connection.v1.ProxySettingsR\rproxySettings\"\xa7\x01\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\f\n" +
@@ -2363,11 +2535,15 @@ const file_freshet_connection_v1_connection_proto_rawDesc = "" +
 	"\fDEAUTHORIZED\x10\x06\x12\x17\n" +
 	"\x13FAILED_CONNECTIVITY\x10\a\x12\f\n" +
 	"\bDELETING\x10\bB\x16\n" +
-	"\rauthorization\x12\x05\xbaH\x02\b\x01\"\xa4\x01\n" +
+	"\rauthorization\x12\x05\xbaH\x02\b\x01\"\x8e\x01\n" +
+	"\x0fConnectSettings\x12G\n" +
+	"\x10application_name\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x18d2\x13^[^\\x00-\\x1f\\x7f]*$R\x0fapplicationName\x122\n" +
+	"\vreturn_urls\x18\x02 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x102\"\ar\x05\x10\x01\x18\x80\x10R\n" +
+	"returnUrls\"\xa4\x01\n" +
 	"\rProxySettings\x12G\n" +
 	"\x13requests_per_second\x18\x01 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00j\xf8@)\x00\x00\x00\x00\x00\x00\x00\x00R\x11requestsPerSecond\x12!\n" +
 	"\x05burst\x18\x02 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xa0\x8d\x06(\x00R\x05burst\x12'\n" +
-	"\x0fencoded_slashes\x18\x03 \x01(\bR\x0eencodedSlashes\"\xd4\x11\n" +
+	"\x0fencoded_slashes\x18\x03 \x01(\bR\x0eencodedSlashes\"\xd4\x16\n" +
 	"\x13OAuth2Authorization\x12c\n" +
 	"\n" +
 	"grant_type\x18\x01 \x01(\x0e24.freshet.connection.v1.OAuth2Authorization.GrantTypeB\x0e\xe2A\x01\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\tgrantType\x12/\n" +
@@ -2393,8 +2569,16 @@ const file_freshet_connection_v1_connection_proto_rawDesc = "" +
 	"\x11provider_behavior\x18\x13 \x01(\v2'.freshet.connection.v1.ProviderBehaviorR\x10providerBehavior\x127\n" +
 	"\x04dpop\x18\x14 \x01(\v2#.freshet.connection.v1.DpopSettingsR\x04dpop\x12I\n" +
 	"\bprovider\x18\x15 \x01(\tB-\xbaH*r(2&^(providers/[a-z0-9][a-z0-9-]{0,62})?$R\bprovider\x12\xa0\x01\n" +
-	"\x13provider_parameters\x18\x16 \x03(\v2B.freshet.connection.v1.OAuth2Authorization.ProviderParametersEntryB+\xbaH(\x9a\x01%\x10\x14\"\x1ar\x182\x16^[a-z][a-z0-9_]{0,31}$*\x05r\x03\x18\x84\x02R\x12providerParameters\x1aE\n" +
+	"\x13provider_parameters\x18\x16 \x03(\v2B.freshet.connection.v1.OAuth2Authorization.ProviderParametersEntryB+\xbaH(\x9a\x01%\x10\x14\"\x1ar\x182\x16^[a-z][a-z0-9_]{0,31}$*\x05r\x03\x18\x84\x02R\x12providerParameters\x12?\n" +
+	"\x16authorization_endpoint\x18\x17 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\x15authorizationEndpoint\x12 \n" +
+	"\x06issuer\x18\x18 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\x06issuer\x12T\n" +
+	"\x04pkce\x18\x19 \x01(\x0e26.freshet.connection.v1.OAuth2Authorization.PkceSupportB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04pkce\x12\xc4\x01\n" +
+	"\x18authorization_parameters\x18\x1a \x03(\v2G.freshet.connection.v1.OAuth2Authorization.AuthorizationParametersEntryB@\xbaH=\x9a\x01:\x10\x14\"\x1ar\x182\x16^[A-Za-z0-9._-]{1,64}$*\x1ar\x18\x18\x80\b2\x13^[^\\x00-\\x1f\\x7f]*$R\x17authorizationParameters\x12[\n" +
+	"%pushed_authorization_request_endpoint\x18\x1b \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\"pushedAuthorizationRequestEndpoint\x1aE\n" +
 	"\x17ProviderParametersEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aJ\n" +
+	"\x1cAuthorizationParametersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x9c\x01\n" +
 	"\tGrantType\x12\x1a\n" +
@@ -2415,7 +2599,12 @@ const file_freshet_connection_v1_connection_proto_rawDesc = "" +
 	"\x0fTLS_CLIENT_AUTH\x10\x05\x12\x1f\n" +
 	"\x1bSELF_SIGNED_TLS_CLIENT_AUTH\x10\x06\x12\b\n" +
 	"\x04NONE\x10\a\x12\x18\n" +
-	"\x14SIGNED_CLIENT_SECRET\x10\b\"\xcf\x01\n" +
+	"\x14SIGNED_CLIENT_SECRET\x10\b\"U\n" +
+	"\vPkceSupport\x12\x1c\n" +
+	"\x18PKCE_SUPPORT_UNSPECIFIED\x10\x00\x12\r\n" +
+	"\tSUPPORTED\x10\x01\x12\f\n" +
+	"\bREQUIRED\x10\x02\x12\v\n" +
+	"\aREFUSED\x10\x03\"\xcf\x01\n" +
 	"\fDpopSettings\x12U\n" +
 	"\talgorithm\x18\x01 \x01(\x0e2-.freshet.connection.v1.DpopSettings.AlgorithmB\b\xbaH\x05\x82\x01\x02\x10\x01R\talgorithm\"h\n" +
 	"\tAlgorithm\x12\x19\n" +
@@ -2581,97 +2770,103 @@ func file_freshet_connection_v1_connection_proto_rawDescGZIP() []byte {
 	return file_freshet_connection_v1_connection_proto_rawDescData
 }
 
-var file_freshet_connection_v1_connection_proto_enumTypes = make([]protoimpl.EnumInfo, 11)
-var file_freshet_connection_v1_connection_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_freshet_connection_v1_connection_proto_enumTypes = make([]protoimpl.EnumInfo, 12)
+var file_freshet_connection_v1_connection_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_freshet_connection_v1_connection_proto_goTypes = []any{
 	(Connection_State)(0),                         // 0: freshet.connection.v1.Connection.State
 	(OAuth2Authorization_GrantType)(0),            // 1: freshet.connection.v1.OAuth2Authorization.GrantType
 	(OAuth2Authorization_ClientAuthentication)(0), // 2: freshet.connection.v1.OAuth2Authorization.ClientAuthentication
-	(DpopSettings_Algorithm)(0),                   // 3: freshet.connection.v1.DpopSettings.Algorithm
-	(SigningKey_Algorithm)(0),                     // 4: freshet.connection.v1.SigningKey.Algorithm
-	(TokenEndpointDialect_Method)(0),              // 5: freshet.connection.v1.TokenEndpointDialect.Method
-	(TokenEndpointDialect_Encoding)(0),            // 6: freshet.connection.v1.TokenEndpointDialect.Encoding
-	(TokenEndpointDialect_LifetimeUnit)(0),        // 7: freshet.connection.v1.TokenEndpointDialect.LifetimeUnit
-	(ProviderBehavior_RotationRecovery)(0),        // 8: freshet.connection.v1.ProviderBehavior.RotationRecovery
-	(ProviderBehavior_OldAccessToken)(0),          // 9: freshet.connection.v1.ProviderBehavior.OldAccessToken
-	(RefreshPolicy_Mode)(0),                       // 10: freshet.connection.v1.RefreshPolicy.Mode
-	(*Connection)(nil),                            // 11: freshet.connection.v1.Connection
-	(*ProxySettings)(nil),                         // 12: freshet.connection.v1.ProxySettings
-	(*OAuth2Authorization)(nil),                   // 13: freshet.connection.v1.OAuth2Authorization
-	(*DpopSettings)(nil),                          // 14: freshet.connection.v1.DpopSettings
-	(*SigningKey)(nil),                            // 15: freshet.connection.v1.SigningKey
-	(*ClientCertificate)(nil),                     // 16: freshet.connection.v1.ClientCertificate
-	(*AuthorizationCode)(nil),                     // 17: freshet.connection.v1.AuthorizationCode
-	(*JwtAssertion)(nil),                          // 18: freshet.connection.v1.JwtAssertion
-	(*TokenExchange)(nil),                         // 19: freshet.connection.v1.TokenExchange
-	(*ResourceOwner)(nil),                         // 20: freshet.connection.v1.ResourceOwner
-	(*TokenEndpointDialect)(nil),                  // 21: freshet.connection.v1.TokenEndpointDialect
-	(*ProviderBehavior)(nil),                      // 22: freshet.connection.v1.ProviderBehavior
-	(*RefreshPolicy)(nil),                         // 23: freshet.connection.v1.RefreshPolicy
-	(*ApiKeyAuthorization)(nil),                   // 24: freshet.connection.v1.ApiKeyAuthorization
-	(*BasicAuthorization)(nil),                    // 25: freshet.connection.v1.BasicAuthorization
-	nil,                                           // 26: freshet.connection.v1.OAuth2Authorization.ProviderParametersEntry
-	nil,                                           // 27: freshet.connection.v1.TokenEndpointDialect.FieldNamesEntry
-	nil,                                           // 28: freshet.connection.v1.TokenEndpointDialect.ErrorCodesEntry
-	(*HttpParameters)(nil),                        // 29: freshet.connection.v1.HttpParameters
-	(v1.Reason)(0),                                // 30: freshet.errors.v1.Reason
-	(*timestamppb.Timestamp)(nil),                 // 31: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),                   // 32: google.protobuf.Duration
+	(OAuth2Authorization_PkceSupport)(0),          // 3: freshet.connection.v1.OAuth2Authorization.PkceSupport
+	(DpopSettings_Algorithm)(0),                   // 4: freshet.connection.v1.DpopSettings.Algorithm
+	(SigningKey_Algorithm)(0),                     // 5: freshet.connection.v1.SigningKey.Algorithm
+	(TokenEndpointDialect_Method)(0),              // 6: freshet.connection.v1.TokenEndpointDialect.Method
+	(TokenEndpointDialect_Encoding)(0),            // 7: freshet.connection.v1.TokenEndpointDialect.Encoding
+	(TokenEndpointDialect_LifetimeUnit)(0),        // 8: freshet.connection.v1.TokenEndpointDialect.LifetimeUnit
+	(ProviderBehavior_RotationRecovery)(0),        // 9: freshet.connection.v1.ProviderBehavior.RotationRecovery
+	(ProviderBehavior_OldAccessToken)(0),          // 10: freshet.connection.v1.ProviderBehavior.OldAccessToken
+	(RefreshPolicy_Mode)(0),                       // 11: freshet.connection.v1.RefreshPolicy.Mode
+	(*Connection)(nil),                            // 12: freshet.connection.v1.Connection
+	(*ConnectSettings)(nil),                       // 13: freshet.connection.v1.ConnectSettings
+	(*ProxySettings)(nil),                         // 14: freshet.connection.v1.ProxySettings
+	(*OAuth2Authorization)(nil),                   // 15: freshet.connection.v1.OAuth2Authorization
+	(*DpopSettings)(nil),                          // 16: freshet.connection.v1.DpopSettings
+	(*SigningKey)(nil),                            // 17: freshet.connection.v1.SigningKey
+	(*ClientCertificate)(nil),                     // 18: freshet.connection.v1.ClientCertificate
+	(*AuthorizationCode)(nil),                     // 19: freshet.connection.v1.AuthorizationCode
+	(*JwtAssertion)(nil),                          // 20: freshet.connection.v1.JwtAssertion
+	(*TokenExchange)(nil),                         // 21: freshet.connection.v1.TokenExchange
+	(*ResourceOwner)(nil),                         // 22: freshet.connection.v1.ResourceOwner
+	(*TokenEndpointDialect)(nil),                  // 23: freshet.connection.v1.TokenEndpointDialect
+	(*ProviderBehavior)(nil),                      // 24: freshet.connection.v1.ProviderBehavior
+	(*RefreshPolicy)(nil),                         // 25: freshet.connection.v1.RefreshPolicy
+	(*ApiKeyAuthorization)(nil),                   // 26: freshet.connection.v1.ApiKeyAuthorization
+	(*BasicAuthorization)(nil),                    // 27: freshet.connection.v1.BasicAuthorization
+	nil,                                           // 28: freshet.connection.v1.OAuth2Authorization.ProviderParametersEntry
+	nil,                                           // 29: freshet.connection.v1.OAuth2Authorization.AuthorizationParametersEntry
+	nil,                                           // 30: freshet.connection.v1.TokenEndpointDialect.FieldNamesEntry
+	nil,                                           // 31: freshet.connection.v1.TokenEndpointDialect.ErrorCodesEntry
+	(*HttpParameters)(nil),                        // 32: freshet.connection.v1.HttpParameters
+	(v1.Reason)(0),                                // 33: freshet.errors.v1.Reason
+	(*timestamppb.Timestamp)(nil),                 // 34: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),                   // 35: google.protobuf.Duration
 }
 var file_freshet_connection_v1_connection_proto_depIdxs = []int32{
-	13, // 0: freshet.connection.v1.Connection.oauth2:type_name -> freshet.connection.v1.OAuth2Authorization
-	24, // 1: freshet.connection.v1.Connection.api_key:type_name -> freshet.connection.v1.ApiKeyAuthorization
-	25, // 2: freshet.connection.v1.Connection.basic:type_name -> freshet.connection.v1.BasicAuthorization
-	29, // 3: freshet.connection.v1.Connection.invocation_parameters:type_name -> freshet.connection.v1.HttpParameters
+	15, // 0: freshet.connection.v1.Connection.oauth2:type_name -> freshet.connection.v1.OAuth2Authorization
+	26, // 1: freshet.connection.v1.Connection.api_key:type_name -> freshet.connection.v1.ApiKeyAuthorization
+	27, // 2: freshet.connection.v1.Connection.basic:type_name -> freshet.connection.v1.BasicAuthorization
+	32, // 3: freshet.connection.v1.Connection.invocation_parameters:type_name -> freshet.connection.v1.HttpParameters
 	0,  // 4: freshet.connection.v1.Connection.state:type_name -> freshet.connection.v1.Connection.State
-	30, // 5: freshet.connection.v1.Connection.state_reason:type_name -> freshet.errors.v1.Reason
-	31, // 6: freshet.connection.v1.Connection.create_time:type_name -> google.protobuf.Timestamp
-	31, // 7: freshet.connection.v1.Connection.update_time:type_name -> google.protobuf.Timestamp
-	31, // 8: freshet.connection.v1.Connection.state_time:type_name -> google.protobuf.Timestamp
-	31, // 9: freshet.connection.v1.Connection.authorize_time:type_name -> google.protobuf.Timestamp
-	31, // 10: freshet.connection.v1.Connection.grant_expire_time:type_name -> google.protobuf.Timestamp
-	12, // 11: freshet.connection.v1.Connection.proxy_settings:type_name -> freshet.connection.v1.ProxySettings
-	1,  // 12: freshet.connection.v1.OAuth2Authorization.grant_type:type_name -> freshet.connection.v1.OAuth2Authorization.GrantType
-	2,  // 13: freshet.connection.v1.OAuth2Authorization.client_authentication:type_name -> freshet.connection.v1.OAuth2Authorization.ClientAuthentication
-	29, // 14: freshet.connection.v1.OAuth2Authorization.token_parameters:type_name -> freshet.connection.v1.HttpParameters
-	23, // 15: freshet.connection.v1.OAuth2Authorization.refresh_policy:type_name -> freshet.connection.v1.RefreshPolicy
-	15, // 16: freshet.connection.v1.OAuth2Authorization.signing_key:type_name -> freshet.connection.v1.SigningKey
-	16, // 17: freshet.connection.v1.OAuth2Authorization.client_certificate:type_name -> freshet.connection.v1.ClientCertificate
-	17, // 18: freshet.connection.v1.OAuth2Authorization.authorization_code:type_name -> freshet.connection.v1.AuthorizationCode
-	18, // 19: freshet.connection.v1.OAuth2Authorization.assertion:type_name -> freshet.connection.v1.JwtAssertion
-	19, // 20: freshet.connection.v1.OAuth2Authorization.token_exchange:type_name -> freshet.connection.v1.TokenExchange
-	20, // 21: freshet.connection.v1.OAuth2Authorization.resource_owner:type_name -> freshet.connection.v1.ResourceOwner
-	21, // 22: freshet.connection.v1.OAuth2Authorization.dialect:type_name -> freshet.connection.v1.TokenEndpointDialect
-	22, // 23: freshet.connection.v1.OAuth2Authorization.provider_behavior:type_name -> freshet.connection.v1.ProviderBehavior
-	14, // 24: freshet.connection.v1.OAuth2Authorization.dpop:type_name -> freshet.connection.v1.DpopSettings
-	26, // 25: freshet.connection.v1.OAuth2Authorization.provider_parameters:type_name -> freshet.connection.v1.OAuth2Authorization.ProviderParametersEntry
-	3,  // 26: freshet.connection.v1.DpopSettings.algorithm:type_name -> freshet.connection.v1.DpopSettings.Algorithm
-	4,  // 27: freshet.connection.v1.SigningKey.algorithm:type_name -> freshet.connection.v1.SigningKey.Algorithm
-	32, // 28: freshet.connection.v1.JwtAssertion.lifetime:type_name -> google.protobuf.Duration
-	5,  // 29: freshet.connection.v1.TokenEndpointDialect.method:type_name -> freshet.connection.v1.TokenEndpointDialect.Method
-	6,  // 30: freshet.connection.v1.TokenEndpointDialect.encoding:type_name -> freshet.connection.v1.TokenEndpointDialect.Encoding
-	27, // 31: freshet.connection.v1.TokenEndpointDialect.field_names:type_name -> freshet.connection.v1.TokenEndpointDialect.FieldNamesEntry
-	7,  // 32: freshet.connection.v1.TokenEndpointDialect.expires_in_unit:type_name -> freshet.connection.v1.TokenEndpointDialect.LifetimeUnit
-	28, // 33: freshet.connection.v1.TokenEndpointDialect.error_codes:type_name -> freshet.connection.v1.TokenEndpointDialect.ErrorCodesEntry
-	5,  // 34: freshet.connection.v1.TokenEndpointDialect.refresh_method:type_name -> freshet.connection.v1.TokenEndpointDialect.Method
-	8,  // 35: freshet.connection.v1.ProviderBehavior.rotation_recovery:type_name -> freshet.connection.v1.ProviderBehavior.RotationRecovery
-	32, // 36: freshet.connection.v1.ProviderBehavior.rotation_grace:type_name -> google.protobuf.Duration
-	9,  // 37: freshet.connection.v1.ProviderBehavior.old_access_token:type_name -> freshet.connection.v1.ProviderBehavior.OldAccessToken
-	32, // 38: freshet.connection.v1.ProviderBehavior.old_access_token_leeway:type_name -> google.protobuf.Duration
-	32, // 39: freshet.connection.v1.ProviderBehavior.refresh_not_before:type_name -> google.protobuf.Duration
-	32, // 40: freshet.connection.v1.ProviderBehavior.mint_period:type_name -> google.protobuf.Duration
-	32, // 41: freshet.connection.v1.ProviderBehavior.refresh_token_idle_lifetime:type_name -> google.protobuf.Duration
-	32, // 42: freshet.connection.v1.ProviderBehavior.grant_lifetime:type_name -> google.protobuf.Duration
-	32, // 43: freshet.connection.v1.RefreshPolicy.refresh_before:type_name -> google.protobuf.Duration
-	32, // 44: freshet.connection.v1.RefreshPolicy.default_lifetime:type_name -> google.protobuf.Duration
-	10, // 45: freshet.connection.v1.RefreshPolicy.mode:type_name -> freshet.connection.v1.RefreshPolicy.Mode
-	32, // 46: freshet.connection.v1.RefreshPolicy.keep_alive:type_name -> google.protobuf.Duration
-	32, // 47: freshet.connection.v1.RefreshPolicy.grant_warning:type_name -> google.protobuf.Duration
-	48, // [48:48] is the sub-list for method output_type
-	48, // [48:48] is the sub-list for method input_type
-	48, // [48:48] is the sub-list for extension type_name
-	48, // [48:48] is the sub-list for extension extendee
-	0,  // [0:48] is the sub-list for field type_name
+	33, // 5: freshet.connection.v1.Connection.state_reason:type_name -> freshet.errors.v1.Reason
+	34, // 6: freshet.connection.v1.Connection.create_time:type_name -> google.protobuf.Timestamp
+	34, // 7: freshet.connection.v1.Connection.update_time:type_name -> google.protobuf.Timestamp
+	34, // 8: freshet.connection.v1.Connection.state_time:type_name -> google.protobuf.Timestamp
+	34, // 9: freshet.connection.v1.Connection.authorize_time:type_name -> google.protobuf.Timestamp
+	34, // 10: freshet.connection.v1.Connection.grant_expire_time:type_name -> google.protobuf.Timestamp
+	13, // 11: freshet.connection.v1.Connection.connect:type_name -> freshet.connection.v1.ConnectSettings
+	14, // 12: freshet.connection.v1.Connection.proxy_settings:type_name -> freshet.connection.v1.ProxySettings
+	1,  // 13: freshet.connection.v1.OAuth2Authorization.grant_type:type_name -> freshet.connection.v1.OAuth2Authorization.GrantType
+	2,  // 14: freshet.connection.v1.OAuth2Authorization.client_authentication:type_name -> freshet.connection.v1.OAuth2Authorization.ClientAuthentication
+	32, // 15: freshet.connection.v1.OAuth2Authorization.token_parameters:type_name -> freshet.connection.v1.HttpParameters
+	25, // 16: freshet.connection.v1.OAuth2Authorization.refresh_policy:type_name -> freshet.connection.v1.RefreshPolicy
+	17, // 17: freshet.connection.v1.OAuth2Authorization.signing_key:type_name -> freshet.connection.v1.SigningKey
+	18, // 18: freshet.connection.v1.OAuth2Authorization.client_certificate:type_name -> freshet.connection.v1.ClientCertificate
+	19, // 19: freshet.connection.v1.OAuth2Authorization.authorization_code:type_name -> freshet.connection.v1.AuthorizationCode
+	20, // 20: freshet.connection.v1.OAuth2Authorization.assertion:type_name -> freshet.connection.v1.JwtAssertion
+	21, // 21: freshet.connection.v1.OAuth2Authorization.token_exchange:type_name -> freshet.connection.v1.TokenExchange
+	22, // 22: freshet.connection.v1.OAuth2Authorization.resource_owner:type_name -> freshet.connection.v1.ResourceOwner
+	23, // 23: freshet.connection.v1.OAuth2Authorization.dialect:type_name -> freshet.connection.v1.TokenEndpointDialect
+	24, // 24: freshet.connection.v1.OAuth2Authorization.provider_behavior:type_name -> freshet.connection.v1.ProviderBehavior
+	16, // 25: freshet.connection.v1.OAuth2Authorization.dpop:type_name -> freshet.connection.v1.DpopSettings
+	28, // 26: freshet.connection.v1.OAuth2Authorization.provider_parameters:type_name -> freshet.connection.v1.OAuth2Authorization.ProviderParametersEntry
+	3,  // 27: freshet.connection.v1.OAuth2Authorization.pkce:type_name -> freshet.connection.v1.OAuth2Authorization.PkceSupport
+	29, // 28: freshet.connection.v1.OAuth2Authorization.authorization_parameters:type_name -> freshet.connection.v1.OAuth2Authorization.AuthorizationParametersEntry
+	4,  // 29: freshet.connection.v1.DpopSettings.algorithm:type_name -> freshet.connection.v1.DpopSettings.Algorithm
+	5,  // 30: freshet.connection.v1.SigningKey.algorithm:type_name -> freshet.connection.v1.SigningKey.Algorithm
+	35, // 31: freshet.connection.v1.JwtAssertion.lifetime:type_name -> google.protobuf.Duration
+	6,  // 32: freshet.connection.v1.TokenEndpointDialect.method:type_name -> freshet.connection.v1.TokenEndpointDialect.Method
+	7,  // 33: freshet.connection.v1.TokenEndpointDialect.encoding:type_name -> freshet.connection.v1.TokenEndpointDialect.Encoding
+	30, // 34: freshet.connection.v1.TokenEndpointDialect.field_names:type_name -> freshet.connection.v1.TokenEndpointDialect.FieldNamesEntry
+	8,  // 35: freshet.connection.v1.TokenEndpointDialect.expires_in_unit:type_name -> freshet.connection.v1.TokenEndpointDialect.LifetimeUnit
+	31, // 36: freshet.connection.v1.TokenEndpointDialect.error_codes:type_name -> freshet.connection.v1.TokenEndpointDialect.ErrorCodesEntry
+	6,  // 37: freshet.connection.v1.TokenEndpointDialect.refresh_method:type_name -> freshet.connection.v1.TokenEndpointDialect.Method
+	9,  // 38: freshet.connection.v1.ProviderBehavior.rotation_recovery:type_name -> freshet.connection.v1.ProviderBehavior.RotationRecovery
+	35, // 39: freshet.connection.v1.ProviderBehavior.rotation_grace:type_name -> google.protobuf.Duration
+	10, // 40: freshet.connection.v1.ProviderBehavior.old_access_token:type_name -> freshet.connection.v1.ProviderBehavior.OldAccessToken
+	35, // 41: freshet.connection.v1.ProviderBehavior.old_access_token_leeway:type_name -> google.protobuf.Duration
+	35, // 42: freshet.connection.v1.ProviderBehavior.refresh_not_before:type_name -> google.protobuf.Duration
+	35, // 43: freshet.connection.v1.ProviderBehavior.mint_period:type_name -> google.protobuf.Duration
+	35, // 44: freshet.connection.v1.ProviderBehavior.refresh_token_idle_lifetime:type_name -> google.protobuf.Duration
+	35, // 45: freshet.connection.v1.ProviderBehavior.grant_lifetime:type_name -> google.protobuf.Duration
+	35, // 46: freshet.connection.v1.RefreshPolicy.refresh_before:type_name -> google.protobuf.Duration
+	35, // 47: freshet.connection.v1.RefreshPolicy.default_lifetime:type_name -> google.protobuf.Duration
+	11, // 48: freshet.connection.v1.RefreshPolicy.mode:type_name -> freshet.connection.v1.RefreshPolicy.Mode
+	35, // 49: freshet.connection.v1.RefreshPolicy.keep_alive:type_name -> google.protobuf.Duration
+	35, // 50: freshet.connection.v1.RefreshPolicy.grant_warning:type_name -> google.protobuf.Duration
+	51, // [51:51] is the sub-list for method output_type
+	51, // [51:51] is the sub-list for method input_type
+	51, // [51:51] is the sub-list for extension type_name
+	51, // [51:51] is the sub-list for extension extendee
+	0,  // [0:51] is the sub-list for field type_name
 }
 
 func init() { file_freshet_connection_v1_connection_proto_init() }
@@ -2690,8 +2885,8 @@ func file_freshet_connection_v1_connection_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_freshet_connection_v1_connection_proto_rawDesc), len(file_freshet_connection_v1_connection_proto_rawDesc)),
-			NumEnums:      11,
-			NumMessages:   18,
+			NumEnums:      12,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -230,6 +230,10 @@ type AuthorizationSettings struct {
 	InvocationParameters *HttpParameters `protobuf:"bytes,7,opt,name=invocation_parameters,json=invocationParameters,proto3" json:"invocation_parameters,omitempty"`
 	// Of a grant whose access token was imported: the first generation of this revision, for which no request is made.
 	ImportedToken *ImportedToken `protobuf:"bytes,8,opt,name=imported_token,json=importedToken,proto3" json:"imported_token,omitempty"`
+	// Values of the token answer that are kept with the token: see AuthorizationInternalService.GetAnswerValues.
+	AnswerCaptures []*AnswerCapture `protobuf:"bytes,9,rep,name=answer_captures,json=answerCaptures,proto3" json:"answer_captures,omitempty"`
+	// The `nonce` of the authorization request whose code is redeemed: an ID token that comes with the answer must have it.
+	Nonce         string `protobuf:"bytes,10,opt,name=nonce,proto3" json:"nonce,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -333,6 +337,20 @@ func (x *AuthorizationSettings) GetImportedToken() *ImportedToken {
 	return nil
 }
 
+func (x *AuthorizationSettings) GetAnswerCaptures() []*AnswerCapture {
+	if x != nil {
+		return x.AnswerCaptures
+	}
+	return nil
+}
+
+func (x *AuthorizationSettings) GetNonce() string {
+	if x != nil {
+		return x.Nonce
+	}
+	return ""
+}
+
 type isAuthorizationSettings_Authorization interface {
 	isAuthorizationSettings_Authorization()
 }
@@ -358,6 +376,61 @@ func (*AuthorizationSettings_ApiKey) isAuthorizationSettings_Authorization() {}
 
 func (*AuthorizationSettings_Basic) isAuthorizationSettings_Authorization() {}
 
+// AnswerCapture is a value that is taken from a token answer.
+type AnswerCapture struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it is called.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Where it is: member names separated by dots.
+	Path          string `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AnswerCapture) Reset() {
+	*x = AnswerCapture{}
+	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AnswerCapture) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AnswerCapture) ProtoMessage() {}
+
+func (x *AnswerCapture) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AnswerCapture.ProtoReflect.Descriptor instead.
+func (*AnswerCapture) Descriptor() ([]byte, []int) {
+	return file_freshet_connection_v1_connection_internal_service_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *AnswerCapture) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *AnswerCapture) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
 // ImportedToken is an access token that was obtained elsewhere.
 type ImportedToken struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -375,7 +448,7 @@ type ImportedToken struct {
 
 func (x *ImportedToken) Reset() {
 	*x = ImportedToken{}
-	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[5]
+	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -387,7 +460,7 @@ func (x *ImportedToken) String() string {
 func (*ImportedToken) ProtoMessage() {}
 
 func (x *ImportedToken) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[5]
+	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -400,7 +473,7 @@ func (x *ImportedToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportedToken.ProtoReflect.Descriptor instead.
 func (*ImportedToken) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_internal_service_proto_rawDescGZIP(), []int{5}
+	return file_freshet_connection_v1_connection_internal_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ImportedToken) GetAccessToken() string {
@@ -446,7 +519,7 @@ type BatchGetAuthorizationSettingsResponse_Error struct {
 
 func (x *BatchGetAuthorizationSettingsResponse_Error) Reset() {
 	*x = BatchGetAuthorizationSettingsResponse_Error{}
-	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[6]
+	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -458,7 +531,7 @@ func (x *BatchGetAuthorizationSettingsResponse_Error) String() string {
 func (*BatchGetAuthorizationSettingsResponse_Error) ProtoMessage() {}
 
 func (x *BatchGetAuthorizationSettingsResponse_Error) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[6]
+	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -511,7 +584,7 @@ type BatchGetAuthorizationSettingsResponse_Result struct {
 
 func (x *BatchGetAuthorizationSettingsResponse_Result) Reset() {
 	*x = BatchGetAuthorizationSettingsResponse_Result{}
-	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[7]
+	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -523,7 +596,7 @@ func (x *BatchGetAuthorizationSettingsResponse_Result) String() string {
 func (*BatchGetAuthorizationSettingsResponse_Result) ProtoMessage() {}
 
 func (x *BatchGetAuthorizationSettingsResponse_Result) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[7]
+	mi := &file_freshet_connection_v1_connection_internal_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -604,7 +677,7 @@ const file_freshet_connection_v1_connection_internal_service_proto_rawDesc = "" 
 	"\x1fGetAuthorizationSettingsRequest\x12\x98\x01\n" +
 	"\x04name\x18\x01 \x01(\tB\x83\x01\xe2A\x01\x02\xbaH|rz2x^projects/[a-z0-9][a-z0-9-]{0,62}/connections/[A-Za-z0-9][A-Za-z0-9._-]{0,63}(/grants/[A-Za-z0-9][A-Za-z0-9._-]{0,63})?$R\x04name\"l\n" +
 	" GetAuthorizationSettingsResponse\x12H\n" +
-	"\bsettings\x18\x01 \x01(\v2,.freshet.connection.v1.AuthorizationSettingsR\bsettings\"\xe3\x03\n" +
+	"\bsettings\x18\x01 \x01(\v2,.freshet.connection.v1.AuthorizationSettingsR\bsettings\"\xcd\x04\n" +
 	"\x15AuthorizationSettings\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03uid\x18\x02 \x01(\tR\x03uid\x12\x1a\n" +
@@ -613,8 +686,14 @@ const file_freshet_connection_v1_connection_internal_service_proto_rawDesc = "" 
 	"\aapi_key\x18\x05 \x01(\v2*.freshet.connection.v1.ApiKeyAuthorizationH\x00R\x06apiKey\x12A\n" +
 	"\x05basic\x18\x06 \x01(\v2).freshet.connection.v1.BasicAuthorizationH\x00R\x05basic\x12Z\n" +
 	"\x15invocation_parameters\x18\a \x01(\v2%.freshet.connection.v1.HttpParametersR\x14invocationParameters\x12K\n" +
-	"\x0eimported_token\x18\b \x01(\v2$.freshet.connection.v1.ImportedTokenR\rimportedTokenB\x0f\n" +
-	"\rauthorization\"\xa6\x01\n" +
+	"\x0eimported_token\x18\b \x01(\v2$.freshet.connection.v1.ImportedTokenR\rimportedToken\x12M\n" +
+	"\x0fanswer_captures\x18\t \x03(\v2$.freshet.connection.v1.AnswerCaptureR\x0eanswerCaptures\x12\x19\n" +
+	"\x05nonce\x18\n" +
+	" \x01(\tB\x03\x80\x01\x01R\x05nonceB\x0f\n" +
+	"\rauthorization\"7\n" +
+	"\rAnswerCapture\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04path\x18\x02 \x01(\tR\x04path\"\xa6\x01\n" +
 	"\rImportedToken\x12!\n" +
 	"\faccess_token\x18\x01 \x01(\tR\vaccessToken\x12\x1d\n" +
 	"\n" +
@@ -638,44 +717,46 @@ func file_freshet_connection_v1_connection_internal_service_proto_rawDescGZIP() 
 	return file_freshet_connection_v1_connection_internal_service_proto_rawDescData
 }
 
-var file_freshet_connection_v1_connection_internal_service_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_freshet_connection_v1_connection_internal_service_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_freshet_connection_v1_connection_internal_service_proto_goTypes = []any{
 	(*BatchGetAuthorizationSettingsRequest)(nil),         // 0: freshet.connection.v1.BatchGetAuthorizationSettingsRequest
 	(*BatchGetAuthorizationSettingsResponse)(nil),        // 1: freshet.connection.v1.BatchGetAuthorizationSettingsResponse
 	(*GetAuthorizationSettingsRequest)(nil),              // 2: freshet.connection.v1.GetAuthorizationSettingsRequest
 	(*GetAuthorizationSettingsResponse)(nil),             // 3: freshet.connection.v1.GetAuthorizationSettingsResponse
 	(*AuthorizationSettings)(nil),                        // 4: freshet.connection.v1.AuthorizationSettings
-	(*ImportedToken)(nil),                                // 5: freshet.connection.v1.ImportedToken
-	(*BatchGetAuthorizationSettingsResponse_Error)(nil),  // 6: freshet.connection.v1.BatchGetAuthorizationSettingsResponse.Error
-	(*BatchGetAuthorizationSettingsResponse_Result)(nil), // 7: freshet.connection.v1.BatchGetAuthorizationSettingsResponse.Result
-	(*OAuth2Authorization)(nil),                          // 8: freshet.connection.v1.OAuth2Authorization
-	(*ApiKeyAuthorization)(nil),                          // 9: freshet.connection.v1.ApiKeyAuthorization
-	(*BasicAuthorization)(nil),                           // 10: freshet.connection.v1.BasicAuthorization
-	(*HttpParameters)(nil),                               // 11: freshet.connection.v1.HttpParameters
-	(*timestamppb.Timestamp)(nil),                        // 12: google.protobuf.Timestamp
-	(v1.Reason)(0),                                       // 13: freshet.errors.v1.Reason
+	(*AnswerCapture)(nil),                                // 5: freshet.connection.v1.AnswerCapture
+	(*ImportedToken)(nil),                                // 6: freshet.connection.v1.ImportedToken
+	(*BatchGetAuthorizationSettingsResponse_Error)(nil),  // 7: freshet.connection.v1.BatchGetAuthorizationSettingsResponse.Error
+	(*BatchGetAuthorizationSettingsResponse_Result)(nil), // 8: freshet.connection.v1.BatchGetAuthorizationSettingsResponse.Result
+	(*OAuth2Authorization)(nil),                          // 9: freshet.connection.v1.OAuth2Authorization
+	(*ApiKeyAuthorization)(nil),                          // 10: freshet.connection.v1.ApiKeyAuthorization
+	(*BasicAuthorization)(nil),                           // 11: freshet.connection.v1.BasicAuthorization
+	(*HttpParameters)(nil),                               // 12: freshet.connection.v1.HttpParameters
+	(*timestamppb.Timestamp)(nil),                        // 13: google.protobuf.Timestamp
+	(v1.Reason)(0),                                       // 14: freshet.errors.v1.Reason
 }
 var file_freshet_connection_v1_connection_internal_service_proto_depIdxs = []int32{
-	7,  // 0: freshet.connection.v1.BatchGetAuthorizationSettingsResponse.results:type_name -> freshet.connection.v1.BatchGetAuthorizationSettingsResponse.Result
+	8,  // 0: freshet.connection.v1.BatchGetAuthorizationSettingsResponse.results:type_name -> freshet.connection.v1.BatchGetAuthorizationSettingsResponse.Result
 	4,  // 1: freshet.connection.v1.GetAuthorizationSettingsResponse.settings:type_name -> freshet.connection.v1.AuthorizationSettings
-	8,  // 2: freshet.connection.v1.AuthorizationSettings.oauth2:type_name -> freshet.connection.v1.OAuth2Authorization
-	9,  // 3: freshet.connection.v1.AuthorizationSettings.api_key:type_name -> freshet.connection.v1.ApiKeyAuthorization
-	10, // 4: freshet.connection.v1.AuthorizationSettings.basic:type_name -> freshet.connection.v1.BasicAuthorization
-	11, // 5: freshet.connection.v1.AuthorizationSettings.invocation_parameters:type_name -> freshet.connection.v1.HttpParameters
-	5,  // 6: freshet.connection.v1.AuthorizationSettings.imported_token:type_name -> freshet.connection.v1.ImportedToken
-	12, // 7: freshet.connection.v1.ImportedToken.expire_time:type_name -> google.protobuf.Timestamp
-	13, // 8: freshet.connection.v1.BatchGetAuthorizationSettingsResponse.Error.reason:type_name -> freshet.errors.v1.Reason
-	4,  // 9: freshet.connection.v1.BatchGetAuthorizationSettingsResponse.Result.settings:type_name -> freshet.connection.v1.AuthorizationSettings
-	6,  // 10: freshet.connection.v1.BatchGetAuthorizationSettingsResponse.Result.error:type_name -> freshet.connection.v1.BatchGetAuthorizationSettingsResponse.Error
-	2,  // 11: freshet.connection.v1.ConnectionInternalService.GetAuthorizationSettings:input_type -> freshet.connection.v1.GetAuthorizationSettingsRequest
-	0,  // 12: freshet.connection.v1.ConnectionInternalService.BatchGetAuthorizationSettings:input_type -> freshet.connection.v1.BatchGetAuthorizationSettingsRequest
-	3,  // 13: freshet.connection.v1.ConnectionInternalService.GetAuthorizationSettings:output_type -> freshet.connection.v1.GetAuthorizationSettingsResponse
-	1,  // 14: freshet.connection.v1.ConnectionInternalService.BatchGetAuthorizationSettings:output_type -> freshet.connection.v1.BatchGetAuthorizationSettingsResponse
-	13, // [13:15] is the sub-list for method output_type
-	11, // [11:13] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	9,  // 2: freshet.connection.v1.AuthorizationSettings.oauth2:type_name -> freshet.connection.v1.OAuth2Authorization
+	10, // 3: freshet.connection.v1.AuthorizationSettings.api_key:type_name -> freshet.connection.v1.ApiKeyAuthorization
+	11, // 4: freshet.connection.v1.AuthorizationSettings.basic:type_name -> freshet.connection.v1.BasicAuthorization
+	12, // 5: freshet.connection.v1.AuthorizationSettings.invocation_parameters:type_name -> freshet.connection.v1.HttpParameters
+	6,  // 6: freshet.connection.v1.AuthorizationSettings.imported_token:type_name -> freshet.connection.v1.ImportedToken
+	5,  // 7: freshet.connection.v1.AuthorizationSettings.answer_captures:type_name -> freshet.connection.v1.AnswerCapture
+	13, // 8: freshet.connection.v1.ImportedToken.expire_time:type_name -> google.protobuf.Timestamp
+	14, // 9: freshet.connection.v1.BatchGetAuthorizationSettingsResponse.Error.reason:type_name -> freshet.errors.v1.Reason
+	4,  // 10: freshet.connection.v1.BatchGetAuthorizationSettingsResponse.Result.settings:type_name -> freshet.connection.v1.AuthorizationSettings
+	7,  // 11: freshet.connection.v1.BatchGetAuthorizationSettingsResponse.Result.error:type_name -> freshet.connection.v1.BatchGetAuthorizationSettingsResponse.Error
+	2,  // 12: freshet.connection.v1.ConnectionInternalService.GetAuthorizationSettings:input_type -> freshet.connection.v1.GetAuthorizationSettingsRequest
+	0,  // 13: freshet.connection.v1.ConnectionInternalService.BatchGetAuthorizationSettings:input_type -> freshet.connection.v1.BatchGetAuthorizationSettingsRequest
+	3,  // 14: freshet.connection.v1.ConnectionInternalService.GetAuthorizationSettings:output_type -> freshet.connection.v1.GetAuthorizationSettingsResponse
+	1,  // 15: freshet.connection.v1.ConnectionInternalService.BatchGetAuthorizationSettings:output_type -> freshet.connection.v1.BatchGetAuthorizationSettingsResponse
+	14, // [14:16] is the sub-list for method output_type
+	12, // [12:14] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_freshet_connection_v1_connection_internal_service_proto_init() }
@@ -690,7 +771,7 @@ func file_freshet_connection_v1_connection_internal_service_proto_init() {
 		(*AuthorizationSettings_ApiKey)(nil),
 		(*AuthorizationSettings_Basic)(nil),
 	}
-	file_freshet_connection_v1_connection_internal_service_proto_msgTypes[7].OneofWrappers = []any{
+	file_freshet_connection_v1_connection_internal_service_proto_msgTypes[8].OneofWrappers = []any{
 		(*BatchGetAuthorizationSettingsResponse_Result_Settings)(nil),
 		(*BatchGetAuthorizationSettingsResponse_Result_Error)(nil),
 	}
@@ -700,7 +781,7 @@ func file_freshet_connection_v1_connection_internal_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_freshet_connection_v1_connection_internal_service_proto_rawDesc), len(file_freshet_connection_v1_connection_internal_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

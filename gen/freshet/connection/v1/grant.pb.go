@@ -64,7 +64,10 @@ type Grant struct {
 	GrantExpireTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=grant_expire_time,json=grantExpireTime,proto3" json:"grant_expire_time,omitempty"`
 	// Changes with every change by a caller. Sent back in an update or delete, it makes the call fail with ETAG_MISMATCH if somebody else was
 	// quicker. Output of every read.
-	Etag          string `protobuf:"bytes,14,opt,name=etag,proto3" json:"etag,omitempty"`
+	Etag string `protobuf:"bytes,14,opt,name=etag,proto3" json:"etag,omitempty"`
+	// What the authorization told of the account, as the provider's entry in the catalogue asks for it: an instance's URL, a company's id. Paths of
+	// the API may need it. Set by ConnectService.
+	Account       map[string]string `protobuf:"bytes,15,rep,name=account,proto3" json:"account,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -197,6 +200,13 @@ func (x *Grant) GetEtag() string {
 	return ""
 }
 
+func (x *Grant) GetAccount() map[string]string {
+	if x != nil {
+		return x.Account
+	}
+	return nil
+}
+
 // GrantCredential is what an end user's authorization gave, imported from elsewhere: a refresh token, an access token, or both.
 type GrantCredential struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -285,7 +295,7 @@ var File_freshet_connection_v1_grant_proto protoreflect.FileDescriptor
 
 const file_freshet_connection_v1_grant_proto_rawDesc = "" +
 	"\n" +
-	"!freshet/connection/v1/grant.proto\x12\x15freshet.connection.v1\x1a\x1bbuf/validate/validate.proto\x1a&freshet/connection/v1/connection.proto\x1a\x1efreshet/errors/v1/reason.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8a\a\n" +
+	"!freshet/connection/v1/grant.proto\x12\x15freshet.connection.v1\x1a\x1bbuf/validate/validate.proto\x1a&freshet/connection/v1/connection.proto\x1a\x1efreshet/errors/v1/reason.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x91\b\n" +
 	"\x05Grant\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x05R\x04name\x12\x16\n" +
 	"\x03uid\x18\x02 \x01(\tB\x04\xe2A\x01\x03R\x03uid\x12=\n" +
@@ -306,8 +316,12 @@ const file_freshet_connection_v1_grant_proto_rawDesc = "" +
 	"state_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\tstateTime\x12G\n" +
 	"\x0eauthorize_time\x18\f \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\rauthorizeTime\x12L\n" +
 	"\x11grant_expire_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\x0fgrantExpireTime\x12\x12\n" +
-	"\x04etag\x18\x0e \x01(\tR\x04etag\x1a;\n" +
+	"\x04etag\x18\x0e \x01(\tR\x04etag\x12I\n" +
+	"\aaccount\x18\x0f \x03(\v2).freshet.connection.v1.Grant.AccountEntryB\x04\xe2A\x01\x03R\aaccount\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a:\n" +
+	"\fAccountEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xf0\x02\n" +
 	"\x0fGrantCredential\x12B\n" +
@@ -330,31 +344,33 @@ func file_freshet_connection_v1_grant_proto_rawDescGZIP() []byte {
 	return file_freshet_connection_v1_grant_proto_rawDescData
 }
 
-var file_freshet_connection_v1_grant_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_freshet_connection_v1_grant_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_freshet_connection_v1_grant_proto_goTypes = []any{
 	(*Grant)(nil),                 // 0: freshet.connection.v1.Grant
 	(*GrantCredential)(nil),       // 1: freshet.connection.v1.GrantCredential
 	nil,                           // 2: freshet.connection.v1.Grant.MetadataEntry
-	(Connection_State)(0),         // 3: freshet.connection.v1.Connection.State
-	(v1.Reason)(0),                // 4: freshet.errors.v1.Reason
-	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
+	nil,                           // 3: freshet.connection.v1.Grant.AccountEntry
+	(Connection_State)(0),         // 4: freshet.connection.v1.Connection.State
+	(v1.Reason)(0),                // 5: freshet.errors.v1.Reason
+	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
 }
 var file_freshet_connection_v1_grant_proto_depIdxs = []int32{
 	2,  // 0: freshet.connection.v1.Grant.metadata:type_name -> freshet.connection.v1.Grant.MetadataEntry
 	1,  // 1: freshet.connection.v1.Grant.credential:type_name -> freshet.connection.v1.GrantCredential
-	3,  // 2: freshet.connection.v1.Grant.state:type_name -> freshet.connection.v1.Connection.State
-	4,  // 3: freshet.connection.v1.Grant.state_reason:type_name -> freshet.errors.v1.Reason
-	5,  // 4: freshet.connection.v1.Grant.create_time:type_name -> google.protobuf.Timestamp
-	5,  // 5: freshet.connection.v1.Grant.update_time:type_name -> google.protobuf.Timestamp
-	5,  // 6: freshet.connection.v1.Grant.state_time:type_name -> google.protobuf.Timestamp
-	5,  // 7: freshet.connection.v1.Grant.authorize_time:type_name -> google.protobuf.Timestamp
-	5,  // 8: freshet.connection.v1.Grant.grant_expire_time:type_name -> google.protobuf.Timestamp
-	5,  // 9: freshet.connection.v1.GrantCredential.access_token_expire_time:type_name -> google.protobuf.Timestamp
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	4,  // 2: freshet.connection.v1.Grant.state:type_name -> freshet.connection.v1.Connection.State
+	5,  // 3: freshet.connection.v1.Grant.state_reason:type_name -> freshet.errors.v1.Reason
+	6,  // 4: freshet.connection.v1.Grant.create_time:type_name -> google.protobuf.Timestamp
+	6,  // 5: freshet.connection.v1.Grant.update_time:type_name -> google.protobuf.Timestamp
+	6,  // 6: freshet.connection.v1.Grant.state_time:type_name -> google.protobuf.Timestamp
+	6,  // 7: freshet.connection.v1.Grant.authorize_time:type_name -> google.protobuf.Timestamp
+	6,  // 8: freshet.connection.v1.Grant.grant_expire_time:type_name -> google.protobuf.Timestamp
+	3,  // 9: freshet.connection.v1.Grant.account:type_name -> freshet.connection.v1.Grant.AccountEntry
+	6,  // 10: freshet.connection.v1.GrantCredential.access_token_expire_time:type_name -> google.protobuf.Timestamp
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_freshet_connection_v1_grant_proto_init() }
@@ -369,7 +385,7 @@ func file_freshet_connection_v1_grant_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_freshet_connection_v1_grant_proto_rawDesc), len(file_freshet_connection_v1_grant_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

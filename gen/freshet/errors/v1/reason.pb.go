@@ -49,6 +49,8 @@ const (
 	Reason_EGRESS_DENIED Reason = 6
 	// A schedule's expression or time zone is not valid, or it would never come due; the message says why. Code INVALID_ARGUMENT.
 	Reason_INVALID_SCHEDULE Reason = 16
+	// The return URL is none of those that the connection allows (`connect.return_urls`). Code INVALID_ARGUMENT.
+	Reason_RETURN_URL_NOT_ALLOWED Reason = 18
 	// No, or no valid, caller credential. Code UNAUTHENTICATED.
 	Reason_UNAUTHENTICATED Reason = 20
 	// The caller may not do this, or not any more. Code PERMISSION_DENIED.
@@ -97,6 +99,11 @@ const (
 	// A limit of the system or of the project is reached; the message names it. Code RESOURCE_EXHAUSTED. Over REST also a body that is too
 	// large (413).
 	Reason_LIMIT_EXCEEDED Reason = 64
+	// End users cannot connect accounts: nothing says where the authorization endpoint is, or the server does not know its public URL (setting
+	// `public_url`). Code FAILED_PRECONDITION.
+	Reason_CONNECT_NOT_CONFIGURED Reason = 68
+	// The authorization session does not exist, or ended long ago. Code NOT_FOUND.
+	Reason_AUTHORIZATION_SESSION_NOT_FOUND Reason = 69
 	// A call through the API proxy is not one that it makes: a path that could lead out of the API, another method or form of request, a host that
 	// is not the connection's. The message says what. Code INVALID_ARGUMENT.
 	Reason_PROXY_REQUEST_REFUSED Reason = 73
@@ -130,6 +137,18 @@ const (
 	Reason_DEADLINE_EXCEEDED Reason = 84
 	// The method is not served by this process. Code UNIMPLEMENTED. Over REST also an HTTP method that the path does not have (405).
 	Reason_METHOD_NOT_SERVED Reason = 85
+	// The provider answered an authorization request with an error. Code FAILED_PRECONDITION, but only as the reason of a FAILED
+	// authorization session.
+	Reason_PROVIDER_REFUSED Reason = 90
+	// What the browser brought back is not an answer of the connection's authorization server: `iss` (RFC 9207) is another one, or missing. Code
+	// FAILED_PRECONDITION, but only as the reason of a FAILED authorization session.
+	Reason_ISSUER_MISMATCH Reason = 91
+	// The ID token that came with the token was made for another authorization request, client or issuer (OpenID Connect Core section 3.1.3.7). Code
+	// FAILED_PRECONDITION; also a state reason (DEAUTHORIZED).
+	Reason_ID_TOKEN_REFUSED Reason = 92
+	// The account is authorized, but the provider did not tell what its API's URL needs. Code FAILED_PRECONDITION, but only as the reason
+	// of a FAILED authorization session.
+	Reason_ACCOUNT_UNKNOWN Reason = 93
 	// The first token has not been obtained yet. Code UNAVAILABLE; also a state reason (AUTHORIZING).
 	Reason_TOKEN_NOT_READY Reason = 100
 	// The token expired and every attempt to refresh it has failed so far; attempts go on. Code UNAVAILABLE; also a state reason.
@@ -182,6 +201,7 @@ var (
 		5:   "INVALID_EVENT_PATTERN",
 		6:   "EGRESS_DENIED",
 		16:  "INVALID_SCHEDULE",
+		18:  "RETURN_URL_NOT_ALLOWED",
 		20:  "UNAUTHENTICATED",
 		21:  "PERMISSION_DENIED",
 		40:  "CONNECTION_NOT_FOUND",
@@ -205,6 +225,8 @@ var (
 		63:  "STATE_CONFLICT",
 		65:  "SIGNING_KEY_NOT_FOUND",
 		64:  "LIMIT_EXCEEDED",
+		68:  "CONNECT_NOT_CONFIGURED",
+		69:  "AUTHORIZATION_SESSION_NOT_FOUND",
 		73:  "PROXY_REQUEST_REFUSED",
 		74:  "API_NOT_CONFIGURED",
 		75:  "UPSTREAM_ANSWER_REFUSED",
@@ -220,6 +242,10 @@ var (
 		83:  "INTERNAL_FAULT",
 		84:  "DEADLINE_EXCEEDED",
 		85:  "METHOD_NOT_SERVED",
+		90:  "PROVIDER_REFUSED",
+		91:  "ISSUER_MISMATCH",
+		92:  "ID_TOKEN_REFUSED",
+		93:  "ACCOUNT_UNKNOWN",
 		100: "TOKEN_NOT_READY",
 		101: "TOKEN_EXPIRED",
 		102: "DEAUTHORIZED",
@@ -239,69 +265,76 @@ var (
 		118: "UPSTREAM_TIMEOUT",
 	}
 	Reason_value = map[string]int32{
-		"REASON_UNSPECIFIED":      0,
-		"INVALID_FIELD":           1,
-		"INVALID_PAGE_TOKEN":      2,
-		"INVALID_FILTER":          3,
-		"INVALID_UPDATE_MASK":     4,
-		"INVALID_EVENT_PATTERN":   5,
-		"EGRESS_DENIED":           6,
-		"INVALID_SCHEDULE":        16,
-		"UNAUTHENTICATED":         20,
-		"PERMISSION_DENIED":       21,
-		"CONNECTION_NOT_FOUND":    40,
-		"TOKEN_NOT_FOUND":         41,
-		"BUS_NOT_FOUND":           42,
-		"RULE_NOT_FOUND":          43,
-		"DESTINATION_NOT_FOUND":   44,
-		"DELIVERY_NOT_FOUND":      45,
-		"PATH_NOT_FOUND":          46,
-		"WEBHOOK_NOT_FOUND":       50,
-		"PROVIDER_NOT_FOUND":      48,
-		"ARCHIVE_NOT_FOUND":       52,
-		"REPLAY_NOT_FOUND":        53,
-		"REDRIVE_NOT_FOUND":       54,
-		"SCHEDULE_NOT_FOUND":      55,
-		"GRANT_NOT_FOUND":         57,
-		"GRANT_JOB_NOT_FOUND":     58,
-		"RESOURCE_EXISTS":         60,
-		"ETAG_MISMATCH":           61,
-		"RESOURCE_IN_USE":         62,
-		"STATE_CONFLICT":          63,
-		"SIGNING_KEY_NOT_FOUND":   65,
-		"LIMIT_EXCEEDED":          64,
-		"PROXY_REQUEST_REFUSED":   73,
-		"API_NOT_CONFIGURED":      74,
-		"UPSTREAM_ANSWER_REFUSED": 75,
-		"UPSTREAM_RATE_LIMITED":   76,
-		"PROXY_RATE_LIMITED":      77,
-		"INTERFACE_NOT_FOUND":     94,
-		"OPERATION_NOT_FOUND":     95,
-		"UPSTREAM_ERROR":          96,
-		"MAPPING_FAILED":          97,
-		"SHUTTING_DOWN":           80,
-		"STORE_UNAVAILABLE":       81,
-		"SERVICE_UNAVAILABLE":     82,
-		"INTERNAL_FAULT":          83,
-		"DEADLINE_EXCEEDED":       84,
-		"METHOD_NOT_SERVED":       85,
-		"TOKEN_NOT_READY":         100,
-		"TOKEN_EXPIRED":           101,
-		"DEAUTHORIZED":            102,
-		"GRANT_DEAD":              103,
-		"CLIENT_BROKEN":           104,
-		"CONFIGURATION":           105,
-		"THROTTLED":               106,
-		"AMBIGUOUS":               107,
-		"NOT_SENT":                108,
-		"TOO_EARLY":               109,
-		"ROTATION_LOST":           110,
-		"SECRET_UNREADABLE":       111,
-		"CHALLENGED":              112,
-		"TOKEN_SUPERSEDED":        113,
-		"DPOP_NOT_BOUND":          114,
-		"UPSTREAM_UNREACHABLE":    117,
-		"UPSTREAM_TIMEOUT":        118,
+		"REASON_UNSPECIFIED":              0,
+		"INVALID_FIELD":                   1,
+		"INVALID_PAGE_TOKEN":              2,
+		"INVALID_FILTER":                  3,
+		"INVALID_UPDATE_MASK":             4,
+		"INVALID_EVENT_PATTERN":           5,
+		"EGRESS_DENIED":                   6,
+		"INVALID_SCHEDULE":                16,
+		"RETURN_URL_NOT_ALLOWED":          18,
+		"UNAUTHENTICATED":                 20,
+		"PERMISSION_DENIED":               21,
+		"CONNECTION_NOT_FOUND":            40,
+		"TOKEN_NOT_FOUND":                 41,
+		"BUS_NOT_FOUND":                   42,
+		"RULE_NOT_FOUND":                  43,
+		"DESTINATION_NOT_FOUND":           44,
+		"DELIVERY_NOT_FOUND":              45,
+		"PATH_NOT_FOUND":                  46,
+		"WEBHOOK_NOT_FOUND":               50,
+		"PROVIDER_NOT_FOUND":              48,
+		"ARCHIVE_NOT_FOUND":               52,
+		"REPLAY_NOT_FOUND":                53,
+		"REDRIVE_NOT_FOUND":               54,
+		"SCHEDULE_NOT_FOUND":              55,
+		"GRANT_NOT_FOUND":                 57,
+		"GRANT_JOB_NOT_FOUND":             58,
+		"RESOURCE_EXISTS":                 60,
+		"ETAG_MISMATCH":                   61,
+		"RESOURCE_IN_USE":                 62,
+		"STATE_CONFLICT":                  63,
+		"SIGNING_KEY_NOT_FOUND":           65,
+		"LIMIT_EXCEEDED":                  64,
+		"CONNECT_NOT_CONFIGURED":          68,
+		"AUTHORIZATION_SESSION_NOT_FOUND": 69,
+		"PROXY_REQUEST_REFUSED":           73,
+		"API_NOT_CONFIGURED":              74,
+		"UPSTREAM_ANSWER_REFUSED":         75,
+		"UPSTREAM_RATE_LIMITED":           76,
+		"PROXY_RATE_LIMITED":              77,
+		"INTERFACE_NOT_FOUND":             94,
+		"OPERATION_NOT_FOUND":             95,
+		"UPSTREAM_ERROR":                  96,
+		"MAPPING_FAILED":                  97,
+		"SHUTTING_DOWN":                   80,
+		"STORE_UNAVAILABLE":               81,
+		"SERVICE_UNAVAILABLE":             82,
+		"INTERNAL_FAULT":                  83,
+		"DEADLINE_EXCEEDED":               84,
+		"METHOD_NOT_SERVED":               85,
+		"PROVIDER_REFUSED":                90,
+		"ISSUER_MISMATCH":                 91,
+		"ID_TOKEN_REFUSED":                92,
+		"ACCOUNT_UNKNOWN":                 93,
+		"TOKEN_NOT_READY":                 100,
+		"TOKEN_EXPIRED":                   101,
+		"DEAUTHORIZED":                    102,
+		"GRANT_DEAD":                      103,
+		"CLIENT_BROKEN":                   104,
+		"CONFIGURATION":                   105,
+		"THROTTLED":                       106,
+		"AMBIGUOUS":                       107,
+		"NOT_SENT":                        108,
+		"TOO_EARLY":                       109,
+		"ROTATION_LOST":                   110,
+		"SECRET_UNREADABLE":               111,
+		"CHALLENGED":                      112,
+		"TOKEN_SUPERSEDED":                113,
+		"DPOP_NOT_BOUND":                  114,
+		"UPSTREAM_UNREACHABLE":            117,
+		"UPSTREAM_TIMEOUT":                118,
 	}
 )
 
@@ -336,8 +369,7 @@ var File_freshet_errors_v1_reason_proto protoreflect.FileDescriptor
 
 const file_freshet_errors_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1efreshet/errors/v1/reason.proto\x12\x11freshet.errors.v1*\xdf\n" +
-	"\n" +
+	"\x1efreshet/errors/v1/reason.proto\x12\x11freshet.errors.v1*\x92\f\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rINVALID_FIELD\x10\x01\x12\x16\n" +
@@ -346,7 +378,8 @@ const file_freshet_errors_v1_reason_proto_rawDesc = "" +
 	"\x13INVALID_UPDATE_MASK\x10\x04\x12\x19\n" +
 	"\x15INVALID_EVENT_PATTERN\x10\x05\x12\x11\n" +
 	"\rEGRESS_DENIED\x10\x06\x12\x14\n" +
-	"\x10INVALID_SCHEDULE\x10\x10\x12\x13\n" +
+	"\x10INVALID_SCHEDULE\x10\x10\x12\x1a\n" +
+	"\x16RETURN_URL_NOT_ALLOWED\x10\x12\x12\x13\n" +
 	"\x0fUNAUTHENTICATED\x10\x14\x12\x15\n" +
 	"\x11PERMISSION_DENIED\x10\x15\x12\x18\n" +
 	"\x14CONNECTION_NOT_FOUND\x10(\x12\x13\n" +
@@ -369,7 +402,9 @@ const file_freshet_errors_v1_reason_proto_rawDesc = "" +
 	"\x0fRESOURCE_IN_USE\x10>\x12\x12\n" +
 	"\x0eSTATE_CONFLICT\x10?\x12\x19\n" +
 	"\x15SIGNING_KEY_NOT_FOUND\x10A\x12\x12\n" +
-	"\x0eLIMIT_EXCEEDED\x10@\x12\x19\n" +
+	"\x0eLIMIT_EXCEEDED\x10@\x12\x1a\n" +
+	"\x16CONNECT_NOT_CONFIGURED\x10D\x12#\n" +
+	"\x1fAUTHORIZATION_SESSION_NOT_FOUND\x10E\x12\x19\n" +
 	"\x15PROXY_REQUEST_REFUSED\x10I\x12\x16\n" +
 	"\x12API_NOT_CONFIGURED\x10J\x12\x1b\n" +
 	"\x17UPSTREAM_ANSWER_REFUSED\x10K\x12\x19\n" +
@@ -384,7 +419,11 @@ const file_freshet_errors_v1_reason_proto_rawDesc = "" +
 	"\x13SERVICE_UNAVAILABLE\x10R\x12\x12\n" +
 	"\x0eINTERNAL_FAULT\x10S\x12\x15\n" +
 	"\x11DEADLINE_EXCEEDED\x10T\x12\x15\n" +
-	"\x11METHOD_NOT_SERVED\x10U\x12\x13\n" +
+	"\x11METHOD_NOT_SERVED\x10U\x12\x14\n" +
+	"\x10PROVIDER_REFUSED\x10Z\x12\x13\n" +
+	"\x0fISSUER_MISMATCH\x10[\x12\x14\n" +
+	"\x10ID_TOKEN_REFUSED\x10\\\x12\x13\n" +
+	"\x0fACCOUNT_UNKNOWN\x10]\x12\x13\n" +
 	"\x0fTOKEN_NOT_READY\x10d\x12\x11\n" +
 	"\rTOKEN_EXPIRED\x10e\x12\x10\n" +
 	"\fDEAUTHORIZED\x10f\x12\x0e\n" +

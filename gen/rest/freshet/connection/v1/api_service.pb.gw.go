@@ -75,6 +75,45 @@ func local_request_ApiService_GetApi_0(ctx context.Context, marshaler runtime.Ma
 	return msg, metadata, err
 }
 
+func request_ApiService_GetApi_1(ctx context.Context, marshaler runtime.Marshaler, client extConnectionv1.ApiServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq extConnectionv1.GetApiRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	val, ok := pathParams["name"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "name")
+	}
+	protoReq.Name, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "name", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	msg, err := client.GetApi(ctx, &protoReq, grpc.Header(&metadata.HeaderMD), grpc.Trailer(&metadata.TrailerMD))
+	return msg, metadata, err
+}
+
+func local_request_ApiService_GetApi_1(ctx context.Context, marshaler runtime.Marshaler, server extConnectionv1.ApiServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq extConnectionv1.GetApiRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	val, ok := pathParams["name"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "name")
+	}
+	protoReq.Name, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "name", err)
+	}
+	msg, err := server.GetApi(ctx, &protoReq)
+	return msg, metadata, err
+}
+
 // RegisterApiServiceHandlerServer registers the http handlers for service ApiService to "mux".
 // UnaryRPC     :call ApiServiceServer directly.
 // StreamingRPC :currently unsupported pending https://github.com/grpc/grpc-go/issues/906.
@@ -100,6 +139,26 @@ func RegisterApiServiceHandlerServer(ctx context.Context, mux *runtime.ServeMux,
 			return
 		}
 		forward_ApiService_GetApi_0(annotatedContext, mux, outboundMarshaler, w, req, response_ApiService_GetApi_0{resp.(*extConnectionv1.GetApiResponse)}, mux.GetForwardResponseOptions()...)
+	})
+	mux.Handle(http.MethodGet, pattern_ApiService_GetApi_1, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		var stream runtime.ServerTransportStream
+		ctx = grpc.NewContextWithServerTransportStream(ctx, &stream)
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/freshet.connection.v1.ApiService/GetApi", runtime.WithHTTPPathPattern("/v1/{name=projects/*/connections/*/grants/*/api}"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := local_request_ApiService_GetApi_1(annotatedContext, inboundMarshaler, server, req, pathParams)
+		md.HeaderMD, md.TrailerMD = metadata.Join(md.HeaderMD, stream.Header()), metadata.Join(md.TrailerMD, stream.Trailer())
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_ApiService_GetApi_1(annotatedContext, mux, outboundMarshaler, w, req, response_ApiService_GetApi_1{resp.(*extConnectionv1.GetApiResponse)}, mux.GetForwardResponseOptions()...)
 	})
 
 	return nil
@@ -158,6 +217,23 @@ func RegisterApiServiceHandlerClient(ctx context.Context, mux *runtime.ServeMux,
 		}
 		forward_ApiService_GetApi_0(annotatedContext, mux, outboundMarshaler, w, req, response_ApiService_GetApi_0{resp.(*extConnectionv1.GetApiResponse)}, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodGet, pattern_ApiService_GetApi_1, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/freshet.connection.v1.ApiService/GetApi", runtime.WithHTTPPathPattern("/v1/{name=projects/*/connections/*/grants/*/api}"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_ApiService_GetApi_1(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_ApiService_GetApi_1(annotatedContext, mux, outboundMarshaler, w, req, response_ApiService_GetApi_1{resp.(*extConnectionv1.GetApiResponse)}, mux.GetForwardResponseOptions()...)
+	})
 	return nil
 }
 
@@ -170,10 +246,21 @@ func (m response_ApiService_GetApi_0) XXX_ResponseBody() interface{} {
 	return response.Api
 }
 
+type response_ApiService_GetApi_1 struct {
+	*extConnectionv1.GetApiResponse
+}
+
+func (m response_ApiService_GetApi_1) XXX_ResponseBody() interface{} {
+	response := m.GetApiResponse
+	return response.Api
+}
+
 var (
 	pattern_ApiService_GetApi_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 2, 2, 1, 0, 2, 3, 4, 5, 5, 4}, []string{"v1", "projects", "connections", "api", "name"}, ""))
+	pattern_ApiService_GetApi_1 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 2, 2, 1, 0, 2, 3, 1, 0, 2, 4, 4, 7, 5, 5}, []string{"v1", "projects", "connections", "grants", "api", "name"}, ""))
 )
 
 var (
 	forward_ApiService_GetApi_0 = runtime.ForwardResponseMessage
+	forward_ApiService_GetApi_1 = runtime.ForwardResponseMessage
 )
