@@ -22,7 +22,7 @@ func newExchanger(p *process) (*oauth.Client, error) {
 				t.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 					return &certificate, nil
 				}
-				t.DialTLSContext = clienttls.Dial(t.DialContext, t.TLSClientConfig)
+				t.DialTLSContext = clienttls.Dial(t.DialContext, t.TLSClientConfig, clienttls.Patience)
 			})
 		},
 		Denied: egress.IsDenied,

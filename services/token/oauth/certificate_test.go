@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/http/httptrace"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -81,7 +82,7 @@ func TestALateRefusalOfACertificate(t *testing.T) {
 		_ = conn.Close()
 	}()
 	made := 0
-	s := &suite{t: t, url: "https://" + listener.Addr().String(), client: newClient(t, oauth.Config{WithCertificate: withCertificate(t, identity, &made)})}
+	s := &suite{t: t, url: "https://" + listener.Addr().String(), client: newClient(t, oauth.Config{WithCertificate: withPatience(t, identity, &made, time.Millisecond)})}
 	settings := s.settings(token.KindRefreshToken)
 	settings.RefreshToken = seal.NewSecret("rt")
 	settings.ClientAuthentication, settings.ClientCertificate = token.TLSClientAuth, stranger

@@ -210,19 +210,25 @@ func newAuthority(t *testing.T) *authority {
 // withCertificate returns Config.WithCertificate for a server, and counts the clients it made.
 func withCertificate(t *testing.T, server *httptest.Server, made *int) func(tls.Certificate) *http.Client {
 	t.Helper()
+	return withPatience(t, server, made, time.Minute) // which no test needs: the server tells
+}
+
+// withPatience is withCertificate that waits so long for the server's verdict.
+func withPatience(t *testing.T, server *httptest.Server, made *int, patience time.Duration) func(tls.Certificate) *http.Client {
+	t.Helper()
 	roots := x509.NewCertPool()
 	roots.AddCert(server.Certificate())
 	return func(certificate tls.Certificate) *http.Client {
 		*made++
 		transport := &http.Transport{TLSClientConfig: &tls.Config{
 			RootCAs:    roots,
-			MinVersion: tls.VersionTLS12,
+			MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(8),
 			GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 				return &certificate, nil
 			},
 		}}
 		dialer := &net.Dialer{}
-		transport.DialTLSContext = clienttls.Dial(dialer.DialContext, transport.TLSClientConfig)
+		transport.DialTLSContext = clienttls.Dial(dialer.DialContext, transport.TLSClientConfig, patience)
 		t.Cleanup(transport.CloseIdleConnections)
 		return &http.Client{Transport: transport}
 	}

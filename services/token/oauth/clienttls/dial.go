@@ -14,8 +14,8 @@ import (
 // first request was written, or does not come at all, because the server closes a connection that it has not read to its end. What such a request
 // redeems looks lost. So a connection is used only when the server has had the time to refuse it.
 const (
-	minVerdict = 20 * time.Millisecond
-	maxVerdict = 500 * time.Millisecond
+	// Patience is how long that is for servers that do not tell.
+	Patience = time.Second
 	// handshakeTimeout is as long as that of other connections.
 	handshakeTimeout = 10 * time.Second
 )
@@ -24,17 +24,17 @@ const (
 var errSpokeFirst = errors.New("the server sent data before the request")
 
 // Dial returns a function for [net/http.Transport.DialTLSContext] that shows the certificate of a configuration over connections of dial, and waits
-// for the server's verdict about it: until it is there, or twice as long as the handshake took. A server that accepts it tells so by a ticket, which
-// it may send only afterwards (RFC 8446 section 4.6.1).
+// for the server's verdict about it, for the time of patience at the longest. A server that accepts it tells so by a ticket, which it may send only
+// afterwards (RFC 8446 section 4.6.1), and does if the configuration has a ClientSessionCache.
 func Dial(
-	dial func(ctx context.Context, network, address string) (net.Conn, error), config *tls.Config,
+	dial func(ctx context.Context, network, address string) (net.Conn, error), config *tls.Config, patience time.Duration,
 ) func(ctx context.Context, network, address string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)
 		if err != nil {
 			return nil, err
 		}
-		secured, err := secure(ctx, conn, config, address)
+		secured, err := secure(ctx, conn, config, address, patience)
 		if err != nil {
 			return nil, errors.Join(err, conn.Close())
 		}
@@ -42,7 +42,7 @@ func Dial(
 	}
 }
 
-func secure(ctx context.Context, conn net.Conn, config *tls.Config, address string) (*tls.Conn, error) {
+func secure(ctx context.Context, conn net.Conn, config *tls.Config, address string, patience time.Duration) (*tls.Conn, error) {
 	config = config.Clone()
 	if config.ServerName == "" {
 		host, _, err := net.SplitHostPort(address)
@@ -55,7 +55,7 @@ func secure(ctx context.Context, conn net.Conn, config *tls.Config, address stri
 	if config.ClientSessionCache != nil {
 		config.ClientSessionCache = tickets
 	}
-	secured, begin := tls.Client(conn, config), time.Now()
+	secured := tls.Client(conn, config)
 	handshake, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
 	if err := secured.HandshakeContext(handshake); err != nil {
@@ -65,7 +65,7 @@ func secure(ctx context.Context, conn net.Conn, config *tls.Config, address stri
 	if state.Version < tls.VersionTLS13 || state.DidResume {
 		return secured, nil
 	}
-	return secured, tickets.verdict(ctx, secured, min(max(2*time.Since(begin), minVerdict), maxVerdict))
+	return secured, tickets.verdict(ctx, secured, patience)
 }
 
 // ticketWatch ends the waiting for a verdict when a ticket has come.
