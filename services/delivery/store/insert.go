@@ -81,7 +81,8 @@ func (i insertion) runByColumn(ctx context.Context, tx sqldb.Tx, rows [][]any) (
 			}
 			args[at], types[at] = values, "$"+strconv.Itoa(at+1)+"::"+kind
 		}
-		n, err := affected(ctx, tx, "INSERT INTO "+i.table+" ("+i.columns+") SELECT * FROM unnest("+strings.Join(types, ", ")+")"+i.conflict, args...)
+		text := "INSERT INTO " + i.table + " (" + i.columns + ") SELECT * FROM unnest(" + strings.Join(types, ", ") + ")" + i.conflict //nolint:unqueryvet // these are the columns
+		n, err := affected(ctx, tx, text, args...)
 		if err != nil {
 			return inserted, err
 		}
