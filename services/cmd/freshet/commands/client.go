@@ -44,6 +44,7 @@ type client struct {
 	connections connectionv1.ConnectionServiceClient
 	providers   connectionv1.ProviderServiceClient
 	grants      connectionv1.GrantServiceClient
+	connects    connectionv1.ConnectServiceClient
 	grantJobs   connectionv1.GrantJobServiceClient
 	endUsers    connectionv1.EndUserServiceClient
 	interfaces  connectionv1.InterfaceServiceClient
@@ -111,6 +112,7 @@ func (c *client) open(role, addr string, timeout time.Duration, options rpcclien
 		c.connections = connectionv1.NewConnectionServiceClient(bounded)
 		c.providers = connectionv1.NewProviderServiceClient(bounded)
 		c.grants = connectionv1.NewGrantServiceClient(bounded)
+		c.connects = connectionv1.NewConnectServiceClient(bounded)
 		c.interfaces = connectionv1.NewInterfaceServiceClient(bounded)
 		c.grantJobs = connectionv1.NewGrantJobServiceClient(bounded)
 		c.endUsers = connectionv1.NewEndUserServiceClient(bounded)

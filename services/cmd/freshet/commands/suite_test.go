@@ -294,7 +294,9 @@ func (s *suite) tokens() {
 func (s *suite) grants() {
 	t := s.t
 	s.run(exitDone, "kind: Connection\nid: drive\noauth2:\n  grantType: AUTHORIZATION_CODE\n  tokenEndpoint: "+s.asURL+authserver.PathToken+
-		"\n  clientId: shop\n  clientSecret: {valueFrom: {env: CRM_SECRET}}\n", "apply", "-f", "-")
+		"\n  clientId: shop\n  clientSecret: {valueFrom: {env: CRM_SECRET}}\n  authorizationEndpoint: "+s.asURL+authserver.PathAuthorize+"\n", "apply", "-f", "-")
+	require.Contains(t, s.run(exitDone, "", "connect", "drive", "--grant", "d", "--end-user", "ada-d", "--no-wait"), "/connect/default.")
+	require.Contains(t, s.run(exitFailed, "", "connect", "drive", "--return-url", "https://evil.example/", "--no-wait"), "RETURN_URL_NOT_ALLOWED")
 	for _, id := range []string{"a", "b", "c"} {
 		s.run(exitDone, firstSecret, "grants", "import", "drive", id, "--end-user", "ada-"+id, "--metadata", "plan=pro", "--access-token", "-",
 			"--expires", time.Now().Add(24*time.Hour).Format(time.RFC3339))
