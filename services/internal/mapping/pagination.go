@@ -50,7 +50,7 @@ func (c *compiler) pagination(at []string, of *Operation, route routeText) *pagi
 		given, fits, required bool
 	}{
 		{name: "next", given: text.Next != "", fits: p.kind == byCursor || p.kind == byURL, required: true},
-		{name: "parameter", given: text.Parameter != "", fits: p.kind == byCursor || numbered, required: numbered},
+		{name: "parameter", given: text.Parameter != "", fits: p.kind == byCursor || numbered},
 		{name: "path", given: text.Path != "", fits: p.kind == byCursor},
 		{name: "body", given: text.Body != "", fits: p.kind == byCursor},
 		{name: "size", given: text.Size != 0, fits: numbered},
@@ -68,8 +68,8 @@ func (c *compiler) pagination(at []string, of *Operation, route routeText) *pagi
 	if p.sizeParameter != "" && p.size == 0 {
 		c.fail(in(at, "size_parameter"), "needs size")
 	}
-	if p.kind == byCursor && p.parameter == "" && p.path == nil && p.body == nil && !mentionsPage(route) {
-		c.fail(in(at, "parameter"), "is required, unless path, body, or an expression of the request uses $page.cursor")
+	if (p.kind == byCursor || numbered) && p.parameter == "" && p.path == nil && p.body == nil && !mentionsPage(route) {
+		c.fail(in(at, "parameter"), "is required, unless an expression of the request, path or body uses $page")
 	}
 	return p
 }
@@ -124,7 +124,9 @@ func (p *pagination) begin(cursor string) (beginning, error) {
 			return b, err
 		}
 		b.variable[map[string]string{byOffset: "offset", byPage: "number"}[p.kind]] = at
-		b.parameters[p.parameter] = strconv.Itoa(at)
+		if p.parameter != "" {
+			b.parameters[p.parameter] = strconv.Itoa(at)
+		}
 	case byLink, byURL:
 		b.url = cursor
 	}
