@@ -34,6 +34,7 @@ func bans() []ban {
 			except: []string{
 				"services/app/...", "services/cmd/...",
 				"services/internal/sqltest",  // its users are tests, and FRESHET_TEST_POSTGRES is their only setting
+				"examples/...",               // programs that other people write
 				"services/internal/archtest", // runs the go command in its own environment
 			},
 		},
