@@ -140,7 +140,7 @@ func TestInstancesShare(t *testing.T) {
 	// A window of arrivals says more about the machine than about the pace, which dispatch tests exactly. But two that did not share the
 	// rate would be done in little more than half the time, however busy the machine is.
 	took := got[len(got)-1].At.Sub(got[0].At)
-	require.GreaterOrEqual(t, took, time.Duration(len(got)-1)*time.Second/rate*9/10, "the rate holds over both")
+	require.GreaterOrEqual(t, took, time.Duration(len(got)-1)*time.Second/rate*3/4, "the rate holds over both")
 }
 
 // TestEndHandsBack: what has not been attempted when a service ends is backlog, owned by nobody.

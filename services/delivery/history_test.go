@@ -67,7 +67,7 @@ func TestCancel(t *testing.T) {
 		rule := s.Rule(t, "shop", func(r *delivery.Rule) {
 			r.Targets = append(r.Targets, delivery.Target{ID: "second", Destination: "shop"})
 		})
-		events := s.Put(t, "shop", numbers(10)...)
+		events := s.Put(t, "shop", numbers(40)...) // more than are delivered, one a second, until the rule has changed
 		to.wait(t, 1)
 		count := func(state delivery.State) int {
 			list, err := s.Service.ListDeliveries(t.Context(), "p", delivery.Filter{State: state}, "", 100)
@@ -81,17 +81,17 @@ func TestCancel(t *testing.T) {
 			return nil
 		})
 		require.NoError(t, err)
-		require.GreaterOrEqual(t, count(delivery.Cancelled), 8)
+		require.GreaterOrEqual(t, count(delivery.Cancelled), 20)
 		require.NoError(t, s.Service.DeleteRule(t.Context(), rule.Name, delivery.Write{}))
-		require.GreaterOrEqual(t, count(delivery.Cancelled), 16)
+		require.GreaterOrEqual(t, count(delivery.Cancelled), 40)
 		require.Zero(t, count(delivery.Pending))
 
-		list, err := s.Service.ListDeliveries(t.Context(), "p", delivery.Filter{Event: events[9], State: delivery.Cancelled}, "", 2)
+		list, err := s.Service.ListDeliveries(t.Context(), "p", delivery.Filter{Event: events[39], State: delivery.Cancelled}, "", 2)
 		require.NoError(t, err)
 		require.Len(t, list, 2)
 		_, err = s.Service.RedriveDelivery(t.Context(), list[0].ID, delivery.Edit{})
 		require.NoError(t, err)
-		require.Eventually(t, func() bool { return ids(to.all())[events[9]] == 1 }, time.Minute, 10*time.Millisecond)
+		require.Eventually(t, func() bool { return ids(to.all())[events[39]] == 1 }, time.Minute, 10*time.Millisecond)
 
 		require.NoError(t, s.Service.DeleteDestination(t.Context(), name, delivery.Write{}))
 		_, err = s.Service.RedriveDelivery(t.Context(), list[1].ID, delivery.Edit{})

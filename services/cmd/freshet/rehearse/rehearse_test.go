@@ -84,7 +84,7 @@ func (s *stage) connect(t *testing.T, change func(*connectionv1.OAuth2Authorizat
 		Connection: &connectionv1.Connection{Authorization: &connectionv1.Connection_Oauth2{Oauth2: oauth2}},
 	})
 	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	stream, err := s.clients.Tokens.WatchToken(ctx, &tokenv1.WatchTokenRequest{Name: crm})
 	require.NoError(t, err)
@@ -107,7 +107,7 @@ func (s *stage) token(t *testing.T) *tokenv1.Token {
 func (s *stage) prepare(t *testing.T, classes ...tokenv1.FailureClass) *rehearse.Plan {
 	t.Helper()
 	plan, err := rehearse.Prepare(t.Context(), s.clients, rehearse.Options{
-		Token: crm, Classes: classes, Window: 2 * time.Second, Patience: time.Second,
+		Token: crm, Classes: classes, Window: 4 * time.Second, Patience: 3 * time.Second,
 	})
 	require.NoError(t, err)
 	return plan
@@ -168,7 +168,7 @@ func TestAProviderThatFailsIsTold(t *testing.T) {
 	require.False(t, report.OK())
 	require.Len(t, report.Steps, 1, "what does not recover is not tried again")
 	step := report.Steps[0]
-	require.InDelta(t, time.Second, time.Duration(step.Without), float64(500*time.Millisecond))
+	require.InDelta(t, 3*time.Second, time.Duration(step.Without), float64(2*time.Second))
 	require.Contains(t, step.Problem, "AMBIGUOUS")
 	require.True(t, step.Restored)
 	require.True(t, report.Clean)
