@@ -4,11 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log"
 	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +27,19 @@ const (
 	returnURL     = "https://shop.example/connected"
 )
 
+// acme is a provider whose API is elsewhere for each customer.
+const acme = `
+id: acme
+name: Acme
+docs: [https://acme.example/docs]
+grants: [AUTHORIZATION_CODE, REFRESH_TOKEN]
+authorize: {url: "https://acme.example/authorize"}
+token:
+  endpoint: https://acme.example/token
+  capture: [{name: instance_url, from: instance_url, kind: URL}]
+api: {base: "{instance_url}/v1"}
+`
+
 // accounts is a suite with a connection of users, drive, at an authorization server that is not ours as far as it knows.
 type accounts struct {
 	suite
@@ -34,7 +50,11 @@ type accounts struct {
 func newAccounts(t *testing.T) *accounts {
 	t.Helper()
 	a := &accounts{}
-	addrs, _ := run(t, func(c *app.Config) { c.Egress.Allow, c.Egress.AllowHTTP = []string{"loopback"}, true })
+	providers := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(providers, "acme.yaml"), []byte(acme), 0o600))
+	addrs, _ := run(t, func(c *app.Config) {
+		c.Egress.Allow, c.Egress.AllowHTTP, c.ProvidersDir = []string{"loopback"}, true, providers
+	})
 	a.addrs = addrs
 	auth, err := authserver.New(authserver.Config{TokenLifetime: time.Hour, Clients: []authserver.Client{{
 		ID: "photoprint", Secrets: []string{connectSecret}, Scopes: []string{"files", "openid", "offline_access"},
@@ -206,6 +226,7 @@ func TestConnect(t *testing.T) {
 		"pushed":           testPushed,
 		"skipped page":     testSkippedPage,
 		"ID token":         testIDToken,
+		"account":          testAccount,
 		"refused at start": testRefusedAtStart,
 		"nothing there":    testNothingThere,
 	} {
@@ -434,6 +455,30 @@ func testIDToken(t *testing.T, a *accounts) {
 	require.Equal(t, http.StatusBadGateway, b.do("GET", callback, nil).status)
 	require.Equal(t, "ID_TOKEN_REFUSED", a.session(t, s.Name).StateReason)
 	a.untilGone(t, s.Grant)
+}
+
+// testAccount: the token answer says where the API is, and calls through the proxy go there.
+func testAccount(t *testing.T, a *accounts) {
+	a.users(t, "acme", `,"provider":"providers/acme"`)
+	b := newBrowser(t)
+	s := a.start(t, "acme", `{"grantId":"ada"}`)
+	require.Equal(t, http.StatusBadGateway, b.do("GET", b.decide(b.begin(s.ConnectURL), "allow"), nil).status)
+	require.Equal(t, "ACCOUNT_UNKNOWN", a.session(t, s.Name).StateReason)
+	proxied := "/proxy/v1/" + s.Grant + "/photos"
+	text, _ := a.try(t, "GET", proxied, "")
+	require.Contains(t, text, "API_NOT_CONFIGURED")
+
+	api := httptest.NewTLSServer(http.NotFoundHandler()) // with a certificate that is of no authority
+	defer api.Close()
+	api.Config.ErrorLog = log.New(io.Discard, "", 0)
+	a.auth.SetQuirks(authserver.Quirks{Extra: map[string]string{"instance_url": api.URL}})
+	defer a.auth.SetQuirks(authserver.Quirks{})
+	s = a.start(t, "acme", `{"grantId":"ada"}`)
+	require.Equal(t, http.StatusOK, b.do("GET", b.decide(b.begin(s.ConnectURL), "allow"), nil).status)
+	require.Contains(t, a.call(t, "GET", "/v1/"+s.Grant, ""), `"account":{"instance_url":"`+api.URL+`"}`)
+	require.Contains(t, a.call(t, "GET", "/v1/"+s.Grant+"/api", ""), api.URL+"/v1")
+	text, _ = a.try(t, "GET", proxied, "")
+	require.Contains(t, text, "UPSTREAM_UNREACHABLE")
 }
 
 func testRefusedAtStart(t *testing.T, a *accounts) {

@@ -10,6 +10,8 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	connectionv1 "github.com/freshet-io/freshet/gen/freshet/connection/v1"
+	errorsv1 "github.com/freshet-io/freshet/gen/freshet/errors/v1"
+	"github.com/freshet-io/freshet/services/internal/rpcerr"
 )
 
 const (
@@ -25,7 +27,7 @@ type apis struct {
 	client connectionv1.ApiServiceClient
 
 	mu    sync.Mutex
-	known map[[sha256.Size]byte]knownAPI // by caller and connection
+	known map[[sha256.Size]byte]knownAPI // by caller, and connection or grant
 }
 
 type knownAPI struct {
@@ -33,9 +35,19 @@ type knownAPI struct {
 	until time.Time
 }
 
-// of returns the API of a connection for a caller, who is known by the credential in md.
-func (a *apis) of(ctx context.Context, md metadata.MD, connection string) (*connectionv1.Api, error) {
-	key := sha256.Sum256([]byte(connection + "\x00" + strings.Join(md.Get("authorization"), "\x00") + "\x00\x00" + strings.Join(md.Get("x-api-key"), "\x00")))
+// ofCall returns the API of a connection, or of a grant where only an end user's authorization told where that is. owner is whose token is used:
+// the connection, or the grant under it.
+func (a *apis) ofCall(ctx context.Context, md metadata.MD, connection, owner string) (*connectionv1.Api, error) {
+	api, err := a.of(ctx, md, connection)
+	if owner == connection || rpcerr.ReasonOf(err) != errorsv1.Reason_API_NOT_CONFIGURED {
+		return api, err
+	}
+	return a.of(ctx, md, owner)
+}
+
+// of returns the API of a connection or grant for a caller, who is known by the credential in md.
+func (a *apis) of(ctx context.Context, md metadata.MD, name string) (*connectionv1.Api, error) {
+	key := sha256.Sum256([]byte(name + "\x00" + strings.Join(md.Get("authorization"), "\x00") + "\x00\x00" + strings.Join(md.Get("x-api-key"), "\x00")))
 	now := time.Now()
 	a.mu.Lock()
 	entry, ok := a.known[key]
@@ -43,7 +55,7 @@ func (a *apis) of(ctx context.Context, md metadata.MD, connection string) (*conn
 	if ok && now.Before(entry.until) {
 		return entry.api, nil
 	}
-	answer, err := a.client.GetApi(metadata.NewOutgoingContext(ctx, md), &connectionv1.GetApiRequest{Name: connection + "/api"})
+	answer, err := a.client.GetApi(metadata.NewOutgoingContext(ctx, md), &connectionv1.GetApiRequest{Name: name + "/api"})
 	if err != nil {
 		return nil, err
 	}

@@ -52,7 +52,7 @@ func (c *call) serve(ctx context.Context, w http.ResponseWriter) error {
 	if err != nil {
 		return err
 	}
-	if c.api, err = c.proxy.apis.of(ctx, c.md, c.name.Connection); err != nil {
+	if c.api, err = c.proxy.apis.ofCall(ctx, c.md, c.name.Connection, strings.TrimSuffix(c.name.Token, "/token")); err != nil {
 		return ofService(ctx, err)
 	}
 	if err := c.name.CheckSlashes(); err != nil && !c.api.GetEncodedSlashes() {
