@@ -32,6 +32,7 @@ type Config struct {
 	Connect         ConnectConfig     `embed:"" prefix:"connect-"`
 	Delivery        DeliveryConfig    `embed:"" prefix:"delivery-"`
 	Proxy           ProxyConfig       `embed:"" prefix:"proxy-"`
+	Calls           CallsConfig       `embed:"" prefix:"calls-"`
 	Streams         StreamsConfig     `embed:"" prefix:"streams-"`
 	Log             LogConfig         `embed:"" prefix:"log-"`
 }
@@ -67,6 +68,12 @@ type ProxyConfig struct {
 	AnswerTimeout time.Duration `default:"1m" help:"How long an API may take to begin its answer, once it has the request."`
 	MaxRequest    int64         `name:"max-request-mib" default:"1024" help:"Largest body of a call, in MiB."`
 	MaxResponse   int64         `name:"max-response-mib" default:"1024" help:"Largest body of an answer, in MiB."`
+}
+
+// CallsConfig bounds the log of calls through the API proxy.
+type CallsConfig struct {
+	Retention time.Duration `default:"168h" help:"How long calls through the API proxy are kept in the call log; 0 for ever." placeholder:"TIME"`
+	MaxCount  int           `default:"500000" help:"Most calls kept, the newest; 0 keeps none."`
 }
 
 // StreamsConfig bounds the streams that callers have open.
@@ -167,8 +174,11 @@ func (c *Config) Validate() error {
 			fail(setting, "%d is not within 1 to %d", mib, maxProxyMiB)
 		}
 	}
+	if c.Calls.MaxCount < 0 {
+		fail("calls.max_count", "%d is less than 0", c.Calls.MaxCount)
+	}
 	for setting, age := range map[string]time.Duration{
-		"delivery.retention": c.Delivery.Retention, "delivery.dead_letter_retention": c.Delivery.DeadLetterRetention,
+		"calls.retention": c.Calls.Retention, "delivery.retention": c.Delivery.Retention, "delivery.dead_letter_retention": c.Delivery.DeadLetterRetention,
 	} {
 		if age != 0 && age < time.Minute {
 			fail(setting, "%s is neither 0, for ever, nor at least 1m", age)

@@ -13,6 +13,7 @@ import (
 	"buf.build/go/protovalidate"
 	"github.com/oklog/ulid/v2"
 
+	"github.com/freshet-io/freshet/services/gateway/proxy"
 	"github.com/freshet-io/freshet/services/internal/authn"
 	"github.com/freshet-io/freshet/services/internal/egress"
 	"github.com/freshet-io/freshet/services/internal/page"
@@ -43,6 +44,7 @@ type process struct {
 	databases []*database
 	// publicURL is where browsers reach the gateway; empty: not known.
 	publicURL string
+	calls     proxy.CallLog // nil: calls are not kept
 
 	// adminKeyCreated and masterKeyCreated tell that this start made them.
 	adminKeyCreated, masterKeyCreated bool

@@ -35,6 +35,7 @@ func (p *process) apiProxy() (*proxy.Proxy, error) {
 	through, err := proxy.New(proxy.Params{
 		Connection: connections, Token: tokens, Transport: client.Transport,
 		Timeout: settings.Timeout, MaxRequest: settings.MaxRequest << 20, MaxResponse: settings.MaxResponse << 20,
+		Calls:  p.calls,
 		Logger: p.logger("proxy"), TracerProvider: p.telemetry.TracerProvider, MeterProvider: p.telemetry.MeterProvider, Now: p.now,
 	})
 	if err == nil {

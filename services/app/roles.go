@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	calllogstore "github.com/freshet-io/freshet/services/calllog/store"
 	"github.com/freshet-io/freshet/services/connection"
 	"github.com/freshet-io/freshet/services/connection/announce"
 	"github.com/freshet-io/freshet/services/connection/grantjobs"
@@ -47,7 +48,7 @@ var roles = []role{
 	{name: "connection", needs: []string{"token", "delivery"}, migrations: connectionstore.Migrations, build: buildConnection},
 	{name: "token", needs: []string{"connection"}, migrations: tokenstore.Migrations, build: buildToken},
 	{name: "delivery", needs: []string{"token", "connection"}, migrations: deliverystore.Migrations, build: buildDelivery},
-	{name: "gateway", needs: []string{"connection", "token", "delivery"}},
+	{name: "gateway", needs: []string{"connection", "token", "delivery"}, migrations: calllogstore.Migrations, build: buildGateway},
 }
 
 // internalCallers says which service may call which internal one. Only the token service may read credentials.

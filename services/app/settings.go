@@ -8,6 +8,7 @@ import (
 	"os"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -157,6 +158,8 @@ func flagText(value any, kind reflect.Kind) (string, error) {
 		}
 		slices.Sort(parts)
 		return strings.Join(parts, ";"), nil
+	case float64: // every number of YAML
+		return strconv.FormatFloat(v, 'f', -1, 64), nil
 	default:
 		return fmt.Sprint(v), nil
 	}

@@ -130,7 +130,7 @@ func TestDefaultsAreThoseOfTheDesign(t *testing.T) {
 }
 
 func TestYAMLRoundTripAndRedaction(t *testing.T) {
-	config, err := load(t, []string{"--egress-allow", "loopback", "--roles", "token,delivery", "--peers", "connection=127.0.0.1:1"}, nil)
+	config, err := load(t, []string{"--egress-allow", "loopback", "--roles", "token,delivery", "--peers", "connection=127.0.0.1:1", "--calls-max-count", "12345678"}, nil)
 	require.NoError(t, err)
 	text, err := config.YAML()
 	require.NoError(t, err)

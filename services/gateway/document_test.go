@@ -49,7 +49,7 @@ var samples = map[string]string{
 	"connectionId":         "crm", "busId": "orders", "archive": "a1", "archiveId": "a1", "ruleId": "r1", "destinationId": "shop", "scheduleId": "s1",
 	"replay": "r1", "replayId": "r1", "redrive": "r2", "redriveId": "r2", "startTime": "2026-01-02T03:04:05Z", "startEventsPerSecond": "50",
 	"pageSize": "7", "pageToken": "next", "filter": "state=DEAD", "state": "AUTHORIZED", "etag": "e1", "validateOnly": "true",
-	"updateMask": "description", "expireBefore": "2026-01-02T03:04:05Z", "grantJob": "j1", "grantJobId": "j1", "minTtl": "60s", "heartbeatInterval": "5s",
+	"updateMask": "description", "expireBefore": "2026-01-02T03:04:05Z", "resource": "projects/default/connections/crm", "statusClass": "CLIENT_ERROR", "endTime": "2026-01-03T03:04:05Z", "grantJob": "j1", "grantJobId": "j1", "minTtl": "60s", "heartbeatInterval": "5s",
 }
 
 const (

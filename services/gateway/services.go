@@ -8,10 +8,12 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	accessv1 "github.com/freshet-io/freshet/gen/freshet/access/v1"
+	callsv1 "github.com/freshet-io/freshet/gen/freshet/calls/v1"
 	connectionv1 "github.com/freshet-io/freshet/gen/freshet/connection/v1"
 	deliveryv1 "github.com/freshet-io/freshet/gen/freshet/delivery/v1"
 	tokenv1 "github.com/freshet-io/freshet/gen/freshet/token/v1"
 	accessrest "github.com/freshet-io/freshet/gen/rest/freshet/access/v1"
+	callsrest "github.com/freshet-io/freshet/gen/rest/freshet/calls/v1"
 	connectionrest "github.com/freshet-io/freshet/gen/rest/freshet/connection/v1"
 	deliveryrest "github.com/freshet-io/freshet/gen/rest/freshet/delivery/v1"
 	tokenrest "github.com/freshet-io/freshet/gen/rest/freshet/token/v1"
@@ -20,6 +22,7 @@ import (
 // contracts are the files whose services have a REST face. Each service of theirs is registered by [registerServices].
 func contracts() []protoreflect.FileDescriptor {
 	return []protoreflect.FileDescriptor{
+		callsv1.File_freshet_calls_v1_call_log_service_proto,
 		connectionv1.File_freshet_connection_v1_connection_service_proto,
 		connectionv1.File_freshet_connection_v1_provider_service_proto,
 		connectionv1.File_freshet_connection_v1_api_service_proto,
@@ -47,6 +50,7 @@ func contracts() []protoreflect.FileDescriptor {
 // registerServices makes a mux turn requests into calls of the services.
 func registerServices(ctx context.Context, calls *runtime.ServeMux, p Params) error {
 	return errors.Join(
+		callsrest.RegisterCallLogServiceHandlerClient(ctx, calls, callsv1.NewCallLogServiceClient(p.Access)),
 		connectionrest.RegisterConnectionServiceHandlerClient(ctx, calls, connectionv1.NewConnectionServiceClient(p.Connection)),
 		connectionrest.RegisterProviderServiceHandlerClient(ctx, calls, connectionv1.NewProviderServiceClient(p.Connection)),
 		connectionrest.RegisterApiServiceHandlerClient(ctx, calls, connectionv1.NewApiServiceClient(p.Connection)),

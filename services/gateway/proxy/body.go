@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	tokenv1 "github.com/freshet-io/freshet/gen/freshet/token/v1"
@@ -35,7 +36,8 @@ const (
 type requestBody struct {
 	kept   []byte // all of it, if it is small
 	stream io.ReadCloser
-	length int64 // -1: not known
+	length int64        // -1: not known
+	taken  atomic.Int64 // bytes read from the caller
 
 	mu     sync.Mutex
 	failed error // of reading from the caller
@@ -143,6 +145,7 @@ func (b *callerBody) Read(p []byte) (int, error) {
 	}
 	n, err := b.call.in.Body.Read(p)
 	b.left -= int64(n)
+	b.body.taken.Add(int64(n))
 	switch {
 	case b.left < 0:
 		err = errTooLarge
@@ -207,6 +210,7 @@ func (c *call) relay(ctx context.Context, w io.Writer, response *http.Response) 
 			if _, failed := w.Write((*buffer)[:n]); failed != nil {
 				return false
 			}
+			c.passed += int64(n)
 		}
 		if err != nil {
 			return errors.Is(err, io.EOF)

@@ -42,6 +42,7 @@ type call struct {
 
 	status   int // of the API's answer; 0 without one
 	attempts int
+	passed   int64 // bytes of the answer's body
 
 	deadlines deadlines
 }

@@ -44,6 +44,8 @@ type Params struct {
 	MaxRequest, MaxResponse int64
 	// MaxWatched bounds the tokens that are watched at a time: beyond it, one that was not used lately makes room. Default 10,000.
 	MaxWatched int
+	// Calls keeps what became of calls. Default: nobody does.
+	Calls CallLog
 
 	// Logger is required. TracerProvider and MeterProvider default to none, Now to time.Now.
 	Logger         *slog.Logger
@@ -130,6 +132,8 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, md metadata.MD) (*
 	ctx, span := p.tracer.Start(propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(r.Header)), "proxy", trace.WithSpanKind(trace.SpanKindServer))
 	defer span.End()
 	err := c.serve(ctx, w)
-	c.observe(ctx, span, p.params.Now().Sub(begin), err)
+	took := p.params.Now().Sub(begin)
+	c.observe(ctx, span, took, err)
+	c.record(span, begin, took, err)
 	return c.target, err
 }

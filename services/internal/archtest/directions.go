@@ -22,7 +22,7 @@ type direction struct {
 
 var (
 	// services are the folders of the services, each with a database and contracts of its own.
-	services = []string{"token", "connection", "delivery", "gateway"}
+	services = []string{"token", "connection", "delivery", "gateway", "calllog"}
 	// wholes are the packages that put services together.
 	wholes = []string{"services/app/...", "services/bench/...", "services/cmd/...", "services/e2e/...", "services/demo/..."}
 

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	accessv1 "github.com/freshet-io/freshet/gen/freshet/access/v1"
+	callsv1 "github.com/freshet-io/freshet/gen/freshet/calls/v1"
 	connectionv1 "github.com/freshet-io/freshet/gen/freshet/connection/v1"
 	deliveryv1 "github.com/freshet-io/freshet/gen/freshet/delivery/v1"
 	errorsv1 "github.com/freshet-io/freshet/gen/freshet/errors/v1"
@@ -62,6 +63,7 @@ type client struct {
 	webhooks    deliveryv1.WebhookServiceClient
 	proxy       proxyv1.ProxyServiceClient
 	calls       accessv1.CallServiceClient
+	callLog     callsv1.CallLogServiceClient
 	opened      map[string]*grpc.ClientConn // by address
 }
 
@@ -133,6 +135,7 @@ func (c *client) open(role, addr string, timeout time.Duration, options rpcclien
 	case roleGateway:
 		c.proxy = proxyv1.NewProxyServiceClient(bounded)
 		c.calls = accessv1.NewCallServiceClient(bounded)
+		c.callLog = callsv1.NewCallLogServiceClient(bounded)
 	}
 	return nil
 }

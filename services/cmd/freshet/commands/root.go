@@ -20,6 +20,7 @@ type root struct {
 	Connections  connectionsCmd  `cmd:"" help:"Connections: how to authenticate to which API."`
 	Grants       grantsCmd       `cmd:"" help:"Grants: the accounts that end users have connected."`
 	Connect      connectCmd      `cmd:"" help:"Have an end user connect an account: print a link for the browser, and wait for the outcome."`
+	Calls        callsCmd        `cmd:"" help:"Calls that were made through the API proxy."`
 	Providers    providersCmd    `cmd:"" help:"The provider catalogue: how authorization servers behave."`
 	Interfaces   interfacesCmd   `cmd:"" help:"Interfaces: operations that are called alike whatever provider an account is of."`
 	Call         callCmd         `cmd:"" help:"Do an operation of an interface on a connection or a grant."`

@@ -317,6 +317,8 @@ func (s *suite) grants() {
 	require.Contains(t, s.run(exitDone, "", "grants", "jobs", "list"), "ERASE")
 	require.Equal(t, "{\"grants\":[]}", strings.Join(strings.Fields(s.run(exitDone, "", "grants", "export", "ada-a")), ""))
 	require.NotContains(t, s.run(exitDone, "", "grants", "list", "drive"), "ada-a")
+	require.Contains(t, s.run(exitDone, "", "calls", "list", "drive", "ada-c", "--class", "server_error", "--since", "1h"), "STATUS")
+	require.Contains(t, s.run(exitUsage, "", "calls", "list", "--class", "bad"), "--class")
 }
 
 func (s *suite) deliver() {
