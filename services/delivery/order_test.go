@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -83,13 +84,17 @@ func TestGroupsKeepTheirOrder(t *testing.T) {
 
 // TestFailingEventBlocksOnlyItsGroup: until it is given up; then its group goes on, and a redrive puts it at the end.
 func TestFailingEventBlocksOnlyItsGroup(t *testing.T) {
-	var mu sync.Mutex
-	broken := true
+	var broken atomic.Bool
+	broken.Store(true)
+	var tries atomic.Int32
+	seen := make(chan struct{})
+	fail := sync.OnceFunc(func() { close(seen) }) // lets the second try fail
 	var to *sink
 	to = newSink(t, func(w http.ResponseWriter, _ *http.Request, n int) {
-		mu.Lock()
-		defer mu.Unlock()
-		if broken && strings.Contains(to.all()[n-1].Body, "poison") {
+		if broken.Load() && strings.Contains(to.all()[n-1].Body, "poison") {
+			if tries.Add(1) == 2 {
+				<-seen
+			}
 			w.Header().Set("Retry-After", "1")
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
@@ -98,7 +103,8 @@ func TestFailingEventBlocksOnlyItsGroup(t *testing.T) {
 		bodyOnly(r)
 		one := 1
 		r.Targets[0].Retry.Retries = &one
-	}, nil)
+	}, func(d *delivery.Destination) { d.Timeout = 30 * time.Second })
+	t.Cleanup(fail)
 	poison := putGroup(t, s, "a", `{"x":"poison"}`)
 	second := putGroup(t, s, "a", `{"x":"second"}`)
 	third := putGroup(t, s, "a", `{"x":"third"}`)
@@ -106,6 +112,7 @@ func TestFailingEventBlocksOnlyItsGroup(t *testing.T) {
 	behind := await(t, s, second, inState(delivery.Pending))
 	require.True(t, behind.IsBehind())
 	require.Zero(t, behind.Attempts)
+	fail()
 	dead := await(t, s, poison, inState(delivery.Dead))
 	await(t, s, third, inState(delivery.Succeeded))
 	bodies := func() (list []string) {
@@ -118,9 +125,7 @@ func TestFailingEventBlocksOnlyItsGroup(t *testing.T) {
 	}
 	require.Equal(t, []string{"poison", "poison", "second", "third"}, bodies())
 
-	mu.Lock()
-	broken = false
-	mu.Unlock()
+	broken.Store(false)
 	_, err := s.Service.RedriveDelivery(t.Context(), dead.ID, delivery.Edit{})
 	require.NoError(t, err)
 	await(t, s, poison, inState(delivery.Succeeded))
