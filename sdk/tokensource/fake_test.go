@@ -32,6 +32,7 @@ const (
 type tokenServer struct {
 	tokenv1.UnimplementedTokenServiceServer
 	tokenv1.UnimplementedDpopServiceServer
+	tokenv1.UnimplementedOauth1ServiceServer
 
 	onProof   func() error                                       // asked before each proof
 	rejectErr error                                              // answers ReportRejected
@@ -167,6 +168,7 @@ func (s *tokenServer) serve(t testing.TB, opts ...grpc.DialOption) *grpc.ClientC
 	server := grpc.NewServer()
 	tokenv1.RegisterTokenServiceServer(server, s)
 	tokenv1.RegisterDpopServiceServer(server, s)
+	tokenv1.RegisterOauth1ServiceServer(server, s)
 	listener := serveGRPC(t, server)
 	conn, err := grpc.NewClient("passthrough:///memory", append([]grpc.DialOption{
 		grpc.WithTransportCredentials(insecure.NewCredentials()), inMemory(listener),

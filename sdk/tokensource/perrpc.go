@@ -17,8 +17,8 @@ import (
 //
 // A call for which there is no credential fails: with UNAVAILABLE when that will
 // pass, with UNAUTHENTICATED when somebody must repair something, when the watch
-// has ended, and when the credential has query or body parameters or is bound to
-// a key. A call that
+// has ended, and when the credential has query or body parameters, is bound to
+// a key or signs requests. A call that
 // the server refuses is not repeated; tell it by [Source.ReportRejected].
 func (s *Source) PerRPCCredentials() credentials.PerRPCCredentials {
 	return perRPC{source: s}
@@ -40,6 +40,10 @@ func (p perRPC) GetRequestMetadata(ctx context.Context, _ ...string) (map[string
 	if token.GetDpop() != nil {
 		return nil, status.Errorf(codes.Unauthenticated,
 			"tokensource: %s: the token is bound to a key (RFC 9449), which is proved to HTTP APIs only", p.source.name)
+	}
+	if token.GetOauth1() != nil {
+		return nil, status.Errorf(codes.Unauthenticated,
+			"tokensource: %s: requests are signed (RFC 5849), which only those to HTTP APIs can be", p.source.name)
 	}
 	fields := make(map[string]string, len(credential.GetHeaders()))
 	for _, h := range credential.GetHeaders() {

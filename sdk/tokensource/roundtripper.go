@@ -29,6 +29,9 @@ const drainLimit = 64 << 10
 // in the proof is not reported: the request is sent once more with it, if the
 // body can be, and the nonce is remembered for the API's origin.
 //
+// A token of OAuth 1.0a (RFC 5849) has each request signed by the token service;
+// a form is read into memory for that, and may have at most 1 MiB.
+//
 // The credential goes over https or to the loopback only (see
 // [WithInsecureHTTP]), and not where an [http.Client]'s redirect leads to
 // another origin: such requests are sent without it.
@@ -127,6 +130,11 @@ func (t *transport) once(out *outgoing, token *tokenv1.Token, proof string) (*ht
 	}
 	if proof != "" {
 		request.Header.Set(dpop.HeaderProof, proof)
+	}
+	if token.GetOauth1() != nil {
+		if err := out.sign(t.source, request); err != nil {
+			return nil, discard(request, err)
+		}
 	}
 	response, err := t.base.RoundTrip(request)
 	if response != nil {

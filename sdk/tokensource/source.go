@@ -27,6 +27,7 @@ type Source struct {
 	name   string
 	client tokenv1.TokenServiceClient
 	proofs tokenv1.DpopServiceClient
+	signer tokenv1.Oauth1ServiceClient
 	opts   options
 	nonces dpop.Nonces // of the servers that bound tokens are sent to
 
@@ -69,6 +70,7 @@ func New(ctx context.Context, conn grpc.ClientConnInterface, name string, opts .
 		name:    name,
 		client:  tokenv1.NewTokenServiceClient(conn),
 		proofs:  tokenv1.NewDpopServiceClient(conn),
+		signer:  tokenv1.NewOauth1ServiceClient(conn),
 		opts:    o,
 		updated: make(chan struct{}),
 	}

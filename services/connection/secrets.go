@@ -52,6 +52,8 @@ func (s *Settings) secretFields() []secretField {
 	return []secretField{
 		{"api_key.value", &s.APIKey.Value, "API keys", s.Kind == KindAPIKey, false},
 		{"basic.password", &s.Basic.Password, "HTTP Basic", s.Kind == KindBasic, false},
+		{"oauth1.consumer_secret", &s.OAuth1.ConsumerSecret, "OAuth 1.0a", s.Kind == KindOAuth1, false},
+		{"oauth1.token_secret", &s.OAuth1.TokenSecret, "OAuth 1.0a with a token", s.Kind == KindOAuth1 && s.OAuth1.Token != "", false},
 		{"oauth2.client_secret", &a.ClientSecret, withSecret, oauth2(a.ClientAuthentication.sendsSecret()), false},
 		{"oauth2.alternate_client_secret", &a.AlternateClientSecret, withSecret, oauth2(a.ClientAuthentication.sendsSecret()), true},
 		{"oauth2.signing_key.private_key", &a.SigningKey.PrivateKey, signers, oauth2(a.signs()), false},

@@ -14,6 +14,7 @@ const (
 	KindOAuth2 Kind = "OAUTH2"
 	KindAPIKey Kind = "API_KEY"
 	KindBasic  Kind = "BASIC"
+	KindOAuth1 Kind = "OAUTH1"
 )
 
 // Field is the name of the field that holds the authorization of this kind.
@@ -25,6 +26,8 @@ func (k Kind) Field() string {
 		return "api_key"
 	case KindBasic:
 		return "basic"
+	case KindOAuth1:
+		return "oauth1"
 	default:
 		return "authorization"
 	}
@@ -36,6 +39,7 @@ type Settings struct {
 	OAuth2     OAuth2
 	APIKey     APIKey
 	Basic      Basic
+	OAuth1     OAuth1
 	Invocation Parameters // added to every request that is made with the connection
 	APIBaseURL string     // paths of calls through the proxy are put behind it; empty: the provider's
 	Proxy      Proxy
@@ -66,6 +70,16 @@ type Basic struct {
 	Password seal.Secret
 }
 
+// OAuth1 signs requests (RFC 5849).
+type OAuth1 struct {
+	ConsumerKey    string
+	ConsumerSecret seal.Secret
+	Token          string // empty: requests are signed for the client alone
+	TokenSecret    seal.Secret
+	Method         string // HMAC_SHA1 (or empty), HMAC_SHA256
+	Realm          string
+}
+
 // Parameters are additions to an HTTP request, by the place they go to.
 type Parameters struct {
 	Headers []Parameter
@@ -83,13 +97,18 @@ type Parameter struct {
 
 // Equal reports whether both settings are the same, secrets included.
 func (s Settings) Equal(o Settings) bool {
-	return s.Kind == o.Kind && s.OAuth2.equal(o.OAuth2) && s.APIKey.equal(o.APIKey) && s.Basic.equal(o.Basic) &&
+	return s.Kind == o.Kind && s.OAuth2.equal(o.OAuth2) && s.APIKey.equal(o.APIKey) && s.Basic.equal(o.Basic) && s.OAuth1.equal(o.OAuth1) &&
 		s.Invocation.equal(o.Invocation) && s.APIBaseURL == o.APIBaseURL && s.Proxy == o.Proxy && s.Connect.equal(o.Connect)
 }
 
 func (a APIKey) equal(o APIKey) bool { return a.Name == o.Name && a.Value.Equal(o.Value) }
 
 func (a Basic) equal(o Basic) bool { return a.Username == o.Username && a.Password.Equal(o.Password) }
+
+func (a OAuth1) equal(o OAuth1) bool {
+	return a.ConsumerKey == o.ConsumerKey && a.ConsumerSecret.Equal(o.ConsumerSecret) && a.Token == o.Token && a.TokenSecret.Equal(o.TokenSecret) &&
+		a.Method == o.Method && a.Realm == o.Realm
+}
 
 func (p Parameters) equal(o Parameters) bool {
 	same := func(a, b Parameter) bool { return a.Key == b.Key && a.Secret == b.Secret && a.Value.Equal(b.Value) }

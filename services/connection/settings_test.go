@@ -30,10 +30,19 @@ func TestValidate(t *testing.T) {
 		field string // "": valid
 		says  string
 	}{
-		"valid":            {of: oauth2(), edit: func(*connection.Settings) {}},
-		"no client secret": {of: oauth2(), edit: func(s *connection.Settings) { s.OAuth2.ClientSecret = seal.Secret{} }, field: "oauth2.client_secret", says: "required"},
-		"no key":           {of: apiKey, edit: func(s *connection.Settings) { s.APIKey.Value = seal.Secret{} }, field: "api_key.value", says: "required"},
-		"no password":      {of: connection.Settings{Kind: connection.KindBasic}, edit: func(*connection.Settings) {}, field: "basic.password", says: "required"},
+		"valid":              {of: oauth2(), edit: func(*connection.Settings) {}},
+		"no client secret":   {of: oauth2(), edit: func(s *connection.Settings) { s.OAuth2.ClientSecret = seal.Secret{} }, field: "oauth2.client_secret", says: "required"},
+		"no key":             {of: apiKey, edit: func(s *connection.Settings) { s.APIKey.Value = seal.Secret{} }, field: "api_key.value", says: "required"},
+		"no consumer secret": {of: connection.Settings{Kind: connection.KindOAuth1}, edit: func(*connection.Settings) {}, field: "oauth1.consumer_secret", says: "required"},
+		"no token secret": {
+			of:   connection.Settings{Kind: connection.KindOAuth1, OAuth1: connection.OAuth1{ConsumerSecret: seal.NewSecret("s"), Token: "t"}},
+			edit: func(*connection.Settings) {}, field: "oauth1.token_secret", says: "required",
+		},
+		"token secret without a token": {
+			of:   connection.Settings{Kind: connection.KindOAuth1, OAuth1: connection.OAuth1{ConsumerSecret: seal.NewSecret("s"), TokenSecret: seal.NewSecret("t")}},
+			edit: func(*connection.Settings) {}, field: "oauth1.token_secret", says: "must be empty",
+		},
+		"no password": {of: connection.Settings{Kind: connection.KindBasic}, edit: func(*connection.Settings) {}, field: "basic.password", says: "required"},
 		"no secret value": {of: apiKey, edit: func(s *connection.Settings) {
 			s.Invocation.Query = []connection.Parameter{parameter("a", "b"), secretParameter("s", "")}
 		}, field: "invocation_parameters.query[1].value", says: "required"},

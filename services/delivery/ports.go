@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -274,6 +275,7 @@ type Credential struct {
 	HoldUntil   time.Time // no attempt begins with it before: it is about to be replaced by one that ends it
 	Traceparent string    // of the refresh cycle that made it
 	Bound       bool      // to a key (RFC 9449): each request needs a proof besides
+	Signs       bool      // each request (RFC 5849): it needs a signature besides
 }
 
 // Field is a header, query parameter or body member.
@@ -297,6 +299,18 @@ type Credentials interface {
 	// Prove returns the proof of possession for a request with the bound credential of that fingerprint, for its header DPoP. ErrSuperseded if
 	// that is not the current one any more.
 	Prove(ctx context.Context, connection, fingerprint string, proof ProofRequest) (string, error)
+	// Sign returns the signature of a request with the connection's present credential, for its header Authorization. ErrNotSignable if there is
+	// none for such a request.
+	Sign(ctx context.Context, connection string, request SignatureRequest) (string, error)
+}
+
+// ErrNotSignable is returned for a request that cannot be signed, whenever that is tried.
+var ErrNotSignable = errors.New("the request cannot be signed: its URL or form is not of valid encoding, or has parameters of the signature already")
+
+// SignatureRequest is what a signature is for.
+type SignatureRequest struct {
+	Method, URL string
+	Form        string // the body, if it is of type application/x-www-form-urlencoded
 }
 
 // ProofRequest is what a proof of possession is for.
@@ -331,6 +345,8 @@ type Request struct {
 	Detail Detail
 	// Prove returns the value of the header DPoP, with the destination's nonce in it. Nil: none is needed.
 	Prove func(ctx context.Context, nonce string) (string, error)
+	// Sign returns the value of the header Authorization. Nil: the request is not signed.
+	Sign func(ctx context.Context) (string, error)
 }
 
 // Response is what became of a Request.
@@ -341,7 +357,7 @@ type Response struct {
 	Failure ErrorClass
 	// Message describes the failure, without secrets.
 	Message string
-	// Unproven is an error of the request's Prove. There is no answer then that means anything: nothing was processed.
+	// Unproven is an error of the request's Prove or Sign. There is no answer then that means anything: nothing was processed.
 	Unproven error
 	// Challenged means that the destination wanted yet another nonce in the proof: it says nothing of the credential.
 	Challenged bool

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"mime"
 	"net/http"
 	"slices"
 
@@ -55,14 +56,25 @@ func (s *Service) request(ctx context.Context, d *Delivery, lane *laneState, c *
 		r.Body = shape.MergeBody(payload, revealed(c.Body))
 	}
 	s.addHeaders(ctx, &r, d, lane, c)
+	if !c.Bound && !c.Signs {
+		return r, nil
+	}
+	holder, err := d.holder(lane.destination.Connection)
+	if err != nil {
+		return Request{}, err
+	}
 	if c.Bound {
-		holder, err := d.holder(lane.destination.Connection)
-		if err != nil {
-			return Request{}, err
-		}
 		r.Prove = func(ctx context.Context, nonce string) (string, error) {
 			return s.credentials.Prove(ctx, holder, c.Fingerprint, ProofRequest{Method: r.Method, URL: r.URL, Nonce: nonce})
 		}
+	}
+	if c.Signs {
+		signed := SignatureRequest{Method: r.Method, URL: r.URL}
+		if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err == nil && mediaType == "application/x-www-form-urlencoded" {
+			signed.Form = string(r.Body)
+		}
+		r.Header.Del("Authorization")
+		r.Sign = func(ctx context.Context) (string, error) { return s.credentials.Sign(ctx, holder, signed) }
 	}
 	return r, nil
 }

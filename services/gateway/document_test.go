@@ -105,6 +105,7 @@ var bodies = map[string]string{
 	"DeliveryService.RedriveDelivery": `{}`,
 
 	"DestinationControlService.PauseDestination":  `{"reason":"moving"}`,
+	"Oauth1Service.SignRequest":                   `{"httpMethod":"POST","url":"https://api.example/orders?x=1","form":"a=b","fingerprint":"0123456789abcdef0123456789abcdef"}`,
 	"DestinationControlService.ResumeDestination": `{}`,
 	"SigningKeyService.CreateSigningKey":          `{"algorithm":"HMAC_SHA256","secret":"whsec_x","retireOthersAfter":"3600s"}`,
 	"WebhookService.CreateWebhook":                `{"signature":{"scheme":"HMAC","secret":"12345678","header":"x-sig","timestampTolerance":"60s"},"detailType":"$.body.type"}`,

@@ -102,6 +102,8 @@ var (
 	ErrSuperseded = errors.New("token: the credential is not the current one any more")
 	// ErrNotBound means that the token is not bound to a key.
 	ErrNotBound = errors.New("token: not bound to a key")
+	// ErrNotSigned means that requests with the token are not signed.
+	ErrNotSigned = errors.New("token: not of OAuth 1.0a")
 	// ErrUnsupported means that settings ask for something that cannot be done with them.
 	ErrUnsupported = errors.New("token: not supported")
 )

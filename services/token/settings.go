@@ -9,6 +9,7 @@ import (
 
 	"github.com/freshet-io/freshet/services/internal/seal"
 	"github.com/freshet-io/freshet/services/token/dpop"
+	"github.com/freshet-io/freshet/services/token/oauth1"
 )
 
 // Kind of grant: how a credential is obtained.
@@ -24,10 +25,11 @@ const (
 	KindPassword          Kind = "PASSWORD"
 	KindAPIKey            Kind = "API_KEY"
 	KindBasic             Kind = "BASIC"
+	KindOAuth1            Kind = "OAUTH1"
 )
 
 // Static reports whether the credential is part of the settings, so that no request is made for it.
-func (k Kind) Static() bool { return k == KindAPIKey || k == KindBasic }
+func (k Kind) Static() bool { return k == KindAPIKey || k == KindBasic || k == KindOAuth1 }
 
 // Redeems reports whether the grant redeems a refresh token or a code, which can be spent.
 func (k Kind) Redeems() bool { return k == KindRefreshToken || k == KindAuthorizationCode }
@@ -47,6 +49,7 @@ type Settings struct {
 	OAuth2        OAuth2
 	APIKey        APIKey
 	Basic         Basic
+	OAuth1        oauth1.Credential
 	// Invocation is added to every request that is made with the credential.
 	Invocation Fields
 	// Imported is the first generation of this revision, for which no request is made; zero if there is none.
@@ -280,6 +283,9 @@ type Issued struct {
 
 // static returns the credential that is part of the settings.
 func (s *Settings) static(now time.Time) (Issued, Credential) {
+	if s.Kind == KindOAuth1 {
+		return Issued{IssueTime: now}, Credential{HTTP: s.Invocation, OAuth1: s.OAuth1}
+	}
 	header := Field{Key: s.APIKey.Name, Value: s.APIKey.Value}
 	if s.Kind == KindBasic {
 		header = Field{Key: "Authorization", Value: basicHeader(s.Basic.Username, s.Basic.Password)}
@@ -310,6 +316,9 @@ func (s *Settings) bearer(issued Issued) Credential {
 func (c Credential) fingerprint() string {
 	if !c.AccessToken.IsZero() {
 		return c.AccessToken.Fingerprint()
+	}
+	if !c.OAuth1.IsZero() {
+		return c.OAuth1.Fingerprint()
 	}
 	if len(c.HTTP.Headers) == 0 {
 		return ""

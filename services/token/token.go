@@ -5,6 +5,7 @@ import (
 
 	"github.com/freshet-io/freshet/services/internal/seal"
 	"github.com/freshet-io/freshet/services/token/dpop"
+	"github.com/freshet-io/freshet/services/token/oauth1"
 )
 
 // State says whether a token can be used. The names are those of the API.
@@ -219,6 +220,8 @@ type Credential struct {
 	HTTP Fields
 	// Captured is what the answer told besides, see OAuth2.Captures.
 	Captured map[string]string
+	// OAuth1 signs each request besides; zero: they are not signed.
+	OAuth1 oauth1.Credential
 }
 
 // Fields are additions to an HTTP request, by the place they go to.

@@ -36,7 +36,7 @@ func TestEverySecretIsTested(t *testing.T) {
 	t.Parallel()
 	missing := make(map[string]bool)
 	secretPaths((&connectionv1.Connection{}).ProtoReflect(), "", false, func(path, _ string) { missing[path] = true })
-	require.Len(t, missing, 12)
+	require.Len(t, missing, 14)
 	for _, c := range kinds(t) {
 		secretPaths(c.ProtoReflect(), "", true, func(path, value string) {
 			require.Contains(t, value, canary, path)
@@ -58,10 +58,8 @@ func TestSecretsAreKept(t *testing.T) {
 			require.NoError(t, err)
 			return updated
 		}
-		kind := "oauth2"
-		if sent.GetOauth2() == nil {
-			kind = map[bool]string{true: "api_key", false: "basic"}[sent.GetApiKey() != nil]
-		}
+		of := sent.ProtoReflect()
+		kind := string(of.WhichOneof(of.Descriptor().Oneofs().ByName("authorization")).Name())
 		read := f.get(t, created.GetName())
 		for _, unchanged := range []*connectionv1.Connection{
 			update(proto.CloneOf(read)), update(proto.CloneOf(read), "*"), update(proto.CloneOf(read), kind), update(proto.CloneOf(sent)),

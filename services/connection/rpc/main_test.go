@@ -167,11 +167,17 @@ func basic() *connectionv1.Connection {
 	}}
 }
 
+func oauth1() *connectionv1.Connection {
+	return &connectionv1.Connection{Authorization: &connectionv1.Connection_Oauth1{Oauth1: &connectionv1.OAuth1Authorization{
+		ConsumerKey: "consumer", ConsumerSecret: canary + "consumer", Token: "token", TokenSecret: canary + "token",
+	}}}
+}
+
 // kinds are connections of all kinds and grants.
 func kinds(t *testing.T) map[string]*connectionv1.Connection {
 	t.Helper()
 	all := grants(t)
-	all["crm"], all["key"], all["basic"] = oauth2(), apiKey(), basic()
+	all["crm"], all["key"], all["basic"], all["oauth1"] = oauth2(), apiKey(), basic(), oauth1()
 	return all
 }
 

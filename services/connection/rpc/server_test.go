@@ -42,6 +42,7 @@ func TestCreateAndGet(t *testing.T) {
 		require.True(t, proto.Equal(sent.GetOauth2(), settings.GetOauth2()))
 		require.True(t, proto.Equal(sent.GetApiKey(), settings.GetApiKey()))
 		require.True(t, proto.Equal(sent.GetBasic(), settings.GetBasic()))
+		require.True(t, proto.Equal(sent.GetOauth1(), settings.GetOauth1()))
 		require.True(t, proto.Equal(sent.GetInvocationParameters(), settings.GetInvocationParameters()))
 	}
 	read := f.get(t, crm)

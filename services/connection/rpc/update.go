@@ -93,7 +93,7 @@ func changes(in *connectionv1.Connection, kind string, mask *fieldmaskpb.FieldMa
 			return nil, &maskError{path, "names no field of a connection, or one inside a list or map, which is replaced as a whole"}
 		case slices.Contains(changeable, segments[0]):
 			paths = append(paths, segments)
-		case slices.Contains([]string{"oauth2", "api_key", "basic"}, segments[0]):
+		case slices.Contains([]string{"oauth2", "api_key", "basic", "oauth1"}, segments[0]):
 			return nil, &maskError{path, "names another kind of authorization than the connection's, which is " + kind + " and cannot change"}
 		}
 	}

@@ -46,3 +46,13 @@ func (j oauth2SecretsJSON) putInto(a *connection.OAuth2) {
 	a.Exchange.ActorToken = seal.NewSecret(j.ActorToken)
 	a.ResourceOwner.Password = seal.NewSecret(j.OwnerPassword)
 }
+
+// oauth1SecretsJSON is the secrets of an OAuth 1.0a authorization, as they are sealed.
+type oauth1SecretsJSON struct {
+	Consumer string `json:"oauth1_consumer_secret,omitempty"`
+	OfToken  string `json:"oauth1_token_secret,omitempty"`
+}
+
+func (j oauth1SecretsJSON) putInto(a *connection.OAuth1) {
+	a.ConsumerSecret, a.TokenSecret = seal.NewSecret(j.Consumer), seal.NewSecret(j.OfToken)
+}

@@ -14,6 +14,7 @@ type settingsJSON struct {
 	OAuth2     *oauth2JSON     `json:"oauth2,omitempty"`
 	APIKey     *apiKeyJSON     `json:"api_key,omitempty"`
 	Basic      *basicJSON      `json:"basic,omitempty"`
+	OAuth1     *oauth1JSON     `json:"oauth1,omitempty"`
 	Invocation *parametersJSON `json:"invocation_parameters,omitempty"`
 	APIBaseURL string          `json:"api_base_url,omitempty"`
 	Proxy      *proxyJSON      `json:"proxy,omitempty"`
@@ -39,6 +40,13 @@ type basicJSON struct {
 	Username string `json:"username"`
 }
 
+type oauth1JSON struct {
+	ConsumerKey string `json:"consumer_key"`
+	Token       string `json:"token,omitempty"`
+	Method      string `json:"signature_method,omitempty"`
+	Realm       string `json:"realm,omitempty"`
+}
+
 type parametersJSON struct {
 	Headers []parameterJSON `json:"headers,omitempty"`
 	Query   []parameterJSON `json:"query,omitempty"`
@@ -55,6 +63,7 @@ type parameterJSON struct {
 // secret are empty.
 type secretsJSON struct {
 	oauth2SecretsJSON
+	oauth1SecretsJSON
 	APIKey     string         `json:"api_key,omitempty"`
 	Password   string         `json:"password,omitempty"`
 	Token      parametersText `json:"token_parameters"`
@@ -100,7 +109,8 @@ func (s *Store) open(c *connection.Connection, sealed []byte) error {
 		return fmt.Errorf("connection store: secrets of %s are not in the form they are stored in", c.Name)
 	}
 	settings := &c.Settings
-	secrets.putInto(&settings.OAuth2)
+	secrets.oauth2SecretsJSON.putInto(&settings.OAuth2)
+	secrets.oauth1SecretsJSON.putInto(&settings.OAuth1)
 	settings.APIKey.Value = seal.NewSecret(secrets.APIKey)
 	settings.Basic.Password = seal.NewSecret(secrets.Password)
 	secrets.Token.putInto(settings.OAuth2.Token)
@@ -120,6 +130,9 @@ func encodeSettings(s connection.Settings) settingsJSON {
 		j.APIKey = &apiKeyJSON{Name: s.APIKey.Name}
 	case connection.KindBasic:
 		j.Basic = &basicJSON{Username: s.Basic.Username}
+	case connection.KindOAuth1:
+		a := s.OAuth1
+		j.OAuth1 = &oauth1JSON{ConsumerKey: a.ConsumerKey, Token: a.Token, Method: a.Method, Realm: a.Realm}
 	}
 	return j
 }
@@ -141,6 +154,9 @@ func decodeSettings(text string, s *connection.Settings) error {
 	}
 	if a := j.Basic; a != nil {
 		s.Basic.Username = a.Username
+	}
+	if a := j.OAuth1; a != nil {
+		s.OAuth1 = connection.OAuth1{ConsumerKey: a.ConsumerKey, Token: a.Token, Method: a.Method, Realm: a.Realm}
 	}
 	return nil
 }
@@ -179,6 +195,7 @@ func decodeParameters(j *parametersJSON) connection.Parameters {
 func encodeSecrets(s connection.Settings) secretsJSON {
 	return secretsJSON{
 		oauth2SecretsJSON: encodeOAuth2Secrets(s.OAuth2),
+		oauth1SecretsJSON: oauth1SecretsJSON{Consumer: s.OAuth1.ConsumerSecret.Reveal(), OfToken: s.OAuth1.TokenSecret.Reveal()},
 		APIKey:            s.APIKey.Value.Reveal(),
 		Password:          s.Basic.Password.Reveal(),
 		Token:             secretValues(s.OAuth2.Token),

@@ -143,6 +143,9 @@ func everyFieldComesBack(t *testing.T, s connection.Store) {
 	for _, kind := range []connection.Settings{
 		{Kind: connection.KindAPIKey, APIKey: connection.APIKey{Name: "x-api-key", Value: seal.NewSecret("key")}},
 		{Kind: connection.KindBasic, Basic: connection.Basic{Username: "u", Password: seal.NewSecret("p")}},
+		{Kind: connection.KindOAuth1, OAuth1: connection.OAuth1{
+			ConsumerKey: "c", ConsumerSecret: seal.NewSecret("s"), Token: "t", TokenSecret: seal.NewSecret("ts"), Method: "HMAC_SHA256", Realm: "r",
+		}},
 	} {
 		c := named("p", string(kind.Kind))
 		c.Settings = kind

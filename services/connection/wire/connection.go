@@ -41,6 +41,8 @@ func FromConnection(c connection.Connection) *connectionv1.Connection {
 		m.Authorization = &connectionv1.Connection_ApiKey{ApiKey: fromAPIKey(settings.APIKey)}
 	case connection.KindBasic:
 		m.Authorization = &connectionv1.Connection_Basic{Basic: fromBasic(settings.Basic)}
+	case connection.KindOAuth1:
+		m.Authorization = &connectionv1.Connection_Oauth1{Oauth1: fromOAuth1(settings.OAuth1)}
 	}
 	return m
 }
@@ -60,6 +62,8 @@ func FromSettings(c connection.Connection) *connectionv1.AuthorizationSettings {
 		m.Authorization = &connectionv1.AuthorizationSettings_ApiKey{ApiKey: fromAPIKey(c.Settings.APIKey)}
 	case connection.KindBasic:
 		m.Authorization = &connectionv1.AuthorizationSettings_Basic{Basic: fromBasic(c.Settings.Basic)}
+	case connection.KindOAuth1:
+		m.Authorization = &connectionv1.AuthorizationSettings_Oauth1{Oauth1: fromOAuth1(c.Settings.OAuth1)}
 	}
 	return m
 }

@@ -22,8 +22,28 @@ func ToSettings(m *connectionv1.Connection) connection.Settings {
 	case *connectionv1.Connection_Basic:
 		s.Kind = connection.KindBasic
 		s.Basic = connection.Basic{Username: a.Basic.GetUsername(), Password: seal.NewSecret(a.Basic.GetPassword())}
+	case *connectionv1.Connection_Oauth1:
+		s.Kind, s.OAuth1 = connection.KindOAuth1, toOAuth1(a.Oauth1)
 	}
 	return s
+}
+
+func toOAuth1(m *connectionv1.OAuth1Authorization) connection.OAuth1 {
+	a := connection.OAuth1{
+		ConsumerKey: m.GetConsumerKey(), ConsumerSecret: seal.NewSecret(m.GetConsumerSecret()),
+		Token: m.GetToken(), TokenSecret: seal.NewSecret(m.GetTokenSecret()), Realm: m.GetRealm(),
+	}
+	if m.GetSignatureMethod() != connectionv1.OAuth1Authorization_SIGNATURE_METHOD_UNSPECIFIED {
+		a.Method = m.GetSignatureMethod().String()
+	}
+	return a
+}
+
+func fromOAuth1(a connection.OAuth1) *connectionv1.OAuth1Authorization {
+	return &connectionv1.OAuth1Authorization{
+		ConsumerKey: a.ConsumerKey, ConsumerSecret: a.ConsumerSecret.Reveal(), Token: a.Token, TokenSecret: a.TokenSecret.Reveal(), Realm: a.Realm,
+		SignatureMethod: connectionv1.OAuth1Authorization_SignatureMethod(connectionv1.OAuth1Authorization_SignatureMethod_value[a.Method]),
+	}
 }
 
 func fromAPIKey(a connection.APIKey) *connectionv1.ApiKeyAuthorization {

@@ -54,8 +54,8 @@ func value(field protoreflect.FieldDescriptor) protoreflect.Value {
 func TestNoFieldIsLost(t *testing.T) {
 	t.Parallel()
 	oauth2, apiKey, basic := &connectionv1.OAuth2Authorization{}, &connectionv1.ApiKeyAuthorization{}, &connectionv1.BasicAuthorization{}
-	invocation := &connectionv1.HttpParameters{}
-	for _, m := range []proto.Message{oauth2, apiKey, basic, invocation} {
+	invocation, oauth1 := &connectionv1.HttpParameters{}, &connectionv1.OAuth1Authorization{}
+	for _, m := range []proto.Message{oauth2, apiKey, basic, oauth1, invocation} {
 		fill(m.ProtoReflect())
 	}
 	oauth2.Provider = wire.ProviderName("acme")
@@ -63,11 +63,13 @@ func TestNoFieldIsLost(t *testing.T) {
 		{Authorization: &connectionv1.Connection_Oauth2{Oauth2: oauth2}, InvocationParameters: invocation},
 		{Authorization: &connectionv1.Connection_ApiKey{ApiKey: apiKey}, InvocationParameters: invocation},
 		{Authorization: &connectionv1.Connection_Basic{Basic: basic}},
+		{Authorization: &connectionv1.Connection_Oauth1{Oauth1: oauth1}},
 	} {
 		got := wire.FromSettings(connection.Connection{Settings: wire.ToSettings(sent)})
 		require.True(t, proto.Equal(sent.GetOauth2(), got.GetOauth2()), "%v", got)
 		require.True(t, proto.Equal(sent.GetApiKey(), got.GetApiKey()), "%v", got)
 		require.True(t, proto.Equal(sent.GetBasic(), got.GetBasic()), "%v", got)
+		require.True(t, proto.Equal(sent.GetOauth1(), got.GetOauth1()), "%v", got)
 		require.True(t, proto.Equal(sent.GetInvocationParameters(), got.GetInvocationParameters()), "%v", got)
 	}
 }

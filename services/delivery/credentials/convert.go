@@ -17,7 +17,7 @@ func fromToken(t *tokenv1.Token) *delivery.Credential {
 		c.Reason = strings.TrimSpace(t.GetStateReason().String() + " " + t.GetStateMessage())
 		return c
 	}
-	c.State, c.Bound = delivery.CredentialValid, t.GetDpop() != nil
+	c.State, c.Bound, c.Signs = delivery.CredentialValid, t.GetDpop() != nil, t.GetOauth1() != nil
 	c.Headers = fromFields(t.GetCredential().GetHeaders())
 	c.Query = fromFields(t.GetCredential().GetQuery())
 	c.Body = fromFields(t.GetCredential().GetBody())

@@ -3,6 +3,9 @@ package credentials
 import (
 	"context"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	errorsv1 "github.com/freshet-io/freshet/gen/freshet/errors/v1"
 	tokenv1 "github.com/freshet-io/freshet/gen/freshet/token/v1"
 	"github.com/freshet-io/freshet/services/delivery"
@@ -22,4 +25,15 @@ func (w *Watcher) Prove(ctx context.Context, connection, fingerprint string, pro
 	default:
 		return "", err
 	}
+}
+
+// Sign implements delivery.Credentials: the token service has the secrets.
+func (w *Watcher) Sign(ctx context.Context, connection string, request delivery.SignatureRequest) (string, error) {
+	answer, err := w.signer.SignRequest(ctx, &tokenv1.SignRequestRequest{
+		Name: connection + "/token", HttpMethod: request.Method, Url: request.URL, Form: request.Form,
+	})
+	if status.Code(err) == codes.InvalidArgument {
+		return "", delivery.ErrNotSignable
+	}
+	return answer.GetAuthorization(), err
 }

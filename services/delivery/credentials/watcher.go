@@ -36,6 +36,7 @@ const (
 type Watcher struct {
 	client tokenv1.TokenServiceClient
 	proofs tokenv1.DpopServiceClient
+	signer tokenv1.Oauth1ServiceClient
 	logger *slog.Logger
 	now    func() time.Time
 	most   int // watched at a time
@@ -86,7 +87,7 @@ func New(conn grpc.ClientConnInterface, o Options) *Watcher {
 		o.MaxWatched = defaultMaxWatched
 	}
 	return &Watcher{
-		most: o.MaxWatched, client: tokenv1.NewTokenServiceClient(conn), proofs: tokenv1.NewDpopServiceClient(conn), logger: o.Logger, now: o.Now,
+		most: o.MaxWatched, client: tokenv1.NewTokenServiceClient(conn), proofs: tokenv1.NewDpopServiceClient(conn), signer: tokenv1.NewOauth1ServiceClient(conn), logger: o.Logger, now: o.Now,
 		watched: map[string]*watched{}, kick: make(chan struct{}, 1),
 	}
 }

@@ -48,6 +48,9 @@ func (c *Client) Send(ctx context.Context, r delivery.Request) delivery.Response
 	if r.Prove != nil {
 		return c.sendProved(ctx, r)
 	}
+	if r.Sign != nil {
+		return c.sendSigned(ctx, r)
+	}
 	result, _ := c.send(ctx, r)
 	return result
 }

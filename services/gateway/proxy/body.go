@@ -22,7 +22,7 @@ import (
 const (
 	// maxReplayed is the size up to which a body is kept for a second attempt.
 	maxReplayed = 64 << 10
-	// maxMerged is the size up to which a credential can be put into a body.
+	// maxMerged is the size up to which a credential can be put into a body, or a form be signed.
 	maxMerged = 1 << 20
 	// stalled is how long a caller may send nothing of its body, or take nothing of an answer.
 	stalled = 30 * time.Second
@@ -78,7 +78,8 @@ func (b *requestBody) again() (io.ReadCloser, error) { return b.reader(), nil }
 func (c *call) readBody(token *tokenv1.Token) (*requestBody, error) {
 	r, limit, keep := c.in, c.proxy.params.MaxRequest, int64(maxReplayed)
 	merged := len(token.GetCredential().GetBody()) > 0
-	if merged {
+	whole := merged || signsForm(token, r.Header)
+	if whole {
 		limit, keep = min(limit, maxMerged), maxMerged
 	}
 	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
@@ -89,7 +90,7 @@ func (c *call) readBody(token *tokenv1.Token) (*requestBody, error) {
 	}
 	body := &requestBody{length: r.ContentLength}
 	stream := &callerBody{call: c, body: body, left: limit}
-	if !merged && (r.ContentLength < 0 || r.ContentLength > keep) {
+	if !whole && (r.ContentLength < 0 || r.ContentLength > keep) {
 		body.stream = stream
 		return body, nil
 	}
@@ -100,6 +101,15 @@ func (c *call) readBody(token *tokenv1.Token) (*requestBody, error) {
 		return body, checkMergeable(r.Header.Get("Content-Type"), body.kept)
 	}
 	return body, nil
+}
+
+// signsForm reports whether a request with the token is signed together with the fields of its body (RFC 5849 section 3.4.1.3.1).
+func signsForm(token *tokenv1.Token, header http.Header) bool {
+	if token.GetOauth1() == nil {
+		return false
+	}
+	mediaType, _, err := mime.ParseMediaType(header.Get("Content-Type"))
+	return err == nil && mediaType == "application/x-www-form-urlencoded"
 }
 
 // checkMergeable wants a JSON object, which the connection's credential can be put into.

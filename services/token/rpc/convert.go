@@ -35,6 +35,9 @@ func tokenProto(t *token.Token, now time.Time) *tokenv1.Token {
 	if thumbprint, bound := t.Bound(); bound {
 		out.Dpop = &tokenv1.DpopBinding{JwkThumbprint: thumbprint}
 	}
+	if signs := t.Credential.OAuth1; !signs.IsZero() {
+		out.Oauth1 = &tokenv1.Oauth1Signing{SignatureMethod: string(signs.Method)}
+	}
 	if t.HoldUntil.After(now) {
 		out.HoldUntil = timestamp(t.HoldUntil)
 	}

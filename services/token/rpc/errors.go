@@ -37,6 +37,10 @@ func (e *edge) fail(ctx context.Context, key token.Key, err error) error {
 			"%s: that credential is not the current one any more; take the newest from the watch", key.Name())
 	case errors.Is(err, token.ErrNotBound):
 		return rpcerr.New(codes.FailedPrecondition, errorsv1.Reason_DPOP_NOT_BOUND, "%s is not bound to a key: its requests need no proof", key.Name())
+	case errors.Is(err, token.ErrNotSigned):
+		return rpcerr.New(codes.FailedPrecondition, errorsv1.Reason_REQUESTS_NOT_SIGNED, "%s is not of OAuth 1.0a: its requests are not signed", key.Name())
+	case notSignable(err) != nil:
+		return notSignable(err)
 	case errors.Is(err, dpop.ErrURL):
 		return rpcerr.Invalid(rpcerr.Violation{Field: "url", Description: "must be absolute, of scheme http or https"})
 	case errors.Is(err, token.ErrUnsupported):

@@ -32,6 +32,7 @@ func Register(r grpc.ServiceRegistrar, svc *token.Service, o Options) {
 	e := &edge{svc: svc, log: o.Logger, draining: o.Draining, pages: o.Pages}
 	tokenv1.RegisterTokenServiceServer(r, &public{edge: e})
 	tokenv1.RegisterDpopServiceServer(r, &proofs{edge: e})
+	tokenv1.RegisterOauth1ServiceServer(r, &signatures{edge: e})
 	tokenv1.RegisterRehearsalServiceServer(r, &rehearsal{edge: e})
 	tokenv1.RegisterTokenInternalServiceServer(r, &internal{edge: e})
 	tokenv1.RegisterTokenRecordServiceServer(r, &records{edge: e})

@@ -4,6 +4,7 @@ import (
 	connectionv1 "github.com/freshet-io/freshet/gen/freshet/connection/v1"
 	"github.com/freshet-io/freshet/services/internal/seal"
 	"github.com/freshet-io/freshet/services/token"
+	"github.com/freshet-io/freshet/services/token/oauth1"
 )
 
 // FromProto converts settings. Errors are [*token.Failure] of class CONFIGURATION: they ask for a kind of grant that this
@@ -32,10 +33,32 @@ func FromProto(p *connectionv1.AuthorizationSettings) (token.Settings, error) {
 	case *connectionv1.AuthorizationSettings_Basic:
 		s.Kind = token.KindBasic
 		s.Basic = token.Basic{Username: a.Basic.GetUsername(), Password: seal.NewSecret(a.Basic.GetPassword())}
+	case *connectionv1.AuthorizationSettings_Oauth1:
+		s.Kind = token.KindOAuth1
+		var err error
+		if s.OAuth1, err = signing(a.Oauth1); err != nil {
+			return token.Settings{}, err
+		}
 	default:
 		return token.Settings{}, unsupported("kind of authorization")
 	}
 	return s, nil
+}
+
+func signing(p *connectionv1.OAuth1Authorization) (oauth1.Credential, error) {
+	c := oauth1.Credential{
+		ConsumerKey: p.GetConsumerKey(), ConsumerSecret: seal.NewSecret(p.GetConsumerSecret()),
+		Token: p.GetToken(), TokenSecret: seal.NewSecret(p.GetTokenSecret()), Realm: p.GetRealm(),
+	}
+	switch p.GetSignatureMethod() {
+	case connectionv1.OAuth1Authorization_SIGNATURE_METHOD_UNSPECIFIED, connectionv1.OAuth1Authorization_HMAC_SHA1:
+		c.Method = oauth1.HMACSHA1
+	case connectionv1.OAuth1Authorization_HMAC_SHA256:
+		c.Method = oauth1.HMACSHA256
+	default:
+		return oauth1.Credential{}, unsupported("signature method")
+	}
+	return c, nil
 }
 
 func imported(p *connectionv1.ImportedToken) token.Imported {

@@ -73,6 +73,7 @@ func TestConversion(t *testing.T) {
 	for _, p := range []*connectionv1.AuthorizationSettings{
 		{Authorization: &connectionv1.AuthorizationSettings_ApiKey{ApiKey: &connectionv1.ApiKeyAuthorization{Name: "n", Value: "v"}}},
 		{Authorization: &connectionv1.AuthorizationSettings_Basic{Basic: &connectionv1.BasicAuthorization{Username: "u", Password: "p"}}},
+		{Authorization: &connectionv1.AuthorizationSettings_Oauth1{Oauth1: &connectionv1.OAuth1Authorization{ConsumerKey: "c", ConsumerSecret: "s"}}},
 	} {
 		got, err := settings.FromProto(p)
 		require.NoError(t, err)
@@ -93,6 +94,7 @@ func TestUnknownKinds(t *testing.T) {
 		{Authorization: &connectionv1.AuthorizationSettings_Oauth2{Oauth2: &connectionv1.OAuth2Authorization{
 			GrantType: connectionv1.OAuth2Authorization_CLIENT_CREDENTIALS, ClientAuthentication: 99,
 		}}},
+		{Authorization: &connectionv1.AuthorizationSettings_Oauth1{Oauth1: &connectionv1.OAuth1Authorization{SignatureMethod: 99}}},
 	} {
 		_, err := settings.FromProto(p)
 		var failure *token.Failure

@@ -7,6 +7,7 @@ import (
 
 	"github.com/freshet-io/freshet/services/internal/seal"
 	"github.com/freshet-io/freshet/services/token"
+	"github.com/freshet-io/freshet/services/token/oauth1"
 )
 
 // credential is a token.Credential before it is sealed. Its secrets are plain texts: it never leaves this file.
@@ -15,11 +16,42 @@ type credential struct {
 	RefreshToken string      `json:"refresh_token,omitempty"`
 	Seed         string      `json:"seed,omitempty"`
 	Key          string      `json:"key,omitempty"`
+	OAuth1       *oauth1JSON `json:"oauth1,omitempty"`
 	Headers      [][2]string `json:"headers,omitempty"`
 	Query        [][2]string `json:"query,omitempty"`
 	Body         [][2]string `json:"body,omitempty"`
 
 	Captured map[string]string `json:"captured,omitempty"`
+}
+
+// oauth1JSON is an oauth1.Credential.
+type oauth1JSON struct {
+	ConsumerKey    string        `json:"consumer_key"`
+	ConsumerSecret string        `json:"consumer_secret"`
+	Token          string        `json:"token,omitempty"`
+	TokenSecret    string        `json:"token_secret,omitempty"`
+	Method         oauth1.Method `json:"method"`
+	Realm          string        `json:"realm,omitempty"`
+}
+
+func revealOAuth1(c oauth1.Credential) *oauth1JSON {
+	if c.IsZero() {
+		return nil
+	}
+	return &oauth1JSON{
+		ConsumerKey: c.ConsumerKey, ConsumerSecret: c.ConsumerSecret.Reveal(), Token: c.Token, TokenSecret: c.TokenSecret.Reveal(),
+		Method: c.Method, Realm: c.Realm,
+	}
+}
+
+func (j *oauth1JSON) credential() oauth1.Credential {
+	if j == nil {
+		return oauth1.Credential{}
+	}
+	return oauth1.Credential{
+		ConsumerKey: j.ConsumerKey, ConsumerSecret: seal.NewSecret(j.ConsumerSecret), Token: j.Token, TokenSecret: seal.NewSecret(j.TokenSecret),
+		Method: j.Method, Realm: j.Realm,
+	}
 }
 
 // boundTo is the associated data of a token's credential: in another row, of another connection of the same name, or as
@@ -30,11 +62,12 @@ func boundTo(t *token.Token) string {
 
 // seal returns the credential for storage; nil for the zero one.
 func (s *Store) seal(c *token.Credential, t *token.Token) ([]byte, error) {
-	if c.AccessToken.IsZero() && c.RefreshToken.IsZero() && len(c.HTTP.Headers)+len(c.HTTP.Query)+len(c.HTTP.Body) == 0 {
+	if c.AccessToken.IsZero() && c.RefreshToken.IsZero() && c.OAuth1.IsZero() && len(c.HTTP.Headers)+len(c.HTTP.Query)+len(c.HTTP.Body) == 0 {
 		return nil, nil
 	}
 	text, err := json.Marshal(credential{
 		AccessToken: c.AccessToken.Reveal(), RefreshToken: c.RefreshToken.Reveal(), Seed: c.Seed, Key: c.Key.Private.Reveal(),
+		OAuth1:  revealOAuth1(c.OAuth1),
 		Headers: reveal(c.HTTP.Headers), Query: reveal(c.HTTP.Query), Body: reveal(c.HTTP.Body),
 		Captured: c.Captured,
 	})
@@ -63,6 +96,7 @@ func (s *Store) open(sealed []byte, t *token.Token) (token.Credential, error) {
 	}
 	return token.Credential{
 		AccessToken: seal.NewSecret(c.AccessToken), RefreshToken: seal.NewSecret(c.RefreshToken), Seed: c.Seed, Key: key,
+		OAuth1:   c.OAuth1.credential(),
 		HTTP:     token.Fields{Headers: secret(c.Headers), Query: secret(c.Query), Body: secret(c.Body)},
 		Captured: c.Captured,
 	}, nil

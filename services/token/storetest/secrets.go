@@ -11,6 +11,7 @@ import (
 	"github.com/freshet-io/freshet/services/internal/seal"
 	"github.com/freshet-io/freshet/services/token"
 	"github.com/freshet-io/freshet/services/token/dpop"
+	"github.com/freshet-io/freshet/services/token/oauth1"
 )
 
 const canary = "c4nary-s3cret"
@@ -21,6 +22,10 @@ func secretCredential() token.Credential {
 	return token.Credential{
 		AccessToken: seal.NewSecret(canary + "-access"), RefreshToken: seal.NewSecret(canary + "-refresh"),
 		HTTP: token.Fields{Headers: fields, Query: fields, Body: fields},
+		OAuth1: oauth1.Credential{
+			ConsumerKey: "c", ConsumerSecret: seal.NewSecret(canary + "-consumer"), Token: "t", TokenSecret: seal.NewSecret(canary + "-token"),
+			Method: oauth1.HMACSHA256, Realm: "r",
+		},
 	}
 }
 

@@ -811,6 +811,59 @@ func (RefreshPolicy_Mode) EnumDescriptor() ([]byte, []int) {
 	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{13, 0}
 }
 
+// Signature methods, RFC 5849 section 3.4.2, and one that servers have added. There is no PLAINTEXT: it sends the secrets themselves.
+type OAuth1Authorization_SignatureMethod int32
+
+const (
+	// Not set: HMAC_SHA1.
+	OAuth1Authorization_SIGNATURE_METHOD_UNSPECIFIED OAuth1Authorization_SignatureMethod = 0
+	// HMAC-SHA1.
+	OAuth1Authorization_HMAC_SHA1 OAuth1Authorization_SignatureMethod = 1
+	// HMAC-SHA256, as NetSuite wants it.
+	OAuth1Authorization_HMAC_SHA256 OAuth1Authorization_SignatureMethod = 2
+)
+
+// Enum value maps for OAuth1Authorization_SignatureMethod.
+var (
+	OAuth1Authorization_SignatureMethod_name = map[int32]string{
+		0: "SIGNATURE_METHOD_UNSPECIFIED",
+		1: "HMAC_SHA1",
+		2: "HMAC_SHA256",
+	}
+	OAuth1Authorization_SignatureMethod_value = map[string]int32{
+		"SIGNATURE_METHOD_UNSPECIFIED": 0,
+		"HMAC_SHA1":                    1,
+		"HMAC_SHA256":                  2,
+	}
+)
+
+func (x OAuth1Authorization_SignatureMethod) Enum() *OAuth1Authorization_SignatureMethod {
+	p := new(OAuth1Authorization_SignatureMethod)
+	*p = x
+	return p
+}
+
+func (x OAuth1Authorization_SignatureMethod) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (OAuth1Authorization_SignatureMethod) Descriptor() protoreflect.EnumDescriptor {
+	return file_freshet_connection_v1_connection_proto_enumTypes[12].Descriptor()
+}
+
+func (OAuth1Authorization_SignatureMethod) Type() protoreflect.EnumType {
+	return &file_freshet_connection_v1_connection_proto_enumTypes[12]
+}
+
+func (x OAuth1Authorization_SignatureMethod) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use OAuth1Authorization_SignatureMethod.Descriptor instead.
+func (OAuth1Authorization_SignatureMethod) EnumDescriptor() ([]byte, []int) {
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{14, 0}
+}
+
 // Connection says how to authenticate to an API. Its credential of the moment is the token `{connection}/token`
 // (freshet.token.v1), whatever the kind: an API key flows to its consumers the same way as an OAuth access token.
 type Connection struct {
@@ -828,6 +881,7 @@ type Connection struct {
 	//	*Connection_Oauth2
 	//	*Connection_ApiKey
 	//	*Connection_Basic
+	//	*Connection_Oauth1
 	Authorization isConnection_Authorization `protobuf_oneof:"authorization"`
 	// Added to every request that is made with this connection. They win over a target's parameters of the same key.
 	InvocationParameters *HttpParameters `protobuf:"bytes,7,opt,name=invocation_parameters,json=invocationParameters,proto3" json:"invocation_parameters,omitempty"`
@@ -948,6 +1002,15 @@ func (x *Connection) GetBasic() *BasicAuthorization {
 	return nil
 }
 
+func (x *Connection) GetOauth1() *OAuth1Authorization {
+	if x != nil {
+		if x, ok := x.Authorization.(*Connection_Oauth1); ok {
+			return x.Oauth1
+		}
+	}
+	return nil
+}
+
 func (x *Connection) GetInvocationParameters() *HttpParameters {
 	if x != nil {
 		return x.InvocationParameters
@@ -1058,11 +1121,18 @@ type Connection_Basic struct {
 	Basic *BasicAuthorization `protobuf:"bytes,6,opt,name=basic,proto3,oneof"`
 }
 
+type Connection_Oauth1 struct {
+	// OAuth 1.0a: every request is signed.
+	Oauth1 *OAuth1Authorization `protobuf:"bytes,18,opt,name=oauth1,proto3,oneof"`
+}
+
 func (*Connection_Oauth2) isConnection_Authorization() {}
 
 func (*Connection_ApiKey) isConnection_Authorization() {}
 
 func (*Connection_Basic) isConnection_Authorization() {}
+
+func (*Connection_Oauth1) isConnection_Authorization() {}
 
 // ConnectSettings are of ConnectService.
 type ConnectSettings struct {
@@ -2382,6 +2452,98 @@ func (x *RefreshPolicy) GetGrantWarning() *durationpb.Duration {
 	return nil
 }
 
+// OAuth1Authorization signs every request with the secrets of a client and of its token (OAuth 1.0a, RFC 5849). The secrets stay with the
+// token service, which makes the signatures (Oauth1Service.SignRequest).
+type OAuth1Authorization struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The client's identifier (`oauth_consumer_key`).
+	ConsumerKey string `protobuf:"bytes,1,opt,name=consumer_key,json=consumerKey,proto3" json:"consumer_key,omitempty"`
+	// Its secret; required on creation. Write-only: on update, empty keeps the stored one. At most 512 characters.
+	ConsumerSecret string `protobuf:"bytes,2,opt,name=consumer_secret,json=consumerSecret,proto3" json:"consumer_secret,omitempty"`
+	// The token (`oauth_token`). Empty: requests are signed for the client alone.
+	Token string `protobuf:"bytes,3,opt,name=token,proto3" json:"token,omitempty"`
+	// Its secret; goes with the token. Write-only, as above. At most 512 characters.
+	TokenSecret string `protobuf:"bytes,4,opt,name=token_secret,json=tokenSecret,proto3" json:"token_secret,omitempty"`
+	// How requests are signed. Default HMAC_SHA1.
+	SignatureMethod OAuth1Authorization_SignatureMethod `protobuf:"varint,5,opt,name=signature_method,json=signatureMethod,proto3,enum=freshet.connection.v1.OAuth1Authorization_SignatureMethod" json:"signature_method,omitempty"`
+	// Put first into the header, as `realm`, where the server wants one.
+	Realm         string `protobuf:"bytes,6,opt,name=realm,proto3" json:"realm,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OAuth1Authorization) Reset() {
+	*x = OAuth1Authorization{}
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OAuth1Authorization) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OAuth1Authorization) ProtoMessage() {}
+
+func (x *OAuth1Authorization) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OAuth1Authorization.ProtoReflect.Descriptor instead.
+func (*OAuth1Authorization) Descriptor() ([]byte, []int) {
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *OAuth1Authorization) GetConsumerKey() string {
+	if x != nil {
+		return x.ConsumerKey
+	}
+	return ""
+}
+
+func (x *OAuth1Authorization) GetConsumerSecret() string {
+	if x != nil {
+		return x.ConsumerSecret
+	}
+	return ""
+}
+
+func (x *OAuth1Authorization) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+func (x *OAuth1Authorization) GetTokenSecret() string {
+	if x != nil {
+		return x.TokenSecret
+	}
+	return ""
+}
+
+func (x *OAuth1Authorization) GetSignatureMethod() OAuth1Authorization_SignatureMethod {
+	if x != nil {
+		return x.SignatureMethod
+	}
+	return OAuth1Authorization_SIGNATURE_METHOD_UNSPECIFIED
+}
+
+func (x *OAuth1Authorization) GetRealm() string {
+	if x != nil {
+		return x.Realm
+	}
+	return ""
+}
+
 // ApiKeyAuthorization sends a key in a header.
 type ApiKeyAuthorization struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2395,7 +2557,7 @@ type ApiKeyAuthorization struct {
 
 func (x *ApiKeyAuthorization) Reset() {
 	*x = ApiKeyAuthorization{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[14]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2407,7 +2569,7 @@ func (x *ApiKeyAuthorization) String() string {
 func (*ApiKeyAuthorization) ProtoMessage() {}
 
 func (x *ApiKeyAuthorization) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[14]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2420,7 +2582,7 @@ func (x *ApiKeyAuthorization) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApiKeyAuthorization.ProtoReflect.Descriptor instead.
 func (*ApiKeyAuthorization) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{14}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ApiKeyAuthorization) GetName() string {
@@ -2450,7 +2612,7 @@ type BasicAuthorization struct {
 
 func (x *BasicAuthorization) Reset() {
 	*x = BasicAuthorization{}
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[15]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2462,7 +2624,7 @@ func (x *BasicAuthorization) String() string {
 func (*BasicAuthorization) ProtoMessage() {}
 
 func (x *BasicAuthorization) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_connection_v1_connection_proto_msgTypes[15]
+	mi := &file_freshet_connection_v1_connection_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2475,7 +2637,7 @@ func (x *BasicAuthorization) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BasicAuthorization.ProtoReflect.Descriptor instead.
 func (*BasicAuthorization) Descriptor() ([]byte, []int) {
-	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{15}
+	return file_freshet_connection_v1_connection_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *BasicAuthorization) GetUsername() string {
@@ -2496,7 +2658,7 @@ var File_freshet_connection_v1_connection_proto protoreflect.FileDescriptor
 
 const file_freshet_connection_v1_connection_proto_rawDesc = "" +
 	"\n" +
-	"&freshet/connection/v1/connection.proto\x12\x15freshet.connection.v1\x1a\x1bbuf/validate/validate.proto\x1a%freshet/connection/v1/parameter.proto\x1a\x1efreshet/errors/v1/reason.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb9\n" +
+	"&freshet/connection/v1/connection.proto\x12\x15freshet.connection.v1\x1a\x1bbuf/validate/validate.proto\x1a%freshet/connection/v1/parameter.proto\x1a\x1efreshet/errors/v1/reason.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xff\n" +
 	"\n" +
 	"\n" +
 	"Connection\x12\x18\n" +
@@ -2505,7 +2667,8 @@ const file_freshet_connection_v1_connection_proto_rawDesc = "" +
 	"\vdescription\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x04R\vdescription\x12D\n" +
 	"\x06oauth2\x18\x04 \x01(\v2*.freshet.connection.v1.OAuth2AuthorizationH\x00R\x06oauth2\x12E\n" +
 	"\aapi_key\x18\x05 \x01(\v2*.freshet.connection.v1.ApiKeyAuthorizationH\x00R\x06apiKey\x12A\n" +
-	"\x05basic\x18\x06 \x01(\v2).freshet.connection.v1.BasicAuthorizationH\x00R\x05basic\x12Z\n" +
+	"\x05basic\x18\x06 \x01(\v2).freshet.connection.v1.BasicAuthorizationH\x00R\x05basic\x12D\n" +
+	"\x06oauth1\x18\x12 \x01(\v2*.freshet.connection.v1.OAuth1AuthorizationH\x00R\x06oauth1\x12Z\n" +
 	"\x15invocation_parameters\x18\a \x01(\v2%.freshet.connection.v1.HttpParametersR\x14invocationParameters\x12C\n" +
 	"\x05state\x18\b \x01(\x0e2'.freshet.connection.v1.Connection.StateB\x04\xe2A\x01\x03R\x05state\x12B\n" +
 	"\fstate_reason\x18\t \x01(\x0e2\x19.freshet.errors.v1.ReasonB\x04\xe2A\x01\x03R\vstateReason\x12)\n" +
@@ -2750,7 +2913,18 @@ const file_freshet_connection_v1_connection_proto_rawDesc = "" +
 	"\n" +
 	"\x06ALWAYS\x10\x01\x12\x11\n" +
 	"\rWHILE_WATCHED\x10\x02\x12\r\n" +
-	"\tON_DEMAND\x10\x03\"\x95\x01\n" +
+	"\tON_DEMAND\x10\x03\"\x85\x04\n" +
+	"\x13OAuth1Authorization\x12G\n" +
+	"\fconsumer_key\x18\x01 \x01(\tB$\xe2A\x01\x02\xbaH\x1dr\x1b2\x19^[^\\x00-\\x1f\\x7f]{1,512}$R\vconsumerKey\x128\n" +
+	"\x0fconsumer_secret\x18\x02 \x01(\tB\x0f\xe2A\x01\x04\xbaH\x05r\x03\x18\x80\x04\x80\x01\x01R\x0econsumerSecret\x126\n" +
+	"\x05token\x18\x03 \x01(\tB \xbaH\x1dr\x1b2\x19^[^\\x00-\\x1f\\x7f]{0,512}$R\x05token\x122\n" +
+	"\ftoken_secret\x18\x04 \x01(\tB\x0f\xe2A\x01\x04\xbaH\x05r\x03\x18\x80\x04\x80\x01\x01R\vtokenSecret\x12o\n" +
+	"\x10signature_method\x18\x05 \x01(\x0e2:.freshet.connection.v1.OAuth1Authorization.SignatureMethodB\b\xbaH\x05\x82\x01\x02\x10\x01R\x0fsignatureMethod\x129\n" +
+	"\x05realm\x18\x06 \x01(\tB#\xbaH r\x1e2\x1c^[^\\x00-\\x1f\\x7f\"\\\\]{0,256}$R\x05realm\"S\n" +
+	"\x0fSignatureMethod\x12 \n" +
+	"\x1cSIGNATURE_METHOD_UNSPECIFIED\x10\x00\x12\r\n" +
+	"\tHMAC_SHA1\x10\x01\x12\x0f\n" +
+	"\vHMAC_SHA256\x10\x02\"\x95\x01\n" +
 	"\x13ApiKeyAuthorization\x12B\n" +
 	"\x04name\x18\x01 \x01(\tB.\xe2A\x01\x02\xbaH'r%2#^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$R\x04name\x12:\n" +
 	"\x05value\x18\x02 \x01(\tB$\xe2A\x01\x04\xbaH\x1ar\x18\x18\x80 2\x13^[^\\x00-\\x1f\\x7f]*$\x80\x01\x01R\x05value\"\x99\x01\n" +
@@ -2770,8 +2944,8 @@ func file_freshet_connection_v1_connection_proto_rawDescGZIP() []byte {
 	return file_freshet_connection_v1_connection_proto_rawDescData
 }
 
-var file_freshet_connection_v1_connection_proto_enumTypes = make([]protoimpl.EnumInfo, 12)
-var file_freshet_connection_v1_connection_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_freshet_connection_v1_connection_proto_enumTypes = make([]protoimpl.EnumInfo, 13)
+var file_freshet_connection_v1_connection_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_freshet_connection_v1_connection_proto_goTypes = []any{
 	(Connection_State)(0),                         // 0: freshet.connection.v1.Connection.State
 	(OAuth2Authorization_GrantType)(0),            // 1: freshet.connection.v1.OAuth2Authorization.GrantType
@@ -2785,88 +2959,92 @@ var file_freshet_connection_v1_connection_proto_goTypes = []any{
 	(ProviderBehavior_RotationRecovery)(0),        // 9: freshet.connection.v1.ProviderBehavior.RotationRecovery
 	(ProviderBehavior_OldAccessToken)(0),          // 10: freshet.connection.v1.ProviderBehavior.OldAccessToken
 	(RefreshPolicy_Mode)(0),                       // 11: freshet.connection.v1.RefreshPolicy.Mode
-	(*Connection)(nil),                            // 12: freshet.connection.v1.Connection
-	(*ConnectSettings)(nil),                       // 13: freshet.connection.v1.ConnectSettings
-	(*ProxySettings)(nil),                         // 14: freshet.connection.v1.ProxySettings
-	(*OAuth2Authorization)(nil),                   // 15: freshet.connection.v1.OAuth2Authorization
-	(*DpopSettings)(nil),                          // 16: freshet.connection.v1.DpopSettings
-	(*SigningKey)(nil),                            // 17: freshet.connection.v1.SigningKey
-	(*ClientCertificate)(nil),                     // 18: freshet.connection.v1.ClientCertificate
-	(*AuthorizationCode)(nil),                     // 19: freshet.connection.v1.AuthorizationCode
-	(*JwtAssertion)(nil),                          // 20: freshet.connection.v1.JwtAssertion
-	(*TokenExchange)(nil),                         // 21: freshet.connection.v1.TokenExchange
-	(*ResourceOwner)(nil),                         // 22: freshet.connection.v1.ResourceOwner
-	(*TokenEndpointDialect)(nil),                  // 23: freshet.connection.v1.TokenEndpointDialect
-	(*ProviderBehavior)(nil),                      // 24: freshet.connection.v1.ProviderBehavior
-	(*RefreshPolicy)(nil),                         // 25: freshet.connection.v1.RefreshPolicy
-	(*ApiKeyAuthorization)(nil),                   // 26: freshet.connection.v1.ApiKeyAuthorization
-	(*BasicAuthorization)(nil),                    // 27: freshet.connection.v1.BasicAuthorization
-	nil,                                           // 28: freshet.connection.v1.OAuth2Authorization.ProviderParametersEntry
-	nil,                                           // 29: freshet.connection.v1.OAuth2Authorization.AuthorizationParametersEntry
-	nil,                                           // 30: freshet.connection.v1.TokenEndpointDialect.FieldNamesEntry
-	nil,                                           // 31: freshet.connection.v1.TokenEndpointDialect.ErrorCodesEntry
-	(*HttpParameters)(nil),                        // 32: freshet.connection.v1.HttpParameters
-	(v1.Reason)(0),                                // 33: freshet.errors.v1.Reason
-	(*timestamppb.Timestamp)(nil),                 // 34: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),                   // 35: google.protobuf.Duration
+	(OAuth1Authorization_SignatureMethod)(0),      // 12: freshet.connection.v1.OAuth1Authorization.SignatureMethod
+	(*Connection)(nil),                            // 13: freshet.connection.v1.Connection
+	(*ConnectSettings)(nil),                       // 14: freshet.connection.v1.ConnectSettings
+	(*ProxySettings)(nil),                         // 15: freshet.connection.v1.ProxySettings
+	(*OAuth2Authorization)(nil),                   // 16: freshet.connection.v1.OAuth2Authorization
+	(*DpopSettings)(nil),                          // 17: freshet.connection.v1.DpopSettings
+	(*SigningKey)(nil),                            // 18: freshet.connection.v1.SigningKey
+	(*ClientCertificate)(nil),                     // 19: freshet.connection.v1.ClientCertificate
+	(*AuthorizationCode)(nil),                     // 20: freshet.connection.v1.AuthorizationCode
+	(*JwtAssertion)(nil),                          // 21: freshet.connection.v1.JwtAssertion
+	(*TokenExchange)(nil),                         // 22: freshet.connection.v1.TokenExchange
+	(*ResourceOwner)(nil),                         // 23: freshet.connection.v1.ResourceOwner
+	(*TokenEndpointDialect)(nil),                  // 24: freshet.connection.v1.TokenEndpointDialect
+	(*ProviderBehavior)(nil),                      // 25: freshet.connection.v1.ProviderBehavior
+	(*RefreshPolicy)(nil),                         // 26: freshet.connection.v1.RefreshPolicy
+	(*OAuth1Authorization)(nil),                   // 27: freshet.connection.v1.OAuth1Authorization
+	(*ApiKeyAuthorization)(nil),                   // 28: freshet.connection.v1.ApiKeyAuthorization
+	(*BasicAuthorization)(nil),                    // 29: freshet.connection.v1.BasicAuthorization
+	nil,                                           // 30: freshet.connection.v1.OAuth2Authorization.ProviderParametersEntry
+	nil,                                           // 31: freshet.connection.v1.OAuth2Authorization.AuthorizationParametersEntry
+	nil,                                           // 32: freshet.connection.v1.TokenEndpointDialect.FieldNamesEntry
+	nil,                                           // 33: freshet.connection.v1.TokenEndpointDialect.ErrorCodesEntry
+	(*HttpParameters)(nil),                        // 34: freshet.connection.v1.HttpParameters
+	(v1.Reason)(0),                                // 35: freshet.errors.v1.Reason
+	(*timestamppb.Timestamp)(nil),                 // 36: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),                   // 37: google.protobuf.Duration
 }
 var file_freshet_connection_v1_connection_proto_depIdxs = []int32{
-	15, // 0: freshet.connection.v1.Connection.oauth2:type_name -> freshet.connection.v1.OAuth2Authorization
-	26, // 1: freshet.connection.v1.Connection.api_key:type_name -> freshet.connection.v1.ApiKeyAuthorization
-	27, // 2: freshet.connection.v1.Connection.basic:type_name -> freshet.connection.v1.BasicAuthorization
-	32, // 3: freshet.connection.v1.Connection.invocation_parameters:type_name -> freshet.connection.v1.HttpParameters
-	0,  // 4: freshet.connection.v1.Connection.state:type_name -> freshet.connection.v1.Connection.State
-	33, // 5: freshet.connection.v1.Connection.state_reason:type_name -> freshet.errors.v1.Reason
-	34, // 6: freshet.connection.v1.Connection.create_time:type_name -> google.protobuf.Timestamp
-	34, // 7: freshet.connection.v1.Connection.update_time:type_name -> google.protobuf.Timestamp
-	34, // 8: freshet.connection.v1.Connection.state_time:type_name -> google.protobuf.Timestamp
-	34, // 9: freshet.connection.v1.Connection.authorize_time:type_name -> google.protobuf.Timestamp
-	34, // 10: freshet.connection.v1.Connection.grant_expire_time:type_name -> google.protobuf.Timestamp
-	13, // 11: freshet.connection.v1.Connection.connect:type_name -> freshet.connection.v1.ConnectSettings
-	14, // 12: freshet.connection.v1.Connection.proxy_settings:type_name -> freshet.connection.v1.ProxySettings
-	1,  // 13: freshet.connection.v1.OAuth2Authorization.grant_type:type_name -> freshet.connection.v1.OAuth2Authorization.GrantType
-	2,  // 14: freshet.connection.v1.OAuth2Authorization.client_authentication:type_name -> freshet.connection.v1.OAuth2Authorization.ClientAuthentication
-	32, // 15: freshet.connection.v1.OAuth2Authorization.token_parameters:type_name -> freshet.connection.v1.HttpParameters
-	25, // 16: freshet.connection.v1.OAuth2Authorization.refresh_policy:type_name -> freshet.connection.v1.RefreshPolicy
-	17, // 17: freshet.connection.v1.OAuth2Authorization.signing_key:type_name -> freshet.connection.v1.SigningKey
-	18, // 18: freshet.connection.v1.OAuth2Authorization.client_certificate:type_name -> freshet.connection.v1.ClientCertificate
-	19, // 19: freshet.connection.v1.OAuth2Authorization.authorization_code:type_name -> freshet.connection.v1.AuthorizationCode
-	20, // 20: freshet.connection.v1.OAuth2Authorization.assertion:type_name -> freshet.connection.v1.JwtAssertion
-	21, // 21: freshet.connection.v1.OAuth2Authorization.token_exchange:type_name -> freshet.connection.v1.TokenExchange
-	22, // 22: freshet.connection.v1.OAuth2Authorization.resource_owner:type_name -> freshet.connection.v1.ResourceOwner
-	23, // 23: freshet.connection.v1.OAuth2Authorization.dialect:type_name -> freshet.connection.v1.TokenEndpointDialect
-	24, // 24: freshet.connection.v1.OAuth2Authorization.provider_behavior:type_name -> freshet.connection.v1.ProviderBehavior
-	16, // 25: freshet.connection.v1.OAuth2Authorization.dpop:type_name -> freshet.connection.v1.DpopSettings
-	28, // 26: freshet.connection.v1.OAuth2Authorization.provider_parameters:type_name -> freshet.connection.v1.OAuth2Authorization.ProviderParametersEntry
-	3,  // 27: freshet.connection.v1.OAuth2Authorization.pkce:type_name -> freshet.connection.v1.OAuth2Authorization.PkceSupport
-	29, // 28: freshet.connection.v1.OAuth2Authorization.authorization_parameters:type_name -> freshet.connection.v1.OAuth2Authorization.AuthorizationParametersEntry
-	4,  // 29: freshet.connection.v1.DpopSettings.algorithm:type_name -> freshet.connection.v1.DpopSettings.Algorithm
-	5,  // 30: freshet.connection.v1.SigningKey.algorithm:type_name -> freshet.connection.v1.SigningKey.Algorithm
-	35, // 31: freshet.connection.v1.JwtAssertion.lifetime:type_name -> google.protobuf.Duration
-	6,  // 32: freshet.connection.v1.TokenEndpointDialect.method:type_name -> freshet.connection.v1.TokenEndpointDialect.Method
-	7,  // 33: freshet.connection.v1.TokenEndpointDialect.encoding:type_name -> freshet.connection.v1.TokenEndpointDialect.Encoding
-	30, // 34: freshet.connection.v1.TokenEndpointDialect.field_names:type_name -> freshet.connection.v1.TokenEndpointDialect.FieldNamesEntry
-	8,  // 35: freshet.connection.v1.TokenEndpointDialect.expires_in_unit:type_name -> freshet.connection.v1.TokenEndpointDialect.LifetimeUnit
-	31, // 36: freshet.connection.v1.TokenEndpointDialect.error_codes:type_name -> freshet.connection.v1.TokenEndpointDialect.ErrorCodesEntry
-	6,  // 37: freshet.connection.v1.TokenEndpointDialect.refresh_method:type_name -> freshet.connection.v1.TokenEndpointDialect.Method
-	9,  // 38: freshet.connection.v1.ProviderBehavior.rotation_recovery:type_name -> freshet.connection.v1.ProviderBehavior.RotationRecovery
-	35, // 39: freshet.connection.v1.ProviderBehavior.rotation_grace:type_name -> google.protobuf.Duration
-	10, // 40: freshet.connection.v1.ProviderBehavior.old_access_token:type_name -> freshet.connection.v1.ProviderBehavior.OldAccessToken
-	35, // 41: freshet.connection.v1.ProviderBehavior.old_access_token_leeway:type_name -> google.protobuf.Duration
-	35, // 42: freshet.connection.v1.ProviderBehavior.refresh_not_before:type_name -> google.protobuf.Duration
-	35, // 43: freshet.connection.v1.ProviderBehavior.mint_period:type_name -> google.protobuf.Duration
-	35, // 44: freshet.connection.v1.ProviderBehavior.refresh_token_idle_lifetime:type_name -> google.protobuf.Duration
-	35, // 45: freshet.connection.v1.ProviderBehavior.grant_lifetime:type_name -> google.protobuf.Duration
-	35, // 46: freshet.connection.v1.RefreshPolicy.refresh_before:type_name -> google.protobuf.Duration
-	35, // 47: freshet.connection.v1.RefreshPolicy.default_lifetime:type_name -> google.protobuf.Duration
-	11, // 48: freshet.connection.v1.RefreshPolicy.mode:type_name -> freshet.connection.v1.RefreshPolicy.Mode
-	35, // 49: freshet.connection.v1.RefreshPolicy.keep_alive:type_name -> google.protobuf.Duration
-	35, // 50: freshet.connection.v1.RefreshPolicy.grant_warning:type_name -> google.protobuf.Duration
-	51, // [51:51] is the sub-list for method output_type
-	51, // [51:51] is the sub-list for method input_type
-	51, // [51:51] is the sub-list for extension type_name
-	51, // [51:51] is the sub-list for extension extendee
-	0,  // [0:51] is the sub-list for field type_name
+	16, // 0: freshet.connection.v1.Connection.oauth2:type_name -> freshet.connection.v1.OAuth2Authorization
+	28, // 1: freshet.connection.v1.Connection.api_key:type_name -> freshet.connection.v1.ApiKeyAuthorization
+	29, // 2: freshet.connection.v1.Connection.basic:type_name -> freshet.connection.v1.BasicAuthorization
+	27, // 3: freshet.connection.v1.Connection.oauth1:type_name -> freshet.connection.v1.OAuth1Authorization
+	34, // 4: freshet.connection.v1.Connection.invocation_parameters:type_name -> freshet.connection.v1.HttpParameters
+	0,  // 5: freshet.connection.v1.Connection.state:type_name -> freshet.connection.v1.Connection.State
+	35, // 6: freshet.connection.v1.Connection.state_reason:type_name -> freshet.errors.v1.Reason
+	36, // 7: freshet.connection.v1.Connection.create_time:type_name -> google.protobuf.Timestamp
+	36, // 8: freshet.connection.v1.Connection.update_time:type_name -> google.protobuf.Timestamp
+	36, // 9: freshet.connection.v1.Connection.state_time:type_name -> google.protobuf.Timestamp
+	36, // 10: freshet.connection.v1.Connection.authorize_time:type_name -> google.protobuf.Timestamp
+	36, // 11: freshet.connection.v1.Connection.grant_expire_time:type_name -> google.protobuf.Timestamp
+	14, // 12: freshet.connection.v1.Connection.connect:type_name -> freshet.connection.v1.ConnectSettings
+	15, // 13: freshet.connection.v1.Connection.proxy_settings:type_name -> freshet.connection.v1.ProxySettings
+	1,  // 14: freshet.connection.v1.OAuth2Authorization.grant_type:type_name -> freshet.connection.v1.OAuth2Authorization.GrantType
+	2,  // 15: freshet.connection.v1.OAuth2Authorization.client_authentication:type_name -> freshet.connection.v1.OAuth2Authorization.ClientAuthentication
+	34, // 16: freshet.connection.v1.OAuth2Authorization.token_parameters:type_name -> freshet.connection.v1.HttpParameters
+	26, // 17: freshet.connection.v1.OAuth2Authorization.refresh_policy:type_name -> freshet.connection.v1.RefreshPolicy
+	18, // 18: freshet.connection.v1.OAuth2Authorization.signing_key:type_name -> freshet.connection.v1.SigningKey
+	19, // 19: freshet.connection.v1.OAuth2Authorization.client_certificate:type_name -> freshet.connection.v1.ClientCertificate
+	20, // 20: freshet.connection.v1.OAuth2Authorization.authorization_code:type_name -> freshet.connection.v1.AuthorizationCode
+	21, // 21: freshet.connection.v1.OAuth2Authorization.assertion:type_name -> freshet.connection.v1.JwtAssertion
+	22, // 22: freshet.connection.v1.OAuth2Authorization.token_exchange:type_name -> freshet.connection.v1.TokenExchange
+	23, // 23: freshet.connection.v1.OAuth2Authorization.resource_owner:type_name -> freshet.connection.v1.ResourceOwner
+	24, // 24: freshet.connection.v1.OAuth2Authorization.dialect:type_name -> freshet.connection.v1.TokenEndpointDialect
+	25, // 25: freshet.connection.v1.OAuth2Authorization.provider_behavior:type_name -> freshet.connection.v1.ProviderBehavior
+	17, // 26: freshet.connection.v1.OAuth2Authorization.dpop:type_name -> freshet.connection.v1.DpopSettings
+	30, // 27: freshet.connection.v1.OAuth2Authorization.provider_parameters:type_name -> freshet.connection.v1.OAuth2Authorization.ProviderParametersEntry
+	3,  // 28: freshet.connection.v1.OAuth2Authorization.pkce:type_name -> freshet.connection.v1.OAuth2Authorization.PkceSupport
+	31, // 29: freshet.connection.v1.OAuth2Authorization.authorization_parameters:type_name -> freshet.connection.v1.OAuth2Authorization.AuthorizationParametersEntry
+	4,  // 30: freshet.connection.v1.DpopSettings.algorithm:type_name -> freshet.connection.v1.DpopSettings.Algorithm
+	5,  // 31: freshet.connection.v1.SigningKey.algorithm:type_name -> freshet.connection.v1.SigningKey.Algorithm
+	37, // 32: freshet.connection.v1.JwtAssertion.lifetime:type_name -> google.protobuf.Duration
+	6,  // 33: freshet.connection.v1.TokenEndpointDialect.method:type_name -> freshet.connection.v1.TokenEndpointDialect.Method
+	7,  // 34: freshet.connection.v1.TokenEndpointDialect.encoding:type_name -> freshet.connection.v1.TokenEndpointDialect.Encoding
+	32, // 35: freshet.connection.v1.TokenEndpointDialect.field_names:type_name -> freshet.connection.v1.TokenEndpointDialect.FieldNamesEntry
+	8,  // 36: freshet.connection.v1.TokenEndpointDialect.expires_in_unit:type_name -> freshet.connection.v1.TokenEndpointDialect.LifetimeUnit
+	33, // 37: freshet.connection.v1.TokenEndpointDialect.error_codes:type_name -> freshet.connection.v1.TokenEndpointDialect.ErrorCodesEntry
+	6,  // 38: freshet.connection.v1.TokenEndpointDialect.refresh_method:type_name -> freshet.connection.v1.TokenEndpointDialect.Method
+	9,  // 39: freshet.connection.v1.ProviderBehavior.rotation_recovery:type_name -> freshet.connection.v1.ProviderBehavior.RotationRecovery
+	37, // 40: freshet.connection.v1.ProviderBehavior.rotation_grace:type_name -> google.protobuf.Duration
+	10, // 41: freshet.connection.v1.ProviderBehavior.old_access_token:type_name -> freshet.connection.v1.ProviderBehavior.OldAccessToken
+	37, // 42: freshet.connection.v1.ProviderBehavior.old_access_token_leeway:type_name -> google.protobuf.Duration
+	37, // 43: freshet.connection.v1.ProviderBehavior.refresh_not_before:type_name -> google.protobuf.Duration
+	37, // 44: freshet.connection.v1.ProviderBehavior.mint_period:type_name -> google.protobuf.Duration
+	37, // 45: freshet.connection.v1.ProviderBehavior.refresh_token_idle_lifetime:type_name -> google.protobuf.Duration
+	37, // 46: freshet.connection.v1.ProviderBehavior.grant_lifetime:type_name -> google.protobuf.Duration
+	37, // 47: freshet.connection.v1.RefreshPolicy.refresh_before:type_name -> google.protobuf.Duration
+	37, // 48: freshet.connection.v1.RefreshPolicy.default_lifetime:type_name -> google.protobuf.Duration
+	11, // 49: freshet.connection.v1.RefreshPolicy.mode:type_name -> freshet.connection.v1.RefreshPolicy.Mode
+	37, // 50: freshet.connection.v1.RefreshPolicy.keep_alive:type_name -> google.protobuf.Duration
+	37, // 51: freshet.connection.v1.RefreshPolicy.grant_warning:type_name -> google.protobuf.Duration
+	12, // 52: freshet.connection.v1.OAuth1Authorization.signature_method:type_name -> freshet.connection.v1.OAuth1Authorization.SignatureMethod
+	53, // [53:53] is the sub-list for method output_type
+	53, // [53:53] is the sub-list for method input_type
+	53, // [53:53] is the sub-list for extension type_name
+	53, // [53:53] is the sub-list for extension extendee
+	0,  // [0:53] is the sub-list for field type_name
 }
 
 func init() { file_freshet_connection_v1_connection_proto_init() }
@@ -2879,14 +3057,15 @@ func file_freshet_connection_v1_connection_proto_init() {
 		(*Connection_Oauth2)(nil),
 		(*Connection_ApiKey)(nil),
 		(*Connection_Basic)(nil),
+		(*Connection_Oauth1)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_freshet_connection_v1_connection_proto_rawDesc), len(file_freshet_connection_v1_connection_proto_rawDesc)),
-			NumEnums:      12,
-			NumMessages:   20,
+			NumEnums:      13,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -225,6 +225,7 @@ type AuthorizationSettings struct {
 	//	*AuthorizationSettings_Oauth2
 	//	*AuthorizationSettings_ApiKey
 	//	*AuthorizationSettings_Basic
+	//	*AuthorizationSettings_Oauth1
 	Authorization isAuthorizationSettings_Authorization `protobuf_oneof:"authorization"`
 	// Added to every request made with the connection, values filled in.
 	InvocationParameters *HttpParameters `protobuf:"bytes,7,opt,name=invocation_parameters,json=invocationParameters,proto3" json:"invocation_parameters,omitempty"`
@@ -323,6 +324,15 @@ func (x *AuthorizationSettings) GetBasic() *BasicAuthorization {
 	return nil
 }
 
+func (x *AuthorizationSettings) GetOauth1() *OAuth1Authorization {
+	if x != nil {
+		if x, ok := x.Authorization.(*AuthorizationSettings_Oauth1); ok {
+			return x.Oauth1
+		}
+	}
+	return nil
+}
+
 func (x *AuthorizationSettings) GetInvocationParameters() *HttpParameters {
 	if x != nil {
 		return x.InvocationParameters
@@ -370,11 +380,18 @@ type AuthorizationSettings_Basic struct {
 	Basic *BasicAuthorization `protobuf:"bytes,6,opt,name=basic,proto3,oneof"`
 }
 
+type AuthorizationSettings_Oauth1 struct {
+	// OAuth 1.0a.
+	Oauth1 *OAuth1Authorization `protobuf:"bytes,18,opt,name=oauth1,proto3,oneof"`
+}
+
 func (*AuthorizationSettings_Oauth2) isAuthorizationSettings_Authorization() {}
 
 func (*AuthorizationSettings_ApiKey) isAuthorizationSettings_Authorization() {}
 
 func (*AuthorizationSettings_Basic) isAuthorizationSettings_Authorization() {}
+
+func (*AuthorizationSettings_Oauth1) isAuthorizationSettings_Authorization() {}
 
 // AnswerCapture is a value that is taken from a token answer.
 type AnswerCapture struct {
@@ -677,14 +694,15 @@ const file_freshet_connection_v1_connection_internal_service_proto_rawDesc = "" 
 	"\x1fGetAuthorizationSettingsRequest\x12\x98\x01\n" +
 	"\x04name\x18\x01 \x01(\tB\x83\x01\xe2A\x01\x02\xbaH|rz2x^projects/[a-z0-9][a-z0-9-]{0,62}/connections/[A-Za-z0-9][A-Za-z0-9._-]{0,63}(/grants/[A-Za-z0-9][A-Za-z0-9._-]{0,63})?$R\x04name\"l\n" +
 	" GetAuthorizationSettingsResponse\x12H\n" +
-	"\bsettings\x18\x01 \x01(\v2,.freshet.connection.v1.AuthorizationSettingsR\bsettings\"\xcd\x04\n" +
+	"\bsettings\x18\x01 \x01(\v2,.freshet.connection.v1.AuthorizationSettingsR\bsettings\"\x93\x05\n" +
 	"\x15AuthorizationSettings\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03uid\x18\x02 \x01(\tR\x03uid\x12\x1a\n" +
 	"\brevision\x18\x03 \x01(\x03R\brevision\x12D\n" +
 	"\x06oauth2\x18\x04 \x01(\v2*.freshet.connection.v1.OAuth2AuthorizationH\x00R\x06oauth2\x12E\n" +
 	"\aapi_key\x18\x05 \x01(\v2*.freshet.connection.v1.ApiKeyAuthorizationH\x00R\x06apiKey\x12A\n" +
-	"\x05basic\x18\x06 \x01(\v2).freshet.connection.v1.BasicAuthorizationH\x00R\x05basic\x12Z\n" +
+	"\x05basic\x18\x06 \x01(\v2).freshet.connection.v1.BasicAuthorizationH\x00R\x05basic\x12D\n" +
+	"\x06oauth1\x18\x12 \x01(\v2*.freshet.connection.v1.OAuth1AuthorizationH\x00R\x06oauth1\x12Z\n" +
 	"\x15invocation_parameters\x18\a \x01(\v2%.freshet.connection.v1.HttpParametersR\x14invocationParameters\x12K\n" +
 	"\x0eimported_token\x18\b \x01(\v2$.freshet.connection.v1.ImportedTokenR\rimportedToken\x12M\n" +
 	"\x0fanswer_captures\x18\t \x03(\v2$.freshet.connection.v1.AnswerCaptureR\x0eanswerCaptures\x12\x19\n" +
@@ -731,9 +749,10 @@ var file_freshet_connection_v1_connection_internal_service_proto_goTypes = []any
 	(*OAuth2Authorization)(nil),                          // 9: freshet.connection.v1.OAuth2Authorization
 	(*ApiKeyAuthorization)(nil),                          // 10: freshet.connection.v1.ApiKeyAuthorization
 	(*BasicAuthorization)(nil),                           // 11: freshet.connection.v1.BasicAuthorization
-	(*HttpParameters)(nil),                               // 12: freshet.connection.v1.HttpParameters
-	(*timestamppb.Timestamp)(nil),                        // 13: google.protobuf.Timestamp
-	(v1.Reason)(0),                                       // 14: freshet.errors.v1.Reason
+	(*OAuth1Authorization)(nil),                          // 12: freshet.connection.v1.OAuth1Authorization
+	(*HttpParameters)(nil),                               // 13: freshet.connection.v1.HttpParameters
+	(*timestamppb.Timestamp)(nil),                        // 14: google.protobuf.Timestamp
+	(v1.Reason)(0),                                       // 15: freshet.errors.v1.Reason
 }
 var file_freshet_connection_v1_connection_internal_service_proto_depIdxs = []int32{
 	8,  // 0: freshet.connection.v1.BatchGetAuthorizationSettingsResponse.results:type_name -> freshet.connection.v1.BatchGetAuthorizationSettingsResponse.Result
@@ -741,22 +760,23 @@ var file_freshet_connection_v1_connection_internal_service_proto_depIdxs = []int
 	9,  // 2: freshet.connection.v1.AuthorizationSettings.oauth2:type_name -> freshet.connection.v1.OAuth2Authorization
 	10, // 3: freshet.connection.v1.AuthorizationSettings.api_key:type_name -> freshet.connection.v1.ApiKeyAuthorization
 	11, // 4: freshet.connection.v1.AuthorizationSettings.basic:type_name -> freshet.connection.v1.BasicAuthorization
-	12, // 5: freshet.connection.v1.AuthorizationSettings.invocation_parameters:type_name -> freshet.connection.v1.HttpParameters
-	6,  // 6: freshet.connection.v1.AuthorizationSettings.imported_token:type_name -> freshet.connection.v1.ImportedToken
-	5,  // 7: freshet.connection.v1.AuthorizationSettings.answer_captures:type_name -> freshet.connection.v1.AnswerCapture
-	13, // 8: freshet.connection.v1.ImportedToken.expire_time:type_name -> google.protobuf.Timestamp
-	14, // 9: freshet.connection.v1.BatchGetAuthorizationSettingsResponse.Error.reason:type_name -> freshet.errors.v1.Reason
-	4,  // 10: freshet.connection.v1.BatchGetAuthorizationSettingsResponse.Result.settings:type_name -> freshet.connection.v1.AuthorizationSettings
-	7,  // 11: freshet.connection.v1.BatchGetAuthorizationSettingsResponse.Result.error:type_name -> freshet.connection.v1.BatchGetAuthorizationSettingsResponse.Error
-	2,  // 12: freshet.connection.v1.ConnectionInternalService.GetAuthorizationSettings:input_type -> freshet.connection.v1.GetAuthorizationSettingsRequest
-	0,  // 13: freshet.connection.v1.ConnectionInternalService.BatchGetAuthorizationSettings:input_type -> freshet.connection.v1.BatchGetAuthorizationSettingsRequest
-	3,  // 14: freshet.connection.v1.ConnectionInternalService.GetAuthorizationSettings:output_type -> freshet.connection.v1.GetAuthorizationSettingsResponse
-	1,  // 15: freshet.connection.v1.ConnectionInternalService.BatchGetAuthorizationSettings:output_type -> freshet.connection.v1.BatchGetAuthorizationSettingsResponse
-	14, // [14:16] is the sub-list for method output_type
-	12, // [12:14] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	12, // 5: freshet.connection.v1.AuthorizationSettings.oauth1:type_name -> freshet.connection.v1.OAuth1Authorization
+	13, // 6: freshet.connection.v1.AuthorizationSettings.invocation_parameters:type_name -> freshet.connection.v1.HttpParameters
+	6,  // 7: freshet.connection.v1.AuthorizationSettings.imported_token:type_name -> freshet.connection.v1.ImportedToken
+	5,  // 8: freshet.connection.v1.AuthorizationSettings.answer_captures:type_name -> freshet.connection.v1.AnswerCapture
+	14, // 9: freshet.connection.v1.ImportedToken.expire_time:type_name -> google.protobuf.Timestamp
+	15, // 10: freshet.connection.v1.BatchGetAuthorizationSettingsResponse.Error.reason:type_name -> freshet.errors.v1.Reason
+	4,  // 11: freshet.connection.v1.BatchGetAuthorizationSettingsResponse.Result.settings:type_name -> freshet.connection.v1.AuthorizationSettings
+	7,  // 12: freshet.connection.v1.BatchGetAuthorizationSettingsResponse.Result.error:type_name -> freshet.connection.v1.BatchGetAuthorizationSettingsResponse.Error
+	2,  // 13: freshet.connection.v1.ConnectionInternalService.GetAuthorizationSettings:input_type -> freshet.connection.v1.GetAuthorizationSettingsRequest
+	0,  // 14: freshet.connection.v1.ConnectionInternalService.BatchGetAuthorizationSettings:input_type -> freshet.connection.v1.BatchGetAuthorizationSettingsRequest
+	3,  // 15: freshet.connection.v1.ConnectionInternalService.GetAuthorizationSettings:output_type -> freshet.connection.v1.GetAuthorizationSettingsResponse
+	1,  // 16: freshet.connection.v1.ConnectionInternalService.BatchGetAuthorizationSettings:output_type -> freshet.connection.v1.BatchGetAuthorizationSettingsResponse
+	15, // [15:17] is the sub-list for method output_type
+	13, // [13:15] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_freshet_connection_v1_connection_internal_service_proto_init() }
@@ -770,6 +790,7 @@ func file_freshet_connection_v1_connection_internal_service_proto_init() {
 		(*AuthorizationSettings_Oauth2)(nil),
 		(*AuthorizationSettings_ApiKey)(nil),
 		(*AuthorizationSettings_Basic)(nil),
+		(*AuthorizationSettings_Oauth1)(nil),
 	}
 	file_freshet_connection_v1_connection_internal_service_proto_msgTypes[8].OneofWrappers = []any{
 		(*BatchGetAuthorizationSettingsResponse_Result_Settings)(nil),

@@ -115,6 +115,8 @@ const (
 	Reason_UPSTREAM_RATE_LIMITED Reason = 76
 	// The connection's settings allow no more calls with this token at the moment; the API was not called. Code RESOURCE_EXHAUSTED, with RetryInfo.
 	Reason_PROXY_RATE_LIMITED Reason = 77
+	// The token's requests are not signed by OAuth 1.0a, so that there is nothing to sign with. Code FAILED_PRECONDITION.
+	Reason_REQUESTS_NOT_SIGNED Reason = 78
 	// The interface does not exist. Code NOT_FOUND.
 	Reason_INTERFACE_NOT_FOUND Reason = 94
 	// The interface has no such operation, or none for the connection's provider. Code NOT_FOUND.
@@ -232,6 +234,7 @@ var (
 		75:  "UPSTREAM_ANSWER_REFUSED",
 		76:  "UPSTREAM_RATE_LIMITED",
 		77:  "PROXY_RATE_LIMITED",
+		78:  "REQUESTS_NOT_SIGNED",
 		94:  "INTERFACE_NOT_FOUND",
 		95:  "OPERATION_NOT_FOUND",
 		96:  "UPSTREAM_ERROR",
@@ -304,6 +307,7 @@ var (
 		"UPSTREAM_ANSWER_REFUSED":         75,
 		"UPSTREAM_RATE_LIMITED":           76,
 		"PROXY_RATE_LIMITED":              77,
+		"REQUESTS_NOT_SIGNED":             78,
 		"INTERFACE_NOT_FOUND":             94,
 		"OPERATION_NOT_FOUND":             95,
 		"UPSTREAM_ERROR":                  96,
@@ -369,7 +373,7 @@ var File_freshet_errors_v1_reason_proto protoreflect.FileDescriptor
 
 const file_freshet_errors_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1efreshet/errors/v1/reason.proto\x12\x11freshet.errors.v1*\x92\f\n" +
+	"\x1efreshet/errors/v1/reason.proto\x12\x11freshet.errors.v1*\xab\f\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rINVALID_FIELD\x10\x01\x12\x16\n" +
@@ -410,6 +414,7 @@ const file_freshet_errors_v1_reason_proto_rawDesc = "" +
 	"\x17UPSTREAM_ANSWER_REFUSED\x10K\x12\x19\n" +
 	"\x15UPSTREAM_RATE_LIMITED\x10L\x12\x16\n" +
 	"\x12PROXY_RATE_LIMITED\x10M\x12\x17\n" +
+	"\x13REQUESTS_NOT_SIGNED\x10N\x12\x17\n" +
 	"\x13INTERFACE_NOT_FOUND\x10^\x12\x17\n" +
 	"\x13OPERATION_NOT_FOUND\x10_\x12\x12\n" +
 	"\x0eUPSTREAM_ERROR\x10`\x12\x12\n" +

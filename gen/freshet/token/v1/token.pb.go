@@ -289,7 +289,7 @@ func (x RefreshHealth_Status) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RefreshHealth_Status.Descriptor instead.
 func (RefreshHealth_Status) EnumDescriptor() ([]byte, []int) {
-	return file_freshet_token_v1_token_proto_rawDescGZIP(), []int{4, 0}
+	return file_freshet_token_v1_token_proto_rawDescGZIP(), []int{5, 0}
 }
 
 // How far it got, each step durable before the next is taken.
@@ -358,7 +358,7 @@ func (x Rotation_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Rotation_State.Descriptor instead.
 func (Rotation_State) EnumDescriptor() ([]byte, []int) {
-	return file_freshet_token_v1_token_proto_rawDescGZIP(), []int{5, 0}
+	return file_freshet_token_v1_token_proto_rawDescGZIP(), []int{6, 0}
 }
 
 // What set it off.
@@ -431,7 +431,7 @@ func (x Rotation_Trigger) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Rotation_Trigger.Descriptor instead.
 func (Rotation_Trigger) EnumDescriptor() ([]byte, []int) {
-	return file_freshet_token_v1_token_proto_rawDescGZIP(), []int{5, 1}
+	return file_freshet_token_v1_token_proto_rawDescGZIP(), []int{6, 1}
 }
 
 // Token is the current credential of a connection or of a grant under it, always as the full state.
@@ -480,7 +480,10 @@ type Token struct {
 	// DpopService.CreateDpopProof.
 	Dpop *DpopBinding `protobuf:"bytes,20,opt,name=dpop,proto3" json:"dpop,omitempty"`
 	// The connection asks for a bound token (`oauth2.dpop`), and the server issued another one: it is used as what it is, and whoever has it can use it.
-	DpopDeclined  bool `protobuf:"varint,21,opt,name=dpop_declined,json=dpopDeclined,proto3" json:"dpop_declined,omitempty"`
+	DpopDeclined bool `protobuf:"varint,21,opt,name=dpop_declined,json=dpopDeclined,proto3" json:"dpop_declined,omitempty"`
+	// Set: besides `credential`, each request needs a signature of its own in the header `Authorization` (OAuth 1.0a, RFC 5849), from
+	// Oauth1Service.SignRequest.
+	Oauth1        *Oauth1Signing `protobuf:"bytes,22,opt,name=oauth1,proto3" json:"oauth1,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -655,6 +658,59 @@ func (x *Token) GetDpopDeclined() bool {
 	return false
 }
 
+func (x *Token) GetOauth1() *Oauth1Signing {
+	if x != nil {
+		return x.Oauth1
+	}
+	return nil
+}
+
+// Oauth1Signing is how requests are signed. The secrets stay with the token service.
+type Oauth1Signing struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The signature method, as the header has it: `HMAC-SHA1` for instance.
+	SignatureMethod string `protobuf:"bytes,1,opt,name=signature_method,json=signatureMethod,proto3" json:"signature_method,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *Oauth1Signing) Reset() {
+	*x = Oauth1Signing{}
+	mi := &file_freshet_token_v1_token_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Oauth1Signing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Oauth1Signing) ProtoMessage() {}
+
+func (x *Oauth1Signing) ProtoReflect() protoreflect.Message {
+	mi := &file_freshet_token_v1_token_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Oauth1Signing.ProtoReflect.Descriptor instead.
+func (*Oauth1Signing) Descriptor() ([]byte, []int) {
+	return file_freshet_token_v1_token_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Oauth1Signing) GetSignatureMethod() string {
+	if x != nil {
+		return x.SignatureMethod
+	}
+	return ""
+}
+
 // DpopBinding is the key that an access token is bound to. The private key stays with the token service.
 type DpopBinding struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -666,7 +722,7 @@ type DpopBinding struct {
 
 func (x *DpopBinding) Reset() {
 	*x = DpopBinding{}
-	mi := &file_freshet_token_v1_token_proto_msgTypes[1]
+	mi := &file_freshet_token_v1_token_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -678,7 +734,7 @@ func (x *DpopBinding) String() string {
 func (*DpopBinding) ProtoMessage() {}
 
 func (x *DpopBinding) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_token_v1_token_proto_msgTypes[1]
+	mi := &file_freshet_token_v1_token_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -691,7 +747,7 @@ func (x *DpopBinding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DpopBinding.ProtoReflect.Descriptor instead.
 func (*DpopBinding) Descriptor() ([]byte, []int) {
-	return file_freshet_token_v1_token_proto_rawDescGZIP(), []int{1}
+	return file_freshet_token_v1_token_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *DpopBinding) GetJwkThumbprint() string {
@@ -716,7 +772,7 @@ type HttpCredential struct {
 
 func (x *HttpCredential) Reset() {
 	*x = HttpCredential{}
-	mi := &file_freshet_token_v1_token_proto_msgTypes[2]
+	mi := &file_freshet_token_v1_token_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -728,7 +784,7 @@ func (x *HttpCredential) String() string {
 func (*HttpCredential) ProtoMessage() {}
 
 func (x *HttpCredential) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_token_v1_token_proto_msgTypes[2]
+	mi := &file_freshet_token_v1_token_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -741,7 +797,7 @@ func (x *HttpCredential) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HttpCredential.ProtoReflect.Descriptor instead.
 func (*HttpCredential) Descriptor() ([]byte, []int) {
-	return file_freshet_token_v1_token_proto_rawDescGZIP(), []int{2}
+	return file_freshet_token_v1_token_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *HttpCredential) GetHeaders() []*HttpCredentialField {
@@ -778,7 +834,7 @@ type HttpCredentialField struct {
 
 func (x *HttpCredentialField) Reset() {
 	*x = HttpCredentialField{}
-	mi := &file_freshet_token_v1_token_proto_msgTypes[3]
+	mi := &file_freshet_token_v1_token_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -790,7 +846,7 @@ func (x *HttpCredentialField) String() string {
 func (*HttpCredentialField) ProtoMessage() {}
 
 func (x *HttpCredentialField) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_token_v1_token_proto_msgTypes[3]
+	mi := &file_freshet_token_v1_token_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -803,7 +859,7 @@ func (x *HttpCredentialField) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HttpCredentialField.ProtoReflect.Descriptor instead.
 func (*HttpCredentialField) Descriptor() ([]byte, []int) {
-	return file_freshet_token_v1_token_proto_rawDescGZIP(), []int{3}
+	return file_freshet_token_v1_token_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *HttpCredentialField) GetKey() string {
@@ -846,7 +902,7 @@ type RefreshHealth struct {
 
 func (x *RefreshHealth) Reset() {
 	*x = RefreshHealth{}
-	mi := &file_freshet_token_v1_token_proto_msgTypes[4]
+	mi := &file_freshet_token_v1_token_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -858,7 +914,7 @@ func (x *RefreshHealth) String() string {
 func (*RefreshHealth) ProtoMessage() {}
 
 func (x *RefreshHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_token_v1_token_proto_msgTypes[4]
+	mi := &file_freshet_token_v1_token_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -871,7 +927,7 @@ func (x *RefreshHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshHealth.ProtoReflect.Descriptor instead.
 func (*RefreshHealth) Descriptor() ([]byte, []int) {
-	return file_freshet_token_v1_token_proto_rawDescGZIP(), []int{4}
+	return file_freshet_token_v1_token_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *RefreshHealth) GetStatus() RefreshHealth_Status {
@@ -963,7 +1019,7 @@ type Rotation struct {
 
 func (x *Rotation) Reset() {
 	*x = Rotation{}
-	mi := &file_freshet_token_v1_token_proto_msgTypes[5]
+	mi := &file_freshet_token_v1_token_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -975,7 +1031,7 @@ func (x *Rotation) String() string {
 func (*Rotation) ProtoMessage() {}
 
 func (x *Rotation) ProtoReflect() protoreflect.Message {
-	mi := &file_freshet_token_v1_token_proto_msgTypes[5]
+	mi := &file_freshet_token_v1_token_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -988,7 +1044,7 @@ func (x *Rotation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rotation.ProtoReflect.Descriptor instead.
 func (*Rotation) Descriptor() ([]byte, []int) {
-	return file_freshet_token_v1_token_proto_rawDescGZIP(), []int{5}
+	return file_freshet_token_v1_token_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Rotation) GetName() string {
@@ -1079,8 +1135,7 @@ var File_freshet_token_v1_token_proto protoreflect.FileDescriptor
 
 const file_freshet_token_v1_token_proto_rawDesc = "" +
 	"\n" +
-	"\x1cfreshet/token/v1/token.proto\x12\x10freshet.token.v1\x1a\x1efreshet/errors/v1/reason.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcc\n" +
-	"\n" +
+	"\x1cfreshet/token/v1/token.proto\x12\x10freshet.token.v1\x1a\x1efreshet/errors/v1/reason.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8b\v\n" +
 	"\x05Token\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x05R\x04name\x12$\n" +
 	"\n" +
@@ -1110,7 +1165,8 @@ const file_freshet_token_v1_token_proto_rawDesc = "" +
 	"\n" +
 	"hold_until\x18\x12 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\tholdUntil\x127\n" +
 	"\x04dpop\x18\x14 \x01(\v2\x1d.freshet.token.v1.DpopBindingB\x04\xe2A\x01\x03R\x04dpop\x12)\n" +
-	"\rdpop_declined\x18\x15 \x01(\bB\x04\xe2A\x01\x03R\fdpopDeclined\"j\n" +
+	"\rdpop_declined\x18\x15 \x01(\bB\x04\xe2A\x01\x03R\fdpopDeclined\x12=\n" +
+	"\x06oauth1\x18\x16 \x01(\v2\x1f.freshet.token.v1.Oauth1SigningB\x04\xe2A\x01\x03R\x06oauth1\"j\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vAUTHORIZING\x10\x01\x12\x0e\n" +
@@ -1126,7 +1182,9 @@ const file_freshet_token_v1_token_proto_rawDesc = "" +
 	"\x10DEFAULT_LIFETIME\x10\x03\x12\r\n" +
 	"\tSIMULATED\x10\x04\x12\x0e\n" +
 	"\n" +
-	"EXPIRES_AT\x10\x05\"4\n" +
+	"EXPIRES_AT\x10\x05\":\n" +
+	"\rOauth1Signing\x12)\n" +
+	"\x10signature_method\x18\x01 \x01(\tR\x0fsignatureMethod\"4\n" +
 	"\vDpopBinding\x12%\n" +
 	"\x0ejwk_thumbprint\x18\x01 \x01(\tR\rjwkThumbprint\"\xc9\x01\n" +
 	"\x0eHttpCredential\x12?\n" +
@@ -1216,7 +1274,7 @@ func file_freshet_token_v1_token_proto_rawDescGZIP() []byte {
 }
 
 var file_freshet_token_v1_token_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_freshet_token_v1_token_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_freshet_token_v1_token_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_freshet_token_v1_token_proto_goTypes = []any{
 	(FailureClass)(0),             // 0: freshet.token.v1.FailureClass
 	(Token_State)(0),              // 1: freshet.token.v1.Token.State
@@ -1225,46 +1283,48 @@ var file_freshet_token_v1_token_proto_goTypes = []any{
 	(Rotation_State)(0),           // 4: freshet.token.v1.Rotation.State
 	(Rotation_Trigger)(0),         // 5: freshet.token.v1.Rotation.Trigger
 	(*Token)(nil),                 // 6: freshet.token.v1.Token
-	(*DpopBinding)(nil),           // 7: freshet.token.v1.DpopBinding
-	(*HttpCredential)(nil),        // 8: freshet.token.v1.HttpCredential
-	(*HttpCredentialField)(nil),   // 9: freshet.token.v1.HttpCredentialField
-	(*RefreshHealth)(nil),         // 10: freshet.token.v1.RefreshHealth
-	(*Rotation)(nil),              // 11: freshet.token.v1.Rotation
-	(v1.Reason)(0),                // 12: freshet.errors.v1.Reason
-	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 14: google.protobuf.Duration
+	(*Oauth1Signing)(nil),         // 7: freshet.token.v1.Oauth1Signing
+	(*DpopBinding)(nil),           // 8: freshet.token.v1.DpopBinding
+	(*HttpCredential)(nil),        // 9: freshet.token.v1.HttpCredential
+	(*HttpCredentialField)(nil),   // 10: freshet.token.v1.HttpCredentialField
+	(*RefreshHealth)(nil),         // 11: freshet.token.v1.RefreshHealth
+	(*Rotation)(nil),              // 12: freshet.token.v1.Rotation
+	(v1.Reason)(0),                // 13: freshet.errors.v1.Reason
+	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 15: google.protobuf.Duration
 }
 var file_freshet_token_v1_token_proto_depIdxs = []int32{
 	1,  // 0: freshet.token.v1.Token.state:type_name -> freshet.token.v1.Token.State
-	12, // 1: freshet.token.v1.Token.state_reason:type_name -> freshet.errors.v1.Reason
-	13, // 2: freshet.token.v1.Token.issue_time:type_name -> google.protobuf.Timestamp
-	13, // 3: freshet.token.v1.Token.expire_time:type_name -> google.protobuf.Timestamp
+	13, // 1: freshet.token.v1.Token.state_reason:type_name -> freshet.errors.v1.Reason
+	14, // 2: freshet.token.v1.Token.issue_time:type_name -> google.protobuf.Timestamp
+	14, // 3: freshet.token.v1.Token.expire_time:type_name -> google.protobuf.Timestamp
 	2,  // 4: freshet.token.v1.Token.expiry_source:type_name -> freshet.token.v1.Token.ExpirySource
-	13, // 5: freshet.token.v1.Token.next_refresh_time:type_name -> google.protobuf.Timestamp
-	13, // 6: freshet.token.v1.Token.grant_expire_time:type_name -> google.protobuf.Timestamp
-	10, // 7: freshet.token.v1.Token.refresh_health:type_name -> freshet.token.v1.RefreshHealth
-	8,  // 8: freshet.token.v1.Token.credential:type_name -> freshet.token.v1.HttpCredential
-	13, // 9: freshet.token.v1.Token.hold_until:type_name -> google.protobuf.Timestamp
-	7,  // 10: freshet.token.v1.Token.dpop:type_name -> freshet.token.v1.DpopBinding
-	9,  // 11: freshet.token.v1.HttpCredential.headers:type_name -> freshet.token.v1.HttpCredentialField
-	9,  // 12: freshet.token.v1.HttpCredential.query:type_name -> freshet.token.v1.HttpCredentialField
-	9,  // 13: freshet.token.v1.HttpCredential.body:type_name -> freshet.token.v1.HttpCredentialField
-	3,  // 14: freshet.token.v1.RefreshHealth.status:type_name -> freshet.token.v1.RefreshHealth.Status
-	13, // 15: freshet.token.v1.RefreshHealth.last_success_time:type_name -> google.protobuf.Timestamp
-	13, // 16: freshet.token.v1.RefreshHealth.last_failure_time:type_name -> google.protobuf.Timestamp
-	0,  // 17: freshet.token.v1.RefreshHealth.last_failure_class:type_name -> freshet.token.v1.FailureClass
-	13, // 18: freshet.token.v1.RefreshHealth.next_attempt_time:type_name -> google.protobuf.Timestamp
-	4,  // 19: freshet.token.v1.Rotation.state:type_name -> freshet.token.v1.Rotation.State
-	5,  // 20: freshet.token.v1.Rotation.trigger:type_name -> freshet.token.v1.Rotation.Trigger
-	13, // 21: freshet.token.v1.Rotation.start_time:type_name -> google.protobuf.Timestamp
-	13, // 22: freshet.token.v1.Rotation.end_time:type_name -> google.protobuf.Timestamp
-	14, // 23: freshet.token.v1.Rotation.lead_time:type_name -> google.protobuf.Duration
-	0,  // 24: freshet.token.v1.Rotation.failure_class:type_name -> freshet.token.v1.FailureClass
-	25, // [25:25] is the sub-list for method output_type
-	25, // [25:25] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	14, // 5: freshet.token.v1.Token.next_refresh_time:type_name -> google.protobuf.Timestamp
+	14, // 6: freshet.token.v1.Token.grant_expire_time:type_name -> google.protobuf.Timestamp
+	11, // 7: freshet.token.v1.Token.refresh_health:type_name -> freshet.token.v1.RefreshHealth
+	9,  // 8: freshet.token.v1.Token.credential:type_name -> freshet.token.v1.HttpCredential
+	14, // 9: freshet.token.v1.Token.hold_until:type_name -> google.protobuf.Timestamp
+	8,  // 10: freshet.token.v1.Token.dpop:type_name -> freshet.token.v1.DpopBinding
+	7,  // 11: freshet.token.v1.Token.oauth1:type_name -> freshet.token.v1.Oauth1Signing
+	10, // 12: freshet.token.v1.HttpCredential.headers:type_name -> freshet.token.v1.HttpCredentialField
+	10, // 13: freshet.token.v1.HttpCredential.query:type_name -> freshet.token.v1.HttpCredentialField
+	10, // 14: freshet.token.v1.HttpCredential.body:type_name -> freshet.token.v1.HttpCredentialField
+	3,  // 15: freshet.token.v1.RefreshHealth.status:type_name -> freshet.token.v1.RefreshHealth.Status
+	14, // 16: freshet.token.v1.RefreshHealth.last_success_time:type_name -> google.protobuf.Timestamp
+	14, // 17: freshet.token.v1.RefreshHealth.last_failure_time:type_name -> google.protobuf.Timestamp
+	0,  // 18: freshet.token.v1.RefreshHealth.last_failure_class:type_name -> freshet.token.v1.FailureClass
+	14, // 19: freshet.token.v1.RefreshHealth.next_attempt_time:type_name -> google.protobuf.Timestamp
+	4,  // 20: freshet.token.v1.Rotation.state:type_name -> freshet.token.v1.Rotation.State
+	5,  // 21: freshet.token.v1.Rotation.trigger:type_name -> freshet.token.v1.Rotation.Trigger
+	14, // 22: freshet.token.v1.Rotation.start_time:type_name -> google.protobuf.Timestamp
+	14, // 23: freshet.token.v1.Rotation.end_time:type_name -> google.protobuf.Timestamp
+	15, // 24: freshet.token.v1.Rotation.lead_time:type_name -> google.protobuf.Duration
+	0,  // 25: freshet.token.v1.Rotation.failure_class:type_name -> freshet.token.v1.FailureClass
+	26, // [26:26] is the sub-list for method output_type
+	26, // [26:26] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_freshet_token_v1_token_proto_init() }
@@ -1278,7 +1338,7 @@ func file_freshet_token_v1_token_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_freshet_token_v1_token_proto_rawDesc), len(file_freshet_token_v1_token_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   6,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

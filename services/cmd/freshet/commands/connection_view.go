@@ -35,6 +35,7 @@ func (f *clientFlags) show(s *session, c *connectionv1.Connection) error {
 	}
 	t.property("Header", c.GetApiKey().GetName())
 	t.property("User name", c.GetBasic().GetUsername())
+	t.property("Consumer key", c.GetOauth1().GetConsumerKey())
 	t.property("Invocation parameters", parameters(c.GetInvocationParameters()))
 	t.property("Created", relative(c.GetCreateTime(), s.now()))
 	t.property("Changed", relative(c.GetUpdateTime(), s.now()))
@@ -53,6 +54,8 @@ func authorizationKind(c *connectionv1.Connection) string {
 		return "API_KEY"
 	case *connectionv1.Connection_Basic:
 		return "BASIC"
+	case *connectionv1.Connection_Oauth1:
+		return "OAUTH1"
 	default:
 		return "" // a kind that is newer than this build
 	}

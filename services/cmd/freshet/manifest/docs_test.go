@@ -52,7 +52,7 @@ func TestDocumentedConnections(t *testing.T) {
 		},
 	}
 	blocks := regexp.MustCompile("(?s)\n```yaml\n(.*?)```\n").FindAllStringSubmatch(string(text), -1)
-	require.Len(t, blocks, 14)
+	require.Len(t, blocks, 15)
 	for _, block := range blocks {
 		objects, err := manifest.Parse(strings.NewReader(block[1]), opts)
 		require.NoError(t, err, block[1])
@@ -64,7 +64,7 @@ func TestDocumentedConnections(t *testing.T) {
 	}
 
 	requests := regexp.MustCompile(`(?s) -d '(\{.*?\})'\n`).FindAllStringSubmatch(string(text), -1)
-	require.Len(t, requests, 10)
+	require.Len(t, requests, 11)
 	for _, request := range requests {
 		require.NoError(t, protojson.Unmarshal([]byte(request[1]), &connectionv1.Connection{}), request[1])
 	}
