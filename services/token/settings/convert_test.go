@@ -72,7 +72,12 @@ func TestNoFieldIsLost(t *testing.T) {
 	t.Parallel()
 	p := &connectionv1.OAuth2Authorization{}
 	fill(p.ProtoReflect())
-	s := converted(t, p)
+	s, err := settings.FromProto(&connectionv1.AuthorizationSettings{
+		Authorization:  &connectionv1.AuthorizationSettings_Oauth2{Oauth2: p},
+		Nonce:          "of the authorization request",
+		AnswerCaptures: []*connectionv1.AnswerCapture{{Name: "instance_url", Path: "instance_url"}},
+	})
+	require.NoError(t, err)
 	requireFilled(t, reflect.ValueOf(s.OAuth2), "OAuth2")
 	require.Equal(t, token.KindClientCredentials, s.Kind)
 	require.Equal(t, 2*time.Second+2, s.OAuth2.Provider.GrantLifetime)
