@@ -45,6 +45,8 @@ func (p Problem) String() string {
 }
 
 // Problems are all that is wrong with files: an error unless there are none, see [Problems.Err].
+//
+//nolint:errname // They are problems first.
 type Problems []Problem
 
 // Error implements error, a problem a line.
