@@ -196,10 +196,13 @@ type boundedConn struct {
 
 // Invoke implements grpc.ClientConnInterface.
 func (c *boundedConn) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
+	begin := time.Now()
 	bounded, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	err := c.conn.Invoke(bounded, method, args, reply, opts...)
-	if status.Code(err) == codes.DeadlineExceeded && ctx.Err() == nil && len(status.Convert(err).Details()) == 0 {
+	// The server knows the deadline and may be the first to notice that it has passed.
+	ours := time.Since(begin) >= c.timeout || len(status.Convert(err).Details()) == 0
+	if status.Code(err) == codes.DeadlineExceeded && ctx.Err() == nil && ours {
 		return status.Errorf(codes.DeadlineExceeded, "no answer within %s; --timeout gives it more", c.timeout)
 	}
 	return c.located(err)

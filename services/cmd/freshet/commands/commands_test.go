@@ -133,7 +133,7 @@ func TestOutput(t *testing.T) {
 		"token_watch": {
 			{args: "token watch crm"}, {args: "token watch crm --count 2 -o json"}, {args: "token watch crm --count 1 --show-secret"},
 		},
-		"token_refresh":   {{args: "token refresh crm"}, {args: "token refresh other --timeout 2s"}},
+		"token_refresh":   {{args: "token refresh crm"}, {args: "token refresh other --timeout 1s"}},
 		"token_rotations": {{args: "token rotations crm --limit 2"}, {args: "token rotations crm --limit 2 -o json"}},
 		"token_dpop_proof": {
 			{args: "token dpop-proof crm --method PATCH --url https://api.example/orders/7 --nonce n-1 --fingerprint 0123456789abcdef0123456789abcdef"},
