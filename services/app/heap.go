@@ -10,7 +10,7 @@ import (
 
 const (
 	// spareHeap is how much a small heap may grow before it is collected.
-	spareHeap = 192 << 20
+	spareHeap = 96 << 20
 	// sparePart is the part of the memory of its container that a process may spare at most.
 	sparePart = 4
 	// memoryLimitFile has the limit of the container, where there is one. https://docs.kernel.org/admin-guide/cgroup-v2.html#memory
