@@ -32,9 +32,15 @@ func (s *Store) Cancel(ctx context.Context, c delivery.Cancellation, after strin
 	if _, err := s.Unfold(ctx, endOfTime()); err != nil { // and remove the pages
 		return after, false, err
 	}
+	made, err := timeOf(c.ID)
+	if err != nil {
+		return after, false, err
+	}
 	w := &conditions{}
 	w.add(`state = 1`)
 	w.add(`project = ? AND delivery_id > ? AND delivery_id <= ?`, c.Project, after, c.ID)
+	// What was started anew since is not meant: this may be done again, when the record is kept, or was read by another instance before.
+	w.add(`(redrives = 0 OR expire_time - max_age < ?)`, micros(made.Add(time.Millisecond)))
 	if c.Destination != "" {
 		w.add(`destination_id = ?`, c.Destination)
 	} else {

@@ -194,6 +194,15 @@ func idAt(t time.Time) string {
 	return id.String()
 }
 
+// timeOf returns the time in an id, to the millisecond.
+func timeOf(id string) (time.Time, error) {
+	parsed, err := ulid.ParseStrict(id)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%q is not a ULID: %w", id, err)
+	}
+	return ulid.Time(parsed.Time()), nil
+}
+
 // restart starts a delivery anew that is in one of the states, with another target unless that is nil, and returns whether it was one. It
 // stays in its group.
 func restart(

@@ -144,7 +144,7 @@ func TestCancellationWaitsForJournals(t *testing.T) {
 	twoProcesses(t, func(t *testing.T, mine, other *store.Store) {
 		list := acceptOwned(t, mine, "1")
 		require.NoError(t, other.CreateDestination(t.Context(), delivery.Destination{Name: shop}))
-		c := delivery.Cancellation{Project: "p", ID: "2", Destination: shop.Destination}
+		c := delivery.Cancellation{Project: "p", ID: "7ZZZZZZZZZZZZZZZZZZZZZZZZZ", Destination: shop.Destination}
 		require.NoError(t, other.DeleteDestination(t.Context(), shop, "", c))
 		for _, want := range []int{1, 0} {
 			_, done, err := other.Cancel(t.Context(), c, "", accepted, 10)

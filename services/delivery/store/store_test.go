@@ -55,7 +55,7 @@ func TestWatch(t *testing.T) {
 	_, err := s.Beat(t.Context(), "i", time.Now(), time.Now().Add(time.Minute))
 	require.NoError(t, err)
 	require.Equal(t, delivery.Change{Instances: true}, <-changes)
-	c := delivery.Cancellation{Project: "p", ID: "1", Destination: "d"}
+	c := delivery.Cancellation{Project: "p", ID: "01M81WBVY9G4A7XXCEJ0000001", Destination: "d"}
 	require.NoError(t, s.DeleteDestination(t.Context(), name, "", c))
 	require.Equal(t, delivery.Change{Destination: &name}, <-changes)
 	_, _, err = s.Cancel(t.Context(), c, "", time.Now(), 10)

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/oklog/ulid/v2"
 	"github.com/stretchr/testify/require"
 
 	"github.com/freshet-io/freshet/services/delivery"
@@ -178,9 +179,23 @@ func testCancel(t *testing.T, f *fixture) {
 	require.NoError(t, err)
 	require.Empty(t, left)
 
-	whole := delivery.Cancellation{Project: "p", ID: f.id(), Destination: "d"}
+	made, err := ulid.ParseStrict(c.ID)
+	require.NoError(t, err)
+	since := ulid.Time(made.Time()).Add(time.Millisecond)
+	_, err = f.Redrive(ctx, owned.ID, since, nil)
+	require.NoError(t, err)
+	_, err = f.Redrive(ctx, waiting.ID, since.Add(-time.Microsecond), nil)
+	require.NoError(t, err)
+	_, finished, err := f.Cancel(ctx, c, "", now, 10) // once more, as by an instance that read the record before
+	require.NoError(t, err)
+	require.True(t, finished)
+	require.Equal(t, delivery.Pending, f.get(t, owned.ID).State, "started anew since")
+	require.Equal(t, delivery.Cancelled, f.get(t, waiting.ID).State)
+
+	require.NoError(t, made.SetTime(made.Time()+2))
+	whole := delivery.Cancellation{Project: "p", ID: made.String(), Destination: "d"}
 	require.NoError(t, f.DeleteDestination(ctx, lane, "", whole))
-	_, finished, err := f.Cancel(ctx, whole, "", now, 10)
+	_, finished, err = f.Cancel(ctx, whole, "", now, 10)
 	require.NoError(t, err)
 	require.True(t, finished)
 	require.Empty(t, f.list(t, delivery.Filter{State: delivery.Pending}))
