@@ -6,7 +6,8 @@
 // loops ([Service.Run]) that carry every decision to the token service and every outcome back.
 //
 // Does not own: tokens (services/token, reached through [TokenControl]), tables (store), messages and status codes (rpc), how a token
-// endpoint is examined (probe), what is known of providers (catalog), how many grants are ended (grantjobs).
+// endpoint is examined (probe), what is known of providers (catalog), how end users
+// come to grants (connect), how many grants are ended (grantjobs), operations that APIs have in common (interfaces).
 //
 // Neighbours: store implements [Store] and [GrantStore]; tokens and announce implement [TokenControl] and [Announcer] over gRPC; probe
 // implements [Probe], catalog [Catalog]; rpc serves the [Service].

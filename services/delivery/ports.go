@@ -141,7 +141,7 @@ type Filter struct {
 
 // Cancellation is the recorded intent to cancel the unfinished deliveries of a rule, of a target of it, or of a destination.
 type Cancellation struct {
-	Project, ID string // ID is a ULID: deliveries accepted later are not meant
+	Project, ID string // ID is a ULID: deliveries accepted or redriven later are not meant
 	Bus, Rule   string
 	Target      string
 	Destination string
